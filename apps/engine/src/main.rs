@@ -1,0 +1,2 @@
+//! The `sync-engine` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Writes streams into PostgreSQL.

@@ -1,0 +1,1 @@
+//! Tracing set-up, redaction and logs as protocol messages.

@@ -1,0 +1,1 @@
+//! The sync protocol: messages, catalog, state, connector traits, NDJSON.

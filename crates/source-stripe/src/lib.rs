@@ -1,0 +1,1 @@
+//! The Stripe source: reads every listable object of an account.

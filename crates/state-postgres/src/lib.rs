@@ -1,0 +1,1 @@
+//! Durable sync state in PostgreSQL.

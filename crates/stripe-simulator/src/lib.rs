@@ -1,0 +1,1 @@
+//! A faithful, stateful Stripe API in memory.

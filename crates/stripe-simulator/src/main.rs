@@ -1,0 +1,2 @@
+//! The `stripe-simulator` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! PostgreSQL clusters for tests, and the suite every connector must pass.

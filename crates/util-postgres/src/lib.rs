@@ -1,0 +1,1 @@
+//! Connecting to PostgreSQL, quoting names, building statements.
