@@ -1,1 +1,53 @@
-//! The sync protocol: messages, catalog, state, connector traits, NDJSON.
+//! The sync protocol: what sources, destinations and engines say to each other.
+//!
+//! A [`Message`] is one JSON object on one line. A [`Source`] emits messages, a [`Destination`]
+//! takes them, makes records durable and hands the messages back; a `source_state` comes back
+//! only after every earlier record it covers is durable. Record payloads are never parsed into a
+//! tree: [`RawJson`] keeps the text as it came.
+//!
+//! This crate knows no connector, no engine, no storage and no process environment.
+
+mod batch;
+mod catalog;
+mod connector;
+mod control;
+mod erased;
+mod error;
+mod log;
+mod message;
+mod ndjson;
+mod pipeline;
+mod progress;
+mod raw_json;
+mod schema;
+mod state;
+mod status;
+mod timestamp;
+mod wire;
+mod write_loop;
+
+pub use batch::{Batch, BatchLimits, BatchWriter};
+pub use catalog::{
+    CatalogMessage, ConfiguredCatalog, ConfiguredStream, DestinationSyncMode, Range, Stream, SyncMode,
+    SystemColumn, TimeRange,
+};
+pub use connector::{
+    Destination, InputStream, MessageStream, ReadRequest, Source, StateStore, WriteRequest, empty_stream,
+    first_of, once, run_to_end,
+};
+pub use control::Control;
+pub use erased::{AnyDestination, AnySource};
+pub use error::{ConnectorError, ErrorKind};
+pub use log::{Log, LogLevel};
+pub use message::{ConnectorSpec, Message, Payload, Record};
+pub use ndjson::{DEFAULT_MAX_LINE_BYTES, NdjsonError, NdjsonReader, encode_line, read_messages};
+pub use pipeline::{ConnectorConfig, PipelineConfig, StreamSelection};
+pub use progress::{
+    DerivedProgress, Eof, EofPayload, ProgressPayload, RunStatus, StreamProgress, StreamRunStatus,
+};
+pub use raw_json::{RawJson, RawJsonError};
+pub use schema::{message_schema, payload_schemas};
+pub use state::{SourceState, SourceStateMessage, SyncRunState, SyncState};
+pub use status::{ConnectionState, ConnectionStatus, StreamStatus, StreamStatusMessage};
+pub use timestamp::{Timestamp, TimestampError};
+pub use write_loop::write_batches;

@@ -1,0 +1,257 @@
+//! Gathering a destination's messages into batches: what to flush, and what may be handed back when.
+//!
+//! Decides only; [`crate::write_batches`] does the waiting and the writing.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::{ConnectorError, Message, Payload, RawJson, Record, SourceStateMessage};
+
+/// When a batch is flushed, and how much is held in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Most records in a batch.
+    pub rows: usize,
+    /// Payload bytes after which a batch is full.
+    pub bytes: usize,
+    /// How long a record waits for company.
+    pub age: Duration,
+    /// How many batches, of different streams, are written at once.
+    pub writers: usize,
+    /// Payload bytes held over all streams, written ones included, above which no input is taken.
+    pub total_bytes: usize,
+}
+
+impl Default for BatchLimits {
+    /// 1,000 rows, 4 MiB, one second, one writer, 16 MiB in all.
+    fn default() -> BatchLimits {
+        BatchLimits {
+            rows: 1000,
+            bytes: 4 << 20,
+            age: Duration::from_secs(1),
+            writers: 1,
+            total_bytes: 16 << 20,
+        }
+    }
+}
+
+/// Consecutive messages of one stream that become durable together.
+#[derive(Debug)]
+pub struct Batch {
+    stream: Arc<str>,
+    messages: Vec<Message>,
+    first: u64,
+    bytes: usize,
+}
+
+impl Batch {
+    /// The stream.
+    pub fn stream(&self) -> &Arc<str> {
+        &self.stream
+    }
+
+    /// Its records, oldest first. A key may occur several times; the last occurrence counts.
+    pub fn records(&self) -> impl DoubleEndedIterator<Item = &Record> {
+        self.messages.iter().filter_map(|message| match &message.payload {
+            Payload::Record(record) => Some(record),
+            _ => None,
+        })
+    }
+
+    /// The newest state among the messages. It holds once all the records are durable.
+    pub fn state(&self) -> Option<&RawJson> {
+        self.messages.iter().rev().find_map(|message| match &message.payload {
+            Payload::SourceState(SourceStateMessage::Stream { data, .. }) => Some(data),
+            _ => None,
+        })
+    }
+
+    /// Payload bytes of the records.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn needs_commit(&self) -> bool {
+        self.messages
+            .iter()
+            .any(|message| matches!(message.payload, Payload::Record(_) | Payload::SourceState(_)))
+    }
+
+    pub(crate) fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+}
+
+/// Makes batches durable. Called for one batch of a stream at a time, for several streams at once.
+pub trait BatchWriter: Send + Sync + 'static {
+    /// Makes the records of the batch, and its state where states are kept, durable at once.
+    /// An error is final for the stream: what can be retried is retried in here.
+    fn commit(&self, batch: Arc<Batch>) -> impl Future<Output = Result<(), ConnectorError>> + Send;
+
+    /// Keeps a global state, where states are kept. All records before it are durable.
+    fn commit_global(&self, state: RawJson) -> impl Future<Output = Result<(), ConnectorError>> + Send;
+}
+
+/// What waits to be written, by stream.
+pub(crate) struct Batches {
+    limits: BatchLimits,
+    queues: HashMap<Arc<str>, Queue>,
+    /// Global states with the sequence number they came at.
+    globals: VecDeque<(u64, Message)>,
+    /// Payload bytes waiting and in flight.
+    held: usize,
+    sequence: u64,
+    /// After a stream failed, no global state is true any more.
+    any_failed: bool,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// With the sequence number and the payload bytes of each.
+    messages: VecDeque<(u64, usize, Message)>,
+    rows: usize,
+    bytes: usize,
+    since: Option<Instant>,
+    /// Nothing more will come, so waiting is pointless.
+    urgent: bool,
+    /// Sequence number of the first message that is being written.
+    in_flight: Option<u64>,
+    failed: bool,
+}
+
+impl Queue {
+    fn oldest(&self) -> Option<u64> {
+        self.in_flight.or_else(|| self.messages.front().map(|(sequence, _, _)| *sequence))
+    }
+}
+
+impl Batches {
+    pub(crate) fn new(limits: BatchLimits) -> Batches {
+        Batches {
+            limits,
+            queues: HashMap::new(),
+            globals: VecDeque::new(),
+            held: 0,
+            sequence: 0,
+            any_failed: false,
+        }
+    }
+
+    /// Takes a message in. Answers it where nothing has to become durable before it is handed on.
+    pub(crate) fn push(&mut self, message: Message, now: Instant) -> Option<Message> {
+        self.sequence += 1;
+        let sequence = self.sequence;
+        let Some(stream) = message.payload.stream() else {
+            if let Payload::SourceState(_) = message.payload {
+                if !self.any_failed {
+                    self.globals.push_back((sequence, message));
+                }
+                return None;
+            }
+            return Some(message);
+        };
+        let queue = self.queues.entry(Arc::clone(stream)).or_default();
+        if queue.failed {
+            return None;
+        }
+        let (rows, bytes) = match &message.payload {
+            Payload::Record(record) => (1, record.data.len()),
+            Payload::StreamStatus(status) => {
+                if queue.oldest().is_none() {
+                    return Some(message);
+                }
+                queue.urgent |= status.status.is_terminal();
+                (0, 0)
+            }
+            _ => (0, 0),
+        };
+        queue.rows += rows;
+        queue.bytes += bytes;
+        queue.since.get_or_insert(now);
+        queue.messages.push_back((sequence, bytes, message));
+        self.held += bytes;
+        None
+    }
+
+    /// A batch that is due; the fullest first. `ending` says that no more input comes.
+    pub(crate) fn next_batch(&mut self, now: Instant, ending: bool) -> Option<Batch> {
+        let limits = self.limits;
+        let over = self.is_full();
+        let barrier = self.globals.front().map(|(sequence, _)| *sequence);
+        let waiting = |queue: &Queue| queue.in_flight.is_none() && !queue.messages.is_empty();
+        let largest = self.queues.values().filter(|queue| waiting(queue)).map(|queue| queue.bytes).max()?;
+        let due = |queue: &Queue| {
+            ending
+                || queue.urgent
+                || queue.rows >= limits.rows
+                || queue.bytes >= limits.bytes
+                || (over && queue.bytes == largest)
+                || queue.since.is_some_and(|since| now.duration_since(since) >= limits.age)
+                || barrier.is_some_and(|barrier| queue.oldest().is_some_and(|oldest| oldest < barrier))
+        };
+        let (stream, queue) = self
+            .queues
+            .iter_mut()
+            .filter(|(_, queue)| waiting(queue) && due(queue))
+            .max_by(|(a_name, a), (b_name, b)| a.bytes.cmp(&b.bytes).then_with(|| b_name.cmp(a_name)))?;
+        let first = queue.oldest()?;
+        let mut batch = Batch { stream: Arc::clone(stream), messages: Vec::new(), first, bytes: 0 };
+        let mut rows = 0;
+        while let Some((_, bytes, message)) = queue.messages.pop_front() {
+            rows += usize::from(matches!(message.payload, Payload::Record(_)));
+            batch.bytes += bytes;
+            batch.messages.push(message);
+            let full = rows >= limits.rows || batch.bytes >= limits.bytes;
+            // What follows the last record belongs to it: its state becomes durable with it.
+            let next_is_record =
+                matches!(queue.messages.front(), Some((_, _, Message { payload: Payload::Record(_), .. })));
+            if full && next_is_record {
+                break;
+            }
+        }
+        queue.rows -= rows;
+        queue.bytes -= batch.bytes;
+        queue.in_flight = Some(first);
+        queue.since = (!queue.messages.is_empty()).then_some(now);
+        queue.urgent &= !queue.messages.is_empty();
+        Some(batch)
+    }
+
+    /// The batch was written, or not: then the stream has failed and what waits of it is dropped.
+    pub(crate) fn finished(&mut self, batch: &Batch, succeeded: bool) {
+        self.held -= batch.bytes;
+        let queue = self.queues.entry(Arc::clone(&batch.stream)).or_default();
+        debug_assert_eq!(queue.in_flight, Some(batch.first));
+        queue.in_flight = None;
+        if !succeeded {
+            self.held -= queue.bytes;
+            *queue = Queue { failed: true, ..Queue::default() };
+            self.any_failed = true;
+            self.globals.clear();
+        }
+    }
+
+    /// A global state before which everything is durable.
+    pub(crate) fn next_global(&mut self) -> Option<Message> {
+        let (sequence, _) = self.globals.front()?;
+        let covered = self.queues.values().filter_map(Queue::oldest).all(|oldest| oldest > *sequence);
+        if covered { self.globals.pop_front().map(|(_, message)| message) } else { None }
+    }
+
+    /// Whether input should wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.held >= self.limits.total_bytes
+    }
+
+    /// Whether nothing waits and nothing is in flight.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.globals.is_empty() && self.queues.values().all(|queue| queue.oldest().is_none())
+    }
+
+    /// When the next batch is due by its age.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let waiting = self.queues.values().filter(|queue| queue.in_flight.is_none());
+        waiting.filter_map(|queue| queue.since).min().map(|since| since + self.limits.age)
+    }
+}

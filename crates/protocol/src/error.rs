@@ -1,0 +1,70 @@
+//! What a connector says when it cannot go on.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What sort of failure it is. The kind decides whether trying again can help; the text never does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The configuration or the request is wrong; the user must change it.
+    Config,
+    /// The credentials are refused or not sufficient.
+    Auth,
+    /// The other side asks for fewer requests.
+    RateLimited,
+    /// A passing fault: network, time-out, server error.
+    Transient,
+    /// The other side will not do this, however often it is asked.
+    Permanent,
+    /// A defect of ours.
+    Internal,
+}
+
+/// A failure of a connector: a kind, a sentence for the user, and the cause for the log.
+#[derive(Debug)]
+pub struct ConnectorError {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl ConnectorError {
+    /// A failure with a sentence that says what went wrong, where, and what to do.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> ConnectorError {
+        ConnectorError { kind, message: message.into(), source: None }
+    }
+
+    /// [`ErrorKind::Config`].
+    pub fn config(message: impl Into<String>) -> ConnectorError {
+        ConnectorError::new(ErrorKind::Config, message)
+    }
+
+    /// [`ErrorKind::Internal`].
+    pub fn internal(message: impl Into<String>) -> ConnectorError {
+        ConnectorError::new(ErrorKind::Internal, message)
+    }
+
+    /// The same failure with its cause, which goes to the log and not to the user.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> ConnectorError {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What sort of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for ConnectorError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl StdError for ConnectorError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

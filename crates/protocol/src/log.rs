@@ -1,0 +1,31 @@
+//! Log lines that travel among the messages.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// How much a log line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// For whoever looks for a fault.
+    Debug,
+    /// For whoever watches.
+    Info,
+    /// Something is not as it should be, and the work goes on.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+/// The payload of a `log` message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Log {
+    /// How much it matters.
+    pub level: LogLevel,
+    /// The sentence.
+    pub message: String,
+    /// Structured fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Map<String, Value>>,
+}
