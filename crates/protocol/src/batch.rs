@@ -19,7 +19,8 @@ pub struct BatchLimits {
     pub age: Duration,
     /// How many batches, of different streams, are written at once.
     pub writers: usize,
-    /// Payload bytes held over all streams, written ones included, above which no input is taken.
+    /// Payload bytes held over all streams, those being written included, above which no input is
+    /// taken. When half of it waits, the fullest batch is written.
     pub total_bytes: usize,
 }
 
@@ -101,6 +102,8 @@ pub(crate) struct Batches {
     globals: VecDeque<(u64, Message)>,
     /// Payload bytes waiting and in flight.
     held: usize,
+    /// Payload bytes in flight alone.
+    writing: usize,
     sequence: u64,
     /// After a stream failed, no global state is true any more.
     any_failed: bool,
@@ -133,6 +136,7 @@ impl Batches {
             queues: HashMap::new(),
             globals: VecDeque::new(),
             held: 0,
+            writing: 0,
             sequence: 0,
             any_failed: false,
         }
@@ -177,7 +181,9 @@ impl Batches {
     /// A batch that is due; the fullest first. `ending` says that no more input comes.
     pub(crate) fn next_batch(&mut self, now: Instant, ending: bool) -> Option<Batch> {
         let limits = self.limits;
-        let over = self.is_full();
+        // Many small queues together are too much as well. What is being written frees itself, so
+        // only what waits counts here.
+        let over = self.held - self.writing >= limits.total_bytes / 2;
         let barrier = self.globals.front().map(|(sequence, _)| *sequence);
         let waiting = |queue: &Queue| queue.in_flight.is_none() && !queue.messages.is_empty();
         let largest = self.queues.values().filter(|queue| waiting(queue)).map(|queue| queue.bytes).max()?;
@@ -215,12 +221,14 @@ impl Batches {
         queue.in_flight = Some(first);
         queue.since = (!queue.messages.is_empty()).then_some(now);
         queue.urgent &= !queue.messages.is_empty();
+        self.writing += batch.bytes;
         Some(batch)
     }
 
     /// The batch was written, or not: then the stream has failed and what waits of it is dropped.
     pub(crate) fn finished(&mut self, batch: &Batch, succeeded: bool) {
         self.held -= batch.bytes;
+        self.writing -= batch.bytes;
         let queue = self.queues.entry(Arc::clone(&batch.stream)).or_default();
         debug_assert_eq!(queue.in_flight, Some(batch.first));
         queue.in_flight = None;

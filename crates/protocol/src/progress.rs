@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{ConnectionStatus, Range, SyncState, Timestamp};
 
@@ -133,7 +134,7 @@ pub struct EofPayload {
 }
 
 /// The payload of any `eof` message.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Eof {
     /// The end of a sync.
@@ -143,4 +144,31 @@ pub enum Eof {
         /// Whether the request was cut before the source ended.
         has_more: bool,
     },
+}
+
+impl<'de> Deserialize<'de> for Eof {
+    /// By hand: serde's own reading of untagged variants cannot hold raw JSON, which the state has.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Eof, D::Error> {
+        #[derive(Deserialize)]
+        struct Wire {
+            status: Option<RunStatus>,
+            has_more: bool,
+            ending_state: Option<SyncState>,
+            run_progress: Option<ProgressPayload>,
+            request_progress: Option<ProgressPayload>,
+        }
+        let wire = Wire::deserialize(deserializer)?;
+        let Some(status) = wire.status else {
+            return Ok(Eof::Read { has_more: wire.has_more });
+        };
+        Ok(Eof::Sync(Box::new(EofPayload {
+            status,
+            has_more: wire.has_more,
+            ending_state: wire.ending_state,
+            run_progress: wire.run_progress.ok_or_else(|| D::Error::missing_field("run_progress"))?,
+            request_progress: wire
+                .request_progress
+                .ok_or_else(|| D::Error::missing_field("request_progress"))?,
+        })))
+    }
 }
