@@ -8,8 +8,8 @@
 pub struct Catalog {
     /// The version this catalog describes, e.g. `2020-08-27` or `2026-10-28.endive`.
     pub api_version: String,
-    /// Resources by table name, in the order of their list path in the document;
-    /// resources that can only be listed under a parent come last, by table name.
+    /// First the resources with a list of their own, sorted by its path; then those that can only be
+    /// listed under a parent or appear in nested lists, sorted by table name.
     pub resources: Vec<Resource>,
 }
 
@@ -46,6 +46,18 @@ pub struct Resource {
     pub events: Vec<EventType>,
 }
 
+impl Resource {
+    /// Whether any event tells of changes to this resource.
+    pub fn supports_realtime(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// The nested list held by `property`, if the property holds one.
+    pub fn nested_list(&self, property: &str) -> Option<&NestedList> {
+        self.nested_lists.iter().find(|nested| nested.property == property)
+    }
+}
+
 /// How a list is paged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListStyle {
@@ -73,8 +85,11 @@ impl ListEndpoint {
     }
 
     /// Whether the list can be narrowed by `created[gte]` and `created[lt]`.
+    ///
+    /// A list that takes the bounds as parameters of their own (`created_gte`) compares `created` for
+    /// equality only.
     pub fn filters_created(&self) -> bool {
-        self.takes("created")
+        self.takes("created") && !self.takes("created_gte")
     }
 }
 
@@ -85,19 +100,33 @@ pub struct Parameter {
     pub name: String,
     /// Whether a request without it is refused.
     pub required: bool,
-    /// The allowed values where the document names them, in document order.
+    /// The allowed values where the document names them, sorted.
     pub values: Vec<String>,
 }
 
 /// A list under a parent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChildList {
-    /// The list itself; its path has one or more `{…}` segments.
+    /// The list itself; its path has one or more `{…}` segments, or names its parent by a required
+    /// query parameter, e.g. `/v1/subscription_items?subscription=…`.
     pub list: ListEndpoint,
-    /// Name of the path parameter of the immediate parent, e.g. `invoice`.
+    /// Name of the path or query parameter of the immediate parent, e.g. `invoice`.
     pub parent_parameter: String,
-    /// Table of the parent where the path tells it, e.g. `invoice`.
+    /// Table of the parent where it is a resource of the catalog, e.g. `invoice`.
     pub parent_table: Option<String>,
+}
+
+impl ChildList {
+    /// Whether the parent is named in the path rather than in the query.
+    pub fn parent_in_path(&self) -> bool {
+        self.list.path.contains(&format!("{{{}}}", self.parent_parameter))
+    }
+
+    /// Required query parameters beside the parent: a list that has any cannot be filled from its
+    /// parent alone.
+    pub fn further_required(&self) -> impl Iterator<Item = &Parameter> {
+        self.list.parameters.iter().filter(|parameter| parameter.required && parameter.name != self.parent_parameter)
+    }
 }
 
 /// The type of a column.
@@ -135,7 +164,7 @@ pub struct Column {
 pub struct NestedList {
     /// The property's name, e.g. `lines`.
     pub property: String,
-    /// Table of the items, where the document names it, e.g. `line_item`.
+    /// Table of the items, where the document names it, e.g. `line_item`: a resource of the catalog.
     pub item_table: Option<String>,
 }
 
