@@ -106,8 +106,11 @@ async fn bytes_and_the_total_flush_too() {
 
     let memory = Arc::new(Memory::default());
     let tight = BatchLimits { total_bytes: 42, ..limits(100) };
-    run(&memory, tight, vec![record("a", 1), record("b", 2), record("a", 3), record("b", 4)]).await;
-    assert_eq!(memory.batches.lock().unwrap()[0], ("a".into(), 2));
+    let input = [record("a", 1), record("b", 2), record("a", 3)].map(Ok);
+    let endless = futures::stream::iter(input).chain(futures::stream::pending()).boxed();
+    let mut output = write_batches(Arc::clone(&memory), tight, endless);
+    assert_eq!(output.next().await.unwrap().unwrap(), record("a", 1));
+    assert_eq!(*memory.batches.lock().unwrap(), [("a".into(), 2)]);
 }
 
 #[tokio::test]
