@@ -1,1 +1,3 @@
 //! PostgreSQL clusters for tests, and the suite every connector must pass.
+
+pub mod postgres;
