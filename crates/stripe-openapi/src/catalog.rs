@@ -125,7 +125,10 @@ impl ChildList {
     /// Required query parameters beside the parent: a list that has any cannot be filled from its
     /// parent alone.
     pub fn further_required(&self) -> impl Iterator<Item = &Parameter> {
-        self.list.parameters.iter().filter(|parameter| parameter.required && parameter.name != self.parent_parameter)
+        self.list
+            .parameters
+            .iter()
+            .filter(|parameter| parameter.required && parameter.name != self.parent_parameter)
     }
 }
 

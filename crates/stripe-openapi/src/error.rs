@@ -28,7 +28,9 @@ pub enum Error {
     },
 
     /// The document describes another version than the one asked for.
-    #[error("{origin} describes API version {found}, not {wanted}: set api_version to {found} or give the document of {wanted}")]
+    #[error(
+        "{origin} describes API version {found}, not {wanted}: set api_version to {found} or give the document of {wanted}"
+    )]
     OtherVersion {
         /// Where the document comes from.
         origin: String,

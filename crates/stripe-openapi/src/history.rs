@@ -43,7 +43,8 @@ impl History {
         versions: Vec<String>,
         files: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Error> {
-        let resources = files.map(|(file, text)| read_resource(&versions, file, text)).collect::<Result<_, _>>()?;
+        let resources =
+            files.map(|(file, text)| read_resource(&versions, file, text)).collect::<Result<_, _>>()?;
         Ok(Self { versions, resources })
     }
 

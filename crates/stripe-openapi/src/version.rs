@@ -37,7 +37,8 @@ impl FromStr for ApiVersion {
             None => (text, None),
         };
         let release_ok = release.is_none_or(|name| {
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
         });
         if is_date(date) && release_ok {
             Ok(Self(text.to_owned()))
@@ -60,7 +61,8 @@ fn is_date(text: &str) -> bool {
         digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u32>().ok())?
     };
     let separators = text.len() == 10 && text.as_bytes()[4] == b'-' && text.as_bytes()[7] == b'-';
-    let (true, Some(year), Some(month), Some(day)) = (separators, number(0..4), number(5..7), number(8..10)) else {
+    let (true, Some(year), Some(month), Some(day)) = (separators, number(0..4), number(5..7), number(8..10))
+    else {
         return false;
     };
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -103,9 +105,20 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused() {
-        for text in ["", "2020", "2020-8-27", "2020-13-01", "2023-02-29", "2020-08-27.", "2020-08-27 ", "latest",
-            "2020-08-27.Basil", "2020-08-27/../..", "2020/08/27", "2020-08-2é"]
-        {
+        for text in [
+            "",
+            "2020",
+            "2020-8-27",
+            "2020-13-01",
+            "2023-02-29",
+            "2020-08-27.",
+            "2020-08-27 ",
+            "latest",
+            "2020-08-27.Basil",
+            "2020-08-27/../..",
+            "2020/08/27",
+            "2020-08-2é",
+        ] {
             assert!(text.parse::<ApiVersion>().is_err(), "{text:?} was taken for a version");
         }
         assert!("2024-02-29".parse::<ApiVersion>().is_ok());

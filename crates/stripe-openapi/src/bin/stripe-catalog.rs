@@ -17,7 +17,9 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        ["compile", ref folders @ .., "--out", out] if !folders.is_empty() => compile(folders, Path::new(out)),
+        ["compile", ref folders @ .., "--out", out] if !folders.is_empty() => {
+            compile(folders, Path::new(out))
+        }
         ["compile", ref folders @ ..] if !folders.is_empty() => {
             compile(folders, &Path::new(env!("CARGO_MANIFEST_DIR")).join("catalog"))
         }
@@ -59,7 +61,13 @@ fn compile(folders: &[&str], out: &Path) -> anyhow::Result<()> {
     verify(&catalogs, &files)?;
     replace(out, &catalogs, &files)?;
     let bytes: usize = files.values().map(String::len).sum();
-    writeln!(io::stdout(), "{} versions, {} files, {bytes} bytes in {}", catalogs.len(), files.len(), out.display())?;
+    writeln!(
+        io::stdout(),
+        "{} versions, {} files, {bytes} bytes in {}",
+        catalogs.len(),
+        files.len(),
+        out.display()
+    )?;
     Ok(())
 }
 
@@ -85,7 +93,11 @@ fn verify(catalogs: &[Catalog], files: &BTreeMap<String, String>) -> anyhow::Res
     let read = history::History::read(versions, texts)?;
     for catalog in catalogs {
         let again = read.catalog(&catalog.api_version)?;
-        ensure!(again.as_ref() == Some(catalog), "the facts of {} do not read back as they were", catalog.api_version);
+        ensure!(
+            again.as_ref() == Some(catalog),
+            "the facts of {} do not read back as they were",
+            catalog.api_version
+        );
     }
     Ok(())
 }

@@ -22,7 +22,8 @@ const UNKNOWN: &str = "?";
 
 /// All facts about a resource, each with its place in the file.
 pub(super) fn facts(resource: &Resource) -> Vec<(Section, String)> {
-    let mut facts = vec![(Section::Resource, format!("resource {} {}", resource.table, resource.resource_id))];
+    let mut facts =
+        vec![(Section::Resource, format!("resource {} {}", resource.table, resource.resource_id))];
     if let Some(list) = &resource.list {
         facts.push((Section::List, format!("list {} {}", style_word(list.style), list.path)));
         queries(list, &mut facts);
@@ -30,7 +31,8 @@ pub(super) fn facts(resource: &Resource) -> Vec<(Section, String)> {
     for child in &resource.child_lists {
         let list = &child.list;
         let parent = child.parent_table.as_deref().unwrap_or(UNKNOWN);
-        let fact = format!("child {} {} {} {parent}", style_word(list.style), list.path, child.parent_parameter);
+        let fact =
+            format!("child {} {} {} {parent}", style_word(list.style), list.path, child.parent_parameter);
         facts.push((Section::Children, fact));
         queries(list, &mut facts);
     }
@@ -119,15 +121,22 @@ impl Builder {
             ["query", path, name, "(required)"] => query(resource, path, name, true)?,
             ["query", path, name, "=", ..] => {
                 let value = fact.split_once(" = ").map_or("", |(_, value)| value);
-                let parameter = parameters(resource, path)?.iter_mut().find(|parameter| parameter.name == name);
+                let parameter =
+                    parameters(resource, path)?.iter_mut().find(|parameter| parameter.name == name);
                 parameter.ok_or("a value before its parameter")?.values.push(value.to_owned());
             }
-            ["column", name, type_word, ref flags @ ..] => resource.columns.push(column(name, type_word, flags)?),
+            ["column", name, type_word, ref flags @ ..] => {
+                resource.columns.push(column(name, type_word, flags)?)
+            }
             ["nested", property, items] => {
-                resource.nested_lists.push(NestedList { property: property.to_owned(), item_table: known(items) });
+                resource
+                    .nested_lists
+                    .push(NestedList { property: property.to_owned(), item_table: known(items) });
             }
             ["event", name] => resource.events.push(EventType { name: name.to_owned(), deletes: false }),
-            ["event", name, "deletes"] => resource.events.push(EventType { name: name.to_owned(), deletes: true }),
+            ["event", name, "deletes"] => {
+                resource.events.push(EventType { name: name.to_owned(), deletes: true })
+            }
             _ => return Err(format!("`{fact}` is no fact")),
         }
         Ok(())

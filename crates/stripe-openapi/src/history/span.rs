@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 /// The indexes of the versions that `text` spans; the error is a sentence.
 pub(super) fn read(versions: &[String], text: &str) -> Result<BTreeSet<usize>, String> {
     let index = |name: &str| {
-        versions.iter().position(|version| version == name).ok_or_else(|| format!("`{name}` is no version of these facts"))
+        versions
+            .iter()
+            .position(|version| version == name)
+            .ok_or_else(|| format!("`{name}` is no version of these facts"))
     };
     let mut indexes = BTreeSet::new();
     for span in text.split(", ") {
@@ -46,7 +49,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn versions() -> Vec<String> {
-        ["2017-08-15", "2018-01-23", "2024-09-30.acacia", "2025-03-31.basil", "2026-03-25.dahlia"].map(str::to_owned).to_vec()
+        ["2017-08-15", "2018-01-23", "2024-09-30.acacia", "2025-03-31.basil", "2026-03-25.dahlia"]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     #[test]

@@ -40,18 +40,36 @@ pub struct UnreliableEvents {
 /// Tables that have events which tell too little (fidelity U10). Tables without any event are not here:
 /// [`crate::Resource::supports_realtime`] tells those.
 pub const UNRELIABLE_EVENTS: [UnreliableEvents; 13] = [
-    UnreliableEvents { table: "account", unsaid: "`account.updated` is not sent for every change, nor when access to a connected account ends" },
-    UnreliableEvents { table: "active_entitlement", unsaid: "the event carries a summary of at most ten entitlements, without those that ended" },
+    UnreliableEvents {
+        table: "account",
+        unsaid: "`account.updated` is not sent for every change, nor when access to a connected account ends",
+    },
+    UnreliableEvents {
+        table: "active_entitlement",
+        unsaid: "the event carries a summary of at most ten entitlements, without those that ended",
+    },
     UnreliableEvents { table: "billing_alert", unsaid: "the only event says that the alert was triggered" },
     UnreliableEvents { table: "capability", unsaid: "a new capability is not told" },
-    UnreliableEvents { table: "external_account", unsaid: "sent for connected accounts only, and not for verification" },
+    UnreliableEvents {
+        table: "external_account",
+        unsaid: "sent for connected accounts only, and not for verification",
+    },
     UnreliableEvents { table: "file", unsaid: "the only event says that the file was created" },
     UnreliableEvents { table: "person", unsaid: "sent for connected accounts only" },
-    UnreliableEvents { table: "reporting_report_type", unsaid: "told for the types that the account uses only" },
+    UnreliableEvents {
+        table: "reporting_report_type",
+        unsaid: "told for the types that the account uses only",
+    },
     UnreliableEvents { table: "scheduled_query_run", unsaid: "the only event says that the run was created" },
     UnreliableEvents { table: "tax_rate", unsaid: "rates that Stripe Tax computes come and change unsaid" },
-    UnreliableEvents { table: "terminal_reader", unsaid: "only actions are told: not registration, status, or removal" },
-    UnreliableEvents { table: "test_helpers_test_clock", unsaid: "the deletion of a clock deletes its customers and subscriptions unsaid" },
+    UnreliableEvents {
+        table: "terminal_reader",
+        unsaid: "only actions are told: not registration, status, or removal",
+    },
+    UnreliableEvents {
+        table: "test_helpers_test_clock",
+        unsaid: "the deletion of a clock deletes its customers and subscriptions unsaid",
+    },
     UnreliableEvents { table: "v2_core_event_destination", unsaid: "the only event is `ping`" },
 ];
 

@@ -27,7 +27,8 @@ pub const EARLY_RESOURCE_IDS: [(&str, &str); 12] = [
 
 /// Lists of mixed items, by their property or last path segment: the resource that later documents give
 /// to their items.
-pub const MIXED_LISTS: [(&str, &str); 2] = [("external_accounts", "external_account"), ("sources", "payment_source")];
+pub const MIXED_LISTS: [(&str, &str); 2] =
+    [("external_accounts", "external_account"), ("sources", "payment_source")];
 
 /// Deprecated paths that not every document marks as such.
 pub const REMOVED_PATHS: [&str; 14] = [

@@ -46,7 +46,11 @@ pub const REFUSALS: [Refusal; 9] = [
     ),
     refusal("only available in testmode", Scope::Any, "Stripe offers this in test mode only"),
     refusal("isn't available in test mode", Scope::Any, "Stripe offers this in live mode only"),
-    refusal("Have you onboarded to Treasury", Scope::Family("treasury_"), "Treasury is not enabled for this account"),
+    refusal(
+        "Have you onboarded to Treasury",
+        Scope::Family("treasury_"),
+        "Treasury is not enabled for this account",
+    ),
     refusal(
         "Unrecognized request URL (GET: /v1/treasury/financial_accounts)",
         Scope::Family("treasury_"),
@@ -57,7 +61,11 @@ pub const REFUSALS: [Refusal; 9] = [
         Scope::Family("v2_core_account"),
         "Accounts v2 is not enabled for this account",
     ),
-    refusal("API surface is not enabled", Scope::Family("v2_"), "this part of the v2 API is not enabled for this account"),
+    refusal(
+        "API surface is not enabled",
+        Scope::Family("v2_"),
+        "this part of the v2 API is not enabled for this account",
+    ),
     refusal(
         "Your account is not set up to use Issuing",
         Scope::Family("issuing_"),
@@ -73,7 +81,8 @@ pub const REFUSALS: [Refusal; 9] = [
 /// The known refusal that Stripe's `message` for the list of `table` is, if it is one.
 pub fn find(table: &str, message: &str) -> Option<&'static Refusal> {
     let message = message.to_lowercase();
-    let matches = |known: &&Refusal| known.scope.contains(table) && message.contains(&known.fragment.to_lowercase());
+    let matches =
+        |known: &&Refusal| known.scope.contains(table) && message.contains(&known.fragment.to_lowercase());
     REFUSALS.iter().find(matches)
 }
 
@@ -96,7 +105,9 @@ mod tests {
         let message = "Your account is not set up to use issuing. Please visit https://dashboard.stripe.com";
         assert_eq!(find("issuing_card", message).unwrap().reason, "Issuing is not enabled for this account");
         assert_eq!(find("customer", message), None);
-        assert!(find("test_helpers_test_clock", "This endpoint is only available in testmode. Try ...").is_some());
+        assert!(
+            find("test_helpers_test_clock", "This endpoint is only available in testmode. Try ...").is_some()
+        );
         assert_eq!(find("customer", "No such customer"), None);
     }
 

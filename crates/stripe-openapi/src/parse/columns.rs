@@ -40,7 +40,10 @@ pub(super) fn project<'a>(document: &Document<'a>, schemas: &[&'a Value]) -> (Ve
             name: name.to_owned(),
             column_type: shape.column_type,
             nullable: shape.nullable || !property.always,
-            expandable: property.candidates.iter().any(|candidate| candidate.get("x-expansionResources").is_some()),
+            expandable: property
+                .candidates
+                .iter()
+                .any(|candidate| candidate.get("x-expansionResources").is_some()),
         });
     }
     (columns, nested_lists)
@@ -53,8 +56,13 @@ fn properties<'a>(document: &Document<'a>, schema: &'a Value, depth: usize) -> P
         return Properties::new();
     }
     let Some(schema) = document.resolve(schema) else { return Properties::new() };
-    let required: Vec<&str> =
-        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let mut all = Properties::new();
     for (name, candidate) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let always = required.contains(&name.as_str());
@@ -148,7 +156,9 @@ fn shape(document: &Document<'_>, schema: &Value, depth: usize) -> Shape {
         Some("boolean") => ColumnType::Boolean,
         Some("integer") => ColumnType::BigInt,
         Some("number") => ColumnType::Numeric,
-        Some("string") if schema.get("format").is_some_and(|format| format == "date-time") => ColumnType::Timestamp,
+        Some("string") if schema.get("format").is_some_and(|format| format == "date-time") => {
+            ColumnType::Timestamp
+        }
         Some("string") => ColumnType::Text,
         Some("object" | "array") => ColumnType::Json,
         _ if has_properties => ColumnType::Json,

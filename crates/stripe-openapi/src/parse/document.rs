@@ -25,7 +25,8 @@ impl<'a> Document<'a> {
     pub(super) fn new(root: &'a Value) -> Result<Self, Error> {
         let missing = |what: &str| Error::NotADocument { reason: format!("`{what}` is missing") };
         root.get("openapi").ok_or_else(|| missing("openapi"))?;
-        let api_version = root.pointer("/info/version").and_then(Value::as_str).ok_or_else(|| missing("info.version"))?;
+        let api_version =
+            root.pointer("/info/version").and_then(Value::as_str).ok_or_else(|| missing("info.version"))?;
         let schemas: BTreeMap<&str, &Value> = root
             .pointer("/components/schemas")
             .and_then(Value::as_object)

@@ -22,7 +22,8 @@ use paths::FoundList;
 ///
 /// Fails if the text is not JSON or lacks `openapi`, `info.version`, `paths` or `components.schemas`.
 pub fn catalog_from_slice(text: &[u8]) -> Result<Catalog, Error> {
-    let document = serde_json::from_slice(text).map_err(|error| Error::NotADocument { reason: error.to_string() })?;
+    let document =
+        serde_json::from_slice(text).map_err(|error| Error::NotADocument { reason: error.to_string() })?;
     catalog(&document)
 }
 
@@ -121,7 +122,9 @@ impl<'a> Kinds<'a> {
 /// The list that needs no parent: the first by path, an old name only if nothing else is there.
 fn own_list<'a>(own: &[&'a FoundList<'_>]) -> Option<&'a ListEndpoint> {
     let candidates = own.iter().filter(|list| !list.is_nested() && list.needs().next().is_none());
-    candidates.min_by_key(|list| (lists::is_old_path(&list.endpoint.path), &list.endpoint.path)).map(|list| &list.endpoint)
+    candidates
+        .min_by_key(|list| (lists::is_old_path(&list.endpoint.path), &list.endpoint.path))
+        .map(|list| &list.endpoint)
 }
 
 /// The lists that need a parent, sorted by path.
@@ -150,5 +153,8 @@ fn parent<'a>(list: &FoundList<'_>, parameter: &str, found: &[FoundList<'a>]) ->
     let family = list.resource_id.rsplit_once('.').map(|(family, _)| format!("{family}.{parameter}"));
     let named = |name: &str| found.iter().map(|list| list.resource_id).find(|id| *id == name);
     let known = lists::parent_by_query(&list.endpoint.path).filter(|(name, _)| *name == parameter);
-    known.and_then(|(_, id)| named(id)).or_else(|| family.and_then(|id| named(&id))).or_else(|| named(parameter))
+    known
+        .and_then(|(_, id)| named(id))
+        .or_else(|| family.and_then(|id| named(&id)))
+        .or_else(|| named(parameter))
 }

@@ -33,7 +33,12 @@ impl FoundList<'_> {
                 && !lists::always_sent(&self.endpoint.path).any(|(name, _)| name == parameter.name)
         };
         let undocumented = lists::parent_by_query(&self.endpoint.path).map(|(parameter, _)| parameter);
-        self.endpoint.parameters.iter().filter(needed).map(|parameter| parameter.name.as_str()).chain(undocumented)
+        self.endpoint
+            .parameters
+            .iter()
+            .filter(needed)
+            .map(|parameter| parameter.name.as_str())
+            .chain(undocumented)
     }
 }
 
@@ -63,8 +68,11 @@ pub(super) fn lists<'a>(
         let items = envelope.items?;
         let name = path.rsplit('/').next().unwrap_or(path);
         let resource_id = document.item_resource(items, name)?;
-        let endpoint =
-            ListEndpoint { path: (*path).to_owned(), style: envelope.style, parameters: parameters(operation) };
+        let endpoint = ListEndpoint {
+            path: (*path).to_owned(),
+            style: envelope.style,
+            parameters: parameters(operation),
+        };
         Some(FoundList { endpoint, resource_id, items })
     };
     operations.iter().filter_map(list).filter(|list| !lists::is_no_copy(&list.endpoint.path)).collect()
@@ -77,8 +85,12 @@ fn parameters(operation: &Value) -> Vec<Parameter> {
         let name = parameter.get("name")?.as_str()?.trim_end_matches("[]").to_owned();
         let required = parameter.get("required").and_then(Value::as_bool).unwrap_or(false);
         let schema = parameter.get("schema");
-        let mut values: Vec<String> =
-            schema.into_iter().flat_map(enum_values).filter(|value| !value.is_empty()).map(str::to_owned).collect();
+        let mut values: Vec<String> = schema
+            .into_iter()
+            .flat_map(enum_values)
+            .filter(|value| !value.is_empty())
+            .map(str::to_owned)
+            .collect();
         values.sort();
         values.dedup();
         Some(Parameter { name, required, values })
