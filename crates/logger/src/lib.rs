@@ -1,1 +1,13 @@
-//! Tracing set-up, redaction and logs as protocol messages.
+//! What the program says about its work: tracing set-up, redaction, log lines as protocol messages.
+//!
+//! Every event becomes an [`Entry`], secrets already hidden, and every entry one line in the chosen
+//! [`Format`]. Where lines go is the caller's business (a [`LineSink`]): only applications know
+//! about terminals.
+
+mod entry;
+mod install;
+mod redact;
+
+pub use entry::{Entry, Format};
+pub use install::{LineSink, Logging, LoggingError, install};
+pub use redact::{REDACTED, is_secret_name, redact_json, redact_text};

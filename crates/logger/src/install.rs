@@ -1,0 +1,124 @@
+//! Making tracing's events arrive.
+
+use std::sync::Arc;
+
+use protocol::Timestamp;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry};
+
+use crate::entry::{Entry, Format};
+
+/// Libraries whose own talk is of interest only when asked for by name.
+const QUIET: &[&str] =
+    &["h2", "hyper", "hyper_util", "reqwest", "rustls", "rustls_platform_verifier", "tokio_postgres"];
+
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
+/// Takes finished lines, in order, from any thread.
+pub trait LineSink: Send + Sync + 'static {
+    /// Writes one line; `line` has no line feed at its end. Must not log.
+    fn line(&self, line: &str);
+}
+
+impl<F: Fn(&str) + Send + Sync + 'static> LineSink for F {
+    fn line(&self, line: &str) {
+        self(line);
+    }
+}
+
+/// What is logged, how it looks, and where it goes.
+pub struct Logging {
+    /// A level (`off`, `error`, `warn`, `info`, `debug`, `trace`) or directives such as
+    /// `info,source_stripe=debug`.
+    pub level: String,
+    /// How it looks.
+    pub format: Format,
+    /// Where it goes.
+    pub sink: Arc<dyn LineSink>,
+}
+
+/// Why logging was not set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// The level is neither a level nor directives.
+    #[error(
+        "`{level}` is not a log level; use off, error, warn, info, debug, trace, \
+         or directives such as info,source_stripe=debug"
+    )]
+    Level {
+        /// What was given.
+        level: String,
+    },
+    /// The process logs already.
+    #[error("logging is set up already")]
+    Installed,
+}
+
+/// Sets up logging for the whole process; once.
+pub fn install(logging: Logging) -> Result<(), LoggingError> {
+    let filter = filter(&logging.level)?;
+    let lines = Lines { format: logging.format, sink: logging.sink };
+    Registry::default().with(lines.with_filter(filter)).try_init().map_err(|_| LoggingError::Installed)
+}
+
+fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
+    let refused = || LoggingError::Level { level: level.to_owned() };
+    let plain = level.trim().to_ascii_lowercase();
+    let directives = if LEVELS.contains(&plain.as_str()) {
+        let quiet = if matches!(plain.as_str(), "off" | "error") { plain.as_str() } else { "warn" };
+        QUIET.iter().fold(plain.clone(), |all, library| format!("{all},{library}={quiet}"))
+    } else if plain.contains('=') {
+        level.trim().to_owned()
+    } else {
+        return Err(refused());
+    };
+    EnvFilter::try_new(directives).map_err(|_| refused())
+}
+
+struct Lines {
+    format: Format,
+    sink: Arc<dyn LineSink>,
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        self.sink.line(&Entry::of(event, Timestamp::now()).line(self.format));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn events_become_lines_without_secrets() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
+        let sink = Arc::new(move |line: &str| kept.lock().unwrap().push(line.to_owned()));
+        let layer = Lines { format: Format::Protocol, sink };
+        let subscriber = Registry::default().with(layer.with_filter(filter("info").unwrap()));
+        tracing::subscriber::with_default(subscriber, || {
+            let cause = std::io::Error::other("password=hunter2");
+            tracing::error!(error = &cause as &dyn std::error::Error, rows = 5_u64, "lost {}", "sk_live_9");
+            tracing::debug!("not shown");
+            tracing::info!(target: "hyper", "not shown");
+        });
+        let lines = lines.lock().unwrap();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains(r#""message":"lost sk_live_[redacted]""#), "{}", lines[0]);
+        assert!(lines[0].contains(r#""error":"password=[redacted]","rows":5"#), "{}", lines[0]);
+    }
+
+    #[test]
+    fn only_levels_and_directives_are_levels() {
+        for level in ["info", "WARN", "off", "info,engine=trace"] {
+            assert!(filter(level).is_ok(), "{level}");
+        }
+        for level in ["loud", "", "info,=,="] {
+            assert!(filter(level).is_err(), "{level}");
+        }
+    }
+}
