@@ -199,6 +199,29 @@ fn facts_survive_writing_and_reading() {
 }
 
 #[test]
+fn malformed_facts_name_the_file_and_the_line() {
+    let error = |text: &str| {
+        let versions = vec!["2020-08-27".to_owned()];
+        let read = history::History::read(versions, [("charge.facts", text)].into_iter());
+        read.and_then(|history| history.catalog("2020-08-27")).unwrap_err().to_string()
+    };
+    assert_eq!(
+        error("resource charge charge\ncolumn amount money\n"),
+        "charge.facts, line 2: `money` is no column type"
+    );
+    assert_eq!(
+        error("resource charge charge\nevent x @ 2019-01-01..\n"),
+        "charge.facts, line 2: `2019-01-01` is no version of these facts"
+    );
+    assert_eq!(error("list v1 /v1/charges\n"), "charge.facts, line 1: the first fact must be `resource`");
+    assert_eq!(
+        error("resource charge charge\nquery /v1/x limit\n"),
+        "charge.facts, line 2: no list at `/v1/x`"
+    );
+    assert_eq!(error(""), "charge.facts, line 1: the file is empty");
+}
+
+#[test]
 fn deletes_are_told_from_cancellations() {
     let catalog = catalog("2026-10-28.endive");
     let deletes = |table: &str| -> Vec<&str> {

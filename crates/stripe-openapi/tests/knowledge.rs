@@ -13,7 +13,7 @@ use stripe_openapi::knowledge::refusals::{REFUSALS, Scope};
 use stripe_openapi::{Catalog, embedded};
 
 fn newest() -> Arc<Catalog> {
-    embedded::catalog(embedded::newest_version()).unwrap()
+    embedded::catalog(embedded::newest_version()).expect("the newest version is embedded")
 }
 
 /// What each hidden row's remedy relies on exists in the newest version.

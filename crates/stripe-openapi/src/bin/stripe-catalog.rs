@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use anyhow::{Context, bail, ensure};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use stripe_openapi::{ApiVersion, Catalog, embedded, history, parse};
 
 const USAGE: &str = "\
 stripe-catalog compile <dir>... [--out <dir>]   compile the documents (*.json) in the folders into facts
-stripe-catalog show <version>                   show what the embedded catalog of a version says";
+stripe-catalog show <version>                   show what the embedded catalog of a version says
+stripe-catalog samples <file> --out <file>      cut Stripe's sample objects down to what the tests need";
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -24,6 +25,7 @@ fn main() -> anyhow::Result<()> {
             compile(folders, &Path::new(env!("CARGO_MANIFEST_DIR")).join("catalog"))
         }
         ["show", version] => show(version),
+        ["samples", file, "--out", out] => samples(Path::new(file), Path::new(out)),
         _ => bail!("usage:\n{USAGE}"),
     }
 }
@@ -127,4 +129,36 @@ fn show(version: &str) -> anyhow::Result<()> {
         writeln!(out, "# {name}\n{text}")?;
     }
     Ok(())
+}
+
+/// Keeps the top level of each sample object whose resource has a table: one resource a line, to be reviewed.
+/// Nested objects and arrays are emptied, apart from what makes a list a list.
+fn samples(file: &Path, out: &Path) -> anyhow::Result<()> {
+    let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let all: Value = serde_json::from_slice(&text)?;
+    let samples = all.get("resources").and_then(Value::as_object).context("no `resources` in the file")?;
+    let catalog = embedded::catalog(embedded::newest_version()).context("no catalog is embedded")?;
+    let mut lines = Vec::new();
+    for resource in &catalog.resources {
+        let Some(sample) = samples.get(&resource.resource_id).and_then(Value::as_object) else { continue };
+        let top: Map<String, Value> =
+            sample.iter().map(|(name, value)| (name.clone(), without_content(value))).collect();
+        lines.push(format!("{}: {}", Value::from(resource.resource_id.as_str()), Value::from(top)));
+    }
+    lines.sort();
+    fs::write(out, format!("{{\n{}\n}}\n", lines.join(",\n")))?;
+    Ok(())
+}
+
+fn without_content(value: &Value) -> Value {
+    match value {
+        Value::Array(_) => Value::Array(Vec::new()),
+        Value::Object(object) if object.get("object").is_some_and(|object| object == "list") => {
+            let mut list = object.clone();
+            list["data"] = Value::Array(Vec::new());
+            list.into()
+        }
+        Value::Object(_) => Value::Object(Map::new()),
+        scalar => scalar.clone(),
+    }
 }

@@ -126,7 +126,7 @@ impl Builder {
                 parameter.ok_or("a value before its parameter")?.values.push(value.to_owned());
             }
             ["column", name, type_word, ref flags @ ..] => {
-                resource.columns.push(column(name, type_word, flags)?)
+                resource.columns.push(column(name, type_word, flags)?);
             }
             ["nested", property, items] => {
                 resource
@@ -135,7 +135,7 @@ impl Builder {
             }
             ["event", name] => resource.events.push(EventType { name: name.to_owned(), deletes: false }),
             ["event", name, "deletes"] => {
-                resource.events.push(EventType { name: name.to_owned(), deletes: true })
+                resource.events.push(EventType { name: name.to_owned(), deletes: true });
             }
             _ => return Err(format!("`{fact}` is no fact")),
         }

@@ -45,7 +45,7 @@ pub enum Remedy {
 }
 
 /// Every list that hides rows (fidelity C1 and C2).
-pub const HIDDEN_ROWS: [HiddenRows; 10] = [
+pub const HIDDEN_ROWS: [HiddenRows; 11] = [
     HiddenRows {
         table: "account",
         path: "/v1/accounts",
@@ -93,6 +93,12 @@ pub const HIDDEN_ROWS: [HiddenRows; 10] = [
         path: "/v1/tax_ids",
         hidden: "tax ids of customers; the list holds those of the account itself",
         remedy: Remedy::ListUnder("customer"),
+    },
+    HiddenRows {
+        table: "tax_location",
+        path: "/v1/tax/locations",
+        hidden: "everything: the list is refused without a type, of which there is one",
+        remedy: Remedy::Send("type", "performance"),
     },
     HiddenRows {
         table: "tax_registration",
