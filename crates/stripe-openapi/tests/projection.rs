@@ -28,7 +28,7 @@ fn misfits(catalog: &Catalog, id: &str, sample: &Map<String, Value>) -> Vec<Stri
         match resource.columns.iter().find(|column| column.name == *name) {
             None => misfits.push(format!("{id}.{name}: no such column")),
             Some(column) if !fits(column, value) => {
-                misfits.push(format!("{id}.{name}: {value} is no {column:?}"))
+                misfits.push(format!("{id}.{name}: {value} is no {column:?}"));
             }
             Some(_) => {}
         }
