@@ -1,0 +1,189 @@
+//! Changing and watching the simulated account from within the process.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::counters::Counters;
+use crate::faults::FaultRule;
+use crate::state::State;
+use crate::throttle::Limits;
+use crate::world::{Mutation, Nesting, View};
+use crate::SimulatorError;
+
+/// How a dump shows nested lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NestedLists {
+    /// At most ten items with `has_more`, exactly as a list or retrieve answers.
+    #[default]
+    Cut,
+    /// Every item, `has_more` false.
+    Full,
+}
+
+/// Objects rendered under one lock: enough to be fast, few enough to let writers in.
+const DUMP_CHUNK: usize = 500;
+
+/// The handle to a simulated account.
+#[derive(Debug, Clone)]
+pub struct Control {
+    pub(crate) state: Arc<State>,
+}
+
+impl Control {
+    /// Creates an object: `fields` over generated ones, created now unless `created` is given.
+    ///
+    /// An object that lives under a parent names it by the property that holds the parent's id, or by a
+    /// key `parent`. Returns what changed; the id is in there.
+    pub fn create(&self, table: &str, fields: Value) -> Result<Mutation, SimulatorError> {
+        let now = self.state.clock.now();
+        self.state.world_mut().create(table, object(fields)?, now)
+    }
+
+    /// Creates `count` generated objects, created now, and returns their ids.
+    pub fn create_many(&self, table: &str, count: u64) -> Result<Vec<String>, SimulatorError> {
+        let now = self.state.clock.now();
+        let mut world = self.state.world_mut();
+        (0..count).map(|_| Ok(world.create(table, Map::new(), now)?.id)).collect()
+    }
+
+    /// Merges a JSON object into an existing one; null sets a property to null.
+    pub fn update(&self, table: &str, id: &str, patch: Value) -> Result<Mutation, SimulatorError> {
+        self.state.world_mut().update(table, id, object(patch)?)
+    }
+
+    /// Deletes an object.
+    pub fn delete(&self, table: &str, id: &str) -> Result<Mutation, SimulatorError> {
+        self.state.world_mut().delete(table, id)
+    }
+
+    /// The object as the API answers it, or `None`.
+    pub fn get(&self, table: &str, id: &str) -> Result<Option<Value>, SimulatorError> {
+        let world = self.state.world();
+        let index = world.table_index(table)?;
+        let Some(ordinal) = world.find(index, id) else { return Ok(None) };
+        let mut text = Vec::new();
+        world.write_object(index, ordinal, View::PLAIN, &mut text);
+        serde_json::from_slice(&text).map(Some).map_err(|error| SimulatorError::Invalid(error.to_string()))
+    }
+
+    /// Every table with the number of its objects, hidden ones included.
+    pub fn tables(&self) -> Vec<(String, u64)> {
+        self.state.world().counts()
+    }
+
+    /// The number of objects in a table, hidden ones included.
+    pub fn count(&self, table: &str) -> Result<u64, SimulatorError> {
+        let world = self.state.world();
+        Ok(world.count(world.table_index(table)?))
+    }
+
+    /// The ids of all objects of a table, hidden ones included, oldest first.
+    pub fn ids(&self, table: &str) -> Result<Vec<String>, SimulatorError> {
+        let world = self.state.world();
+        let index = world.table_index(table)?;
+        let mut rows: Vec<u64> = world.ordinals(index).collect();
+        rows.sort_by_key(|row| world.position(index, *row));
+        Ok(rows.into_iter().map(|row| world.tables[index].id(row)).collect())
+    }
+
+    /// Calls `visit` with the compact JSON text of every object of a table, hidden ones included.
+    ///
+    /// Memory stays flat. Changes made meanwhile may or may not be seen.
+    pub fn dump(
+        &self,
+        table: &str,
+        nested: NestedLists,
+        mut visit: impl FnMut(&[u8]),
+    ) -> Result<(), SimulatorError> {
+        let mut rows = self.rows(table)?;
+        let mut text = Vec::new();
+        while self.dump_chunk(&mut rows, nested, &mut |object| visit(object), &mut text) {}
+        Ok(())
+    }
+
+    pub(crate) fn rows(&self, table: &str) -> Result<Rows, SimulatorError> {
+        let world = self.state.world();
+        let table = world.table_index(table)?;
+        Ok(Rows { table, rows: world.ordinals(table).collect::<Vec<u64>>().into_iter() })
+    }
+
+    /// Renders the next rows; false when there are none left.
+    pub(crate) fn dump_chunk(
+        &self,
+        rows: &mut Rows,
+        nested: NestedLists,
+        visit: &mut dyn FnMut(&[u8]),
+        text: &mut Vec<u8>,
+    ) -> bool {
+        let nesting = match nested {
+            NestedLists::Cut => Nesting::Cut,
+            NestedLists::Full => Nesting::Full,
+        };
+        let world = self.state.world();
+        for row in rows.rows.by_ref().take(DUMP_CHUNK) {
+            if world.exists(rows.table, row) {
+                text.clear();
+                world.write_object(rows.table, row, View { nesting, expand: &[] }, text);
+                visit(text);
+            }
+        }
+        !rows.rows.as_slice().is_empty()
+    }
+
+    /// Adds a fault and returns the number by which it can be removed.
+    pub fn add_fault(&self, rule: FaultRule) -> u64 {
+        self.state.faults().add(rule)
+    }
+
+    /// Removes a fault; false when there is none of this number.
+    pub fn remove_fault(&self, id: u64) -> bool {
+        self.state.faults().remove(id)
+    }
+
+    /// Removes all faults.
+    pub fn clear_faults(&self) {
+        self.state.faults().clear();
+    }
+
+    /// The faults in force, by number.
+    pub fn faults(&self) -> Vec<(u64, FaultRule)> {
+        self.state.faults().rules().map(|(id, rule)| (id, rule.clone())).collect()
+    }
+
+    /// Sets the rate limits.
+    pub fn set_limits(&self, limits: Limits) {
+        self.state.throttle().set(limits);
+    }
+
+    /// Whether answers are laid out as Stripe's are, with two spaces per level.
+    pub fn set_pretty(&self, pretty: bool) {
+        self.state.set_pretty(pretty);
+    }
+
+    /// What was asked and answered so far.
+    pub fn counters(&self) -> Counters {
+        self.state.counters().clone()
+    }
+
+    /// Starts counting anew.
+    pub fn reset_counters(&self) {
+        self.state.counters().reset();
+    }
+}
+
+/// The rest of a dump.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    table: usize,
+    rows: std::vec::IntoIter<u64>,
+}
+
+fn object(value: Value) -> Result<Map<String, Value>, SimulatorError> {
+    match value {
+        Value::Object(object) => Ok(object),
+        other => Err(SimulatorError::Invalid(format!("expected a JSON object, got {other}"))),
+    }
+}

@@ -1,0 +1,236 @@
+//! One request through the simulated API: faults, limits, key, version, answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+
+use crate::api::{self, Page};
+use crate::connection::Scissors;
+use crate::faults::Fault;
+use crate::lore;
+use crate::pretty::pretty;
+use crate::query::Query;
+use crate::refusal::Refusal;
+use crate::routes::Endpoint;
+use crate::state::State;
+
+/// Answers a request to the API.
+pub(crate) async fn serve(state: Arc<State>, request: Request<Body>) -> Response {
+    let path = request.uri().path().to_owned();
+    let endpoint = state.routes.find(&path).map_or("unknown", |(route, _)| route.pattern.as_str()).to_owned();
+    let mut work = Work::begin(Arc::clone(&state), endpoint);
+    let verdict = state.faults().judge(&path);
+    let admitted = state.throttle().admit(&work.endpoint, state.clock.elapsed());
+    work.admitted = admitted.is_ok();
+    if verdict.wait_ms > 0 && admitted.is_ok() {
+        tokio::time::sleep(Duration::from_millis(verdict.wait_ms)).await;
+    }
+    if verdict.fault == Some(Fault::Reset)
+        && let Some(scissors) = request.extensions().get::<axum::extract::ConnectInfo<Scissors>>()
+    {
+        scissors.0.cut();
+        work.status = 0;
+        return Response::new(Body::empty());
+    }
+    let answer = match admitted {
+        Err(reason) => Err(Refusal::limited(reason, state.throttle().limits().retry_after)),
+        Ok(()) => refused_on_purpose(&state, verdict.fault.as_ref(), &request, &path)
+            .map_or_else(|| answer(&state, &request, &path), Err),
+    };
+    respond(&state, work, answer, verdict.fault, path.starts_with("/v2/"))
+}
+
+/// A request at work; it counts as ended when dropped, also if the client goes away.
+struct Work {
+    state: Arc<State>,
+    endpoint: String,
+    admitted: bool,
+    status: u16,
+    objects: u64,
+    bytes: u64,
+}
+
+impl Work {
+    fn begin(state: Arc<State>, endpoint: String) -> Self {
+        state.counters().begin(&endpoint, state.clock.elapsed());
+        Self { state, endpoint, admitted: false, status: 0, objects: 0, bytes: 0 }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.state.counters().end(&self.endpoint, self.status, self.objects, self.bytes);
+        if self.admitted {
+            self.state.throttle().release(&self.endpoint);
+        }
+    }
+}
+
+fn bearer(request: &Request<Body>) -> Option<&str> {
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    value.strip_prefix("Bearer ").map(str::trim).filter(|key| !key.is_empty())
+}
+
+fn answer(state: &State, request: &Request<Body>, path: &str) -> Result<Page, Refusal> {
+    let key = bearer(request).ok_or_else(Refusal::no_key)?;
+    if !state.keys.iter().any(|known| known == key) {
+        return Err(Refusal::wrong_key(key));
+    }
+    if let Some(version) = request.headers().get("stripe-version") {
+        let asked = version.to_str().unwrap_or_default();
+        if asked != state.api_version {
+            return Err(Refusal::wrong_version(asked, &state.api_version));
+        }
+    }
+    let found = state.routes.find(path).filter(|_| request.method() == Method::GET);
+    let Some((route, values)) = found else {
+        return Err(Refusal::unknown_url(request.method().as_str(), path));
+    };
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    api::answer(&state.world(), &route.endpoint, path, &values, &query)
+}
+
+fn refused_on_purpose(
+    state: &State,
+    fault: Option<&Fault>,
+    request: &Request<Body>,
+    path: &str,
+) -> Option<Refusal> {
+    match fault? {
+        Fault::RateLimited { reason, retry_after } => {
+            const REASONS: [&str; 4] =
+                ["global-rate", "endpoint-rate", "global-concurrency", "endpoint-concurrency"];
+            let reason = REASONS.into_iter().find(|known| known == reason).unwrap_or("global-rate");
+            Some(Refusal::limited(reason, *retry_after))
+        }
+        Fault::Status(status) => Some(Refusal::broken(*status)),
+        Fault::Refused { status, message, code } => {
+            let refusal = Refusal::new(*status, message.clone());
+            Some(match code {
+                Some(code) => refusal.code(code),
+                None => refusal,
+            })
+        }
+        Fault::Forbidden => {
+            let world = state.world();
+            let table = match state.routes.find(path).map(|(route, _)| &route.endpoint) {
+                Some(
+                    Endpoint::List { table, .. }
+                    | Endpoint::Children { table, .. }
+                    | Endpoint::Retrieve { table, .. },
+                ) => world.tables[*table].name.as_str(),
+                _ => "account",
+            };
+            let key = bearer(request).unwrap_or_default();
+            Some(Refusal::forbidden(key, &world.settings.account.id, &lore::permission(table)))
+        }
+        _ => None,
+    }
+}
+
+fn respond(
+    state: &State,
+    mut work: Work,
+    answer: Result<Page, Refusal>,
+    fault: Option<Fault>,
+    v2: bool,
+) -> Response {
+    let mut response = Response::builder()
+        .header("request-id", state.request_id())
+        .header("stripe-version", state.api_version.as_str())
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CACHE_CONTROL, "no-cache, no-store")
+        .header(header::DATE, http_date(state.clock.now()));
+    let (status, body) = match answer {
+        Ok(page) => {
+            work.objects = page.objects;
+            (200, page.body)
+        }
+        Err(refusal) => {
+            if let Some(reason) = refusal.limited {
+                response = response.header("stripe-rate-limited-reason", reason);
+            }
+            if let Some(seconds) = refusal.retry_after {
+                response = response.header(header::RETRY_AFTER, seconds);
+            }
+            if let Some(should) = refusal.should_retry {
+                response = response.header("stripe-should-retry", if should { "true" } else { "false" });
+            }
+            if refusal.status == 401 {
+                response = response.header(header::WWW_AUTHENTICATE, "Bearer realm=\"Stripe\"");
+            }
+            (refusal.status, refusal.body(v2).into_bytes())
+        }
+    };
+    let mut body = if state.is_pretty() { pretty(&body) } else { body };
+    if status == 200 {
+        match fault {
+            Some(Fault::Html) => {
+                let page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Proxy</body></html>\n";
+                body = page.into();
+                if let Some(headers) = response.headers_mut() {
+                    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+                }
+            }
+            Some(Fault::ForeignJson) => body = br#"{"status":"ok","version":"1.4.2"}"#.to_vec(),
+            Some(Fault::WithoutData) => {
+                body = br#"{"object":"list","has_more":false,"url":"/v1/unknown"}"#.to_vec();
+            }
+            _ => {}
+        }
+    }
+    work.status = status;
+    work.bytes = body.len() as u64;
+    let announced = body.len();
+    let body = Bytes::from(body);
+    let body = match fault {
+        Some(Fault::Truncated { percent }) => {
+            response = response.header(header::CONTENT_LENGTH, announced);
+            let sent = announced * usize::from(percent.min(99)) / 100;
+            truncated(body.slice(..sent), work)
+        }
+        Some(Fault::SlowBody { bytes_per_ms }) => {
+            response = response.header(header::CONTENT_LENGTH, announced);
+            slow(body, bytes_per_ms.max(1), work)
+        }
+        _ => Body::from(body),
+    };
+    response
+        .status(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+        .body(body)
+        .unwrap_or_default()
+}
+
+/// A body that ends in the middle. What is sent goes out before the error closes the connection.
+fn truncated(sent: Bytes, work: Work) -> Body {
+    let end = futures::stream::once(async move {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        drop(work);
+        Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))
+    });
+    Body::from_stream(futures::stream::iter([Ok(sent)]).chain(end))
+}
+
+/// A body that trickles in pieces of about ten milliseconds. The request is at work until its end.
+fn slow(body: Bytes, bytes_per_ms: u32, work: Work) -> Body {
+    let piece = bytes_per_ms as usize * 10;
+    Body::from_stream(futures::stream::unfold((body, work), move |(mut rest, work)| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let next = rest.split_to(piece.min(rest.len()));
+        Some((Ok::<_, std::io::Error>(next), (rest, work)))
+    }))
+}
+
+/// A time as HTTP writes it: `Tue, 15 Nov 1994 08:12:31 GMT`.
+fn http_date(second: i64) -> String {
+    let time = jiff::Timestamp::from_second(second).unwrap_or_default();
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}

@@ -1,0 +1,282 @@
+//! Building, starting and stopping a simulated Stripe.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use stripe_openapi::Catalog;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::clock::Clock;
+use crate::connection::{CuttableListener, Scissors};
+use crate::control::Control;
+use crate::faults::{Fault, FaultRule, Faults};
+use crate::state::State;
+use crate::throttle::{Limits, Throttle};
+use crate::timeline::{Distribution, Span};
+use crate::world::{AccountFacts, World, WorldSettings};
+use crate::{SimulatorError, control_http, service, weights};
+
+/// The key that is accepted unless others are named.
+pub const DEFAULT_API_KEY: &str = "sk_test_simulated";
+
+/// A simulated Stripe account behind an HTTP API.
+#[derive(Debug, Clone)]
+pub struct Simulator {
+    state: Arc<State>,
+}
+
+impl Simulator {
+    /// Begins to describe a simulation of the API version of `catalog`.
+    pub fn builder(catalog: Arc<Catalog>) -> SimulatorBuilder {
+        SimulatorBuilder {
+            catalog,
+            settings: WorldSettings::default(),
+            keys: Vec::new(),
+            limits: Limits::default(),
+            faults: Vec::new(),
+            clock: Clock::system(),
+            pretty: false,
+        }
+    }
+
+    /// The handle by which to change and watch the account.
+    pub fn control(&self) -> Control {
+        Control { state: Arc::clone(&self.state) }
+    }
+
+    /// The API and the control API as a tower service, for use without sockets.
+    ///
+    /// A connection cannot be reset here: that fault answers an empty 200.
+    pub fn router(&self) -> Router {
+        let state = Arc::clone(&self.state);
+        control_http::router(self.control())
+            .fallback(move |request: Request<Body>| service::serve(Arc::clone(&state), request))
+    }
+
+    /// Listens on a free port of the loopback address.
+    pub async fn start(self) -> Result<Running, SimulatorError> {
+        self.start_on((Ipv4Addr::LOCALHOST, 0).into()).await
+    }
+
+    /// Listens on `address`.
+    pub async fn start_on(self, address: SocketAddr) -> Result<Running, SimulatorError> {
+        let failed = |source| SimulatorError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let stop = CancellationToken::new();
+        let app = self.router().into_make_service_with_connect_info::<Scissors>();
+        let server = axum::serve(CuttableListener(listener), app)
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        let task = tokio::spawn(async move { server.await });
+        Ok(Running { simulator: self, address, task: Some(task), stop: stop.drop_guard() })
+    }
+}
+
+/// What to simulate.
+#[derive(Debug, Clone)]
+pub struct SimulatorBuilder {
+    catalog: Arc<Catalog>,
+    settings: WorldSettings,
+    keys: Vec<String>,
+    limits: Limits,
+    faults: Vec<FaultRule>,
+    clock: Clock,
+    pretty: bool,
+}
+
+impl SimulatorBuilder {
+    /// Decides everything that is drawn; equal seeds give equal accounts. Default 1.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = seed;
+        self
+    }
+
+    /// The number of objects in a table that can be listed without a parent.
+    #[must_use]
+    pub fn table(mut self, table: &str, count: u64) -> Self {
+        self.settings.counts.insert(table.to_owned(), count);
+        self
+    }
+
+    /// Spreads so many objects over all listable tables, as [`weights::spread`] does.
+    #[must_use]
+    pub fn objects(mut self, count: u64) -> Self {
+        self.settings.counts = weights::spread(&self.catalog, count);
+        self
+    }
+
+    /// The account behind the key.
+    #[must_use]
+    pub fn account(mut self, id: &str, created: i64) -> Self {
+        self.settings.account = AccountFacts { id: id.to_owned(), created };
+        self
+    }
+
+    /// When objects were created: unix seconds, the end not included. Default 2023-01-01 to 2026-10-01.
+    #[must_use]
+    pub fn span(mut self, start: i64, end: i64) -> Self {
+        self.settings.span = Span { start, end };
+        self
+    }
+
+    /// How `created` spreads over the span in all tables. Default uniform.
+    #[must_use]
+    pub fn distribution(mut self, distribution: Distribution) -> Self {
+        self.settings.distribution = distribution;
+        self
+    }
+
+    /// How `created` spreads over the span in one table.
+    #[must_use]
+    pub fn table_distribution(mut self, table: &str, distribution: Distribution) -> Self {
+        self.settings.distributions.insert(table.to_owned(), distribution);
+        self
+    }
+
+    /// Whether this is live mode. Default: no.
+    #[must_use]
+    pub fn livemode(mut self, livemode: bool) -> Self {
+        self.settings.livemode = livemode;
+        self
+    }
+
+    /// Whether metadata holds `\u0000`, integers beyond 2^53 and the like. Default: no.
+    #[must_use]
+    pub fn oddities(mut self, oddities: bool) -> Self {
+        self.settings.oddities = oddities;
+        self
+    }
+
+    /// Of a hundred parents, how many have 11 to 25 items in a list of their own. Default 3.
+    #[must_use]
+    pub fn long_lists(mut self, percent: u8) -> Self {
+        self.settings.long_lists_percent = percent;
+        self
+    }
+
+    /// Accepts this key; without any, [`DEFAULT_API_KEY`] is accepted.
+    #[must_use]
+    pub fn api_key(mut self, key: &str) -> Self {
+        self.keys.push(key.to_owned());
+        self
+    }
+
+    /// Rate limits. Default none.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Every answer waits so many milliseconds, and up to `jitter_ms` more.
+    #[must_use]
+    pub fn latency(self, ms: u64, jitter_ms: u64) -> Self {
+        self.fault(FaultRule::always("*", Fault::Latency { ms, jitter_ms }))
+    }
+
+    /// A fault from the start.
+    #[must_use]
+    pub fn fault(mut self, rule: FaultRule) -> Self {
+        self.faults.push(rule);
+        self
+    }
+
+    /// Where the time is read. Default the machine's clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Whether answers are laid out as Stripe's are, with two spaces per level. Default: no, for speed.
+    #[must_use]
+    pub fn pretty(mut self, pretty: bool) -> Self {
+        self.pretty = pretty;
+        self
+    }
+
+    /// The world alone, without an API.
+    pub fn build_world(self) -> Result<World, SimulatorError> {
+        World::new(self.catalog, self.settings)
+    }
+
+    /// The simulation, not listening yet.
+    pub fn build(self) -> Result<Simulator, SimulatorError> {
+        let mut keys = self.keys;
+        if keys.is_empty() {
+            keys.push(DEFAULT_API_KEY.to_owned());
+        }
+        let mut faults = Faults::new(self.settings.seed);
+        for rule in self.faults {
+            faults.add(rule);
+        }
+        let world = World::new(self.catalog, self.settings)?;
+        let state = State::new(world, keys, self.clock, Throttle::new(self.limits), faults, self.pretty);
+        Ok(Simulator { state: Arc::new(state) })
+    }
+
+    /// Builds the simulation and listens on a free port of the loopback address.
+    pub async fn start(self) -> Result<Running, SimulatorError> {
+        self.build()?.start().await
+    }
+}
+
+/// A simulation that listens. Dropping it stops it.
+#[derive(Debug)]
+pub struct Running {
+    simulator: Simulator,
+    address: SocketAddr,
+    task: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
+    stop: DropGuard,
+}
+
+impl Running {
+    /// E.g. `http://127.0.0.1:40123`, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The first key that is accepted.
+    pub fn api_key(&self) -> String {
+        self.simulator.state.keys.first().cloned().unwrap_or_default()
+    }
+
+    /// The API version that is served.
+    pub fn api_version(&self) -> String {
+        self.simulator.state.api_version.clone()
+    }
+
+    /// The handle by which to change and watch the account.
+    pub fn control(&self) -> Control {
+        self.simulator.control()
+    }
+
+    /// Lets running requests end, then stops.
+    pub async fn stop(mut self) {
+        self.stop.disarm_and_cancel();
+        if let Some(task) = self.task.take() {
+            // The server's task only ends by being told to.
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(5), task).await;
+        }
+    }
+}
+
+trait Cancel {
+    fn disarm_and_cancel(self);
+}
+
+impl Cancel for DropGuard {
+    fn disarm_and_cancel(self) {
+        self.disarm().cancel();
+    }
+}
