@@ -9,7 +9,8 @@ use e2e::{repository, rust_files};
 const MOST_BYTES: u64 = 25_000;
 
 /// Names that say nothing about the domain.
-const EMPTY_NAMES: &[&str] = &["utils", "util", "common", "types", "helpers", "helper", "misc", "shared", "lib2"];
+const EMPTY_NAMES: &[&str] =
+    &["utils", "util", "common", "types", "helpers", "helper", "misc", "shared", "lib2"];
 
 /// Marks of unfinished work. Written apart so that this file does not find itself.
 const UNFINISHED: &[&[&str]] = &[

@@ -1,0 +1,88 @@
+//! Where a run writes, and what is there afterwards.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::canonical::identify;
+use crate::truth::Rows;
+
+/// The schema that runs write to in PostgreSQL.
+const SCHEMA: &str = "stripe";
+
+/// A database that a run writes to.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A connection string.
+    Postgres(String),
+}
+
+impl Database {
+    /// The flags that make `sync-engine` write here.
+    pub fn flags(&self) -> Vec<String> {
+        match self {
+            Database::Sqlite(path) => vec!["--sqlite".to_owned(), path.display().to_string()],
+            Database::Postgres(url) => {
+                vec!["--postgres-url".to_owned(), url.clone(), "--schema".to_owned(), SCHEMA.to_owned()]
+            }
+        }
+    }
+
+    /// The rows of the named tables; a table that does not exist has none.
+    pub async fn rows(&self, tables: &[&str]) -> Result<BTreeMap<String, Rows>> {
+        let mut found = BTreeMap::new();
+        for table in tables {
+            let texts = self.payloads(table).await.with_context(|| format!("reading {table}"))?;
+            let rows: Result<Rows> = texts.iter().map(|text| identify(text.as_bytes())).collect();
+            found.insert((*table).to_owned(), rows.with_context(|| format!("reading {table}"))?);
+        }
+        Ok(found)
+    }
+
+    /// The number of rows in the named tables together.
+    pub async fn count(&self, tables: &[&str]) -> Result<u64> {
+        let mut total = 0;
+        for table in tables {
+            total += self.payloads(table).await?.len() as u64;
+        }
+        Ok(total)
+    }
+
+    async fn payloads(&self, table: &str) -> Result<Vec<String>> {
+        match self {
+            Database::Sqlite(path) => {
+                if !path.exists() {
+                    return Ok(Vec::new());
+                }
+                let connection = rusqlite::Connection::open(path)?;
+                connection.busy_timeout(std::time::Duration::from_secs(10))?;
+                let known = "select count(*) from sqlite_schema where type = 'table' and name = ?1";
+                if connection.query_row(known, [table], |row| row.get::<_, i64>(0))? == 0 {
+                    return Ok(Vec::new());
+                }
+                let mut statement = connection.prepare(&format!("select _raw_data from \"{table}\""))?;
+                let texts = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+                Ok(texts)
+            }
+            Database::Postgres(url) => {
+                let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
+                let connection = tokio::spawn(connection);
+                let known = "select to_regclass($1)::text";
+                let name = format!("\"{SCHEMA}\".\"{table}\"");
+                let exists: Option<String> = client.query_one(known, &[&name]).await?.get(0);
+                let mut texts = Vec::new();
+                if exists.is_some() {
+                    for row in client.query(&format!("select _raw_data::text from {name}"), &[]).await? {
+                        texts.push(row.get(0));
+                    }
+                }
+                drop(client);
+                connection.await??;
+                Ok(texts)
+            }
+        }
+    }
+}

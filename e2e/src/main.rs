@@ -1,0 +1,138 @@
+//! The long runs, with figures: `cargo run --release -p e2e --bin prove -- --help`.
+
+use anyhow::{Result, ensure};
+use clap::{Parser, Subcommand, ValueEnum};
+use e2e::database::Database;
+use e2e::{economy, fidelity, kill, memory};
+use stripe_simulator::Distribution;
+use tempfile::TempDir;
+
+/// Proves at full length what the tests check in a short slice.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Target {
+    Sqlite,
+    Postgres,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Every table equals Stripe's truth.
+    Fidelity {
+        #[arg(long, default_value_t = 100_000)]
+        objects: u64,
+        /// API versions; default newest, 2020-08-27 and oldest.
+        #[arg(long)]
+        version: Vec<String>,
+        #[arg(long, value_enum, default_value = "postgres")]
+        into: Target,
+    },
+    /// Runs that are killed at random moments resume without a gap.
+    Kill {
+        #[arg(long, default_value_t = 50)]
+        seeds: u64,
+        /// The first seed; a failing one replays with `--seeds 1`.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long, default_value_t = 10_000)]
+        objects: u64,
+        #[arg(long, value_enum, default_value = "postgres")]
+        into: Target,
+    },
+    /// Requests against the floor, and use of the rate limit, for one stream.
+    Economy {
+        #[arg(long, default_value_t = 100_000)]
+        objects: u64,
+        /// Requests per second that the simulated endpoint allows.
+        #[arg(long, default_value_t = 25)]
+        rate: u32,
+        #[arg(long, default_value_t = 200)]
+        latency_ms: u64,
+    },
+    /// Peak memory of small and large syncs.
+    Memory {
+        #[arg(long, default_values_t = [10_000, 1_000_000])]
+        objects: Vec<u64>,
+        #[arg(long, value_enum, default_value = "postgres")]
+        into: Target,
+    },
+}
+
+/// A fresh database, and what keeps it.
+async fn fresh(target: Target) -> Result<(Database, TempDir)> {
+    let folder = TempDir::new()?;
+    let database = match target {
+        Target::Sqlite => Database::Sqlite(folder.path().join("stripe.db")),
+        Target::Postgres => Database::Postgres(test_utils::postgres::shared_database().await),
+    };
+    Ok((database, folder))
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
+async fn main() -> Result<()> {
+    match Arguments::parse().what {
+        What::Fidelity { objects, version, into } => {
+            let newest = stripe_openapi::embedded::newest_version().to_owned();
+            let oldest = "2017-08-15".to_owned();
+            let versions =
+                if version.is_empty() { vec![newest, "2020-08-27".to_owned(), oldest] } else { version };
+            for version in versions {
+                let (database, _folder) = fresh(into).await?;
+                let seen = fidelity::prove(&version, objects, 1, &database).await?;
+                println!(
+                    "{version}: {} rows in {} streams equal Stripe's, {} requests",
+                    seen.rows, seen.streams, seen.requests
+                );
+            }
+        }
+        What::Kill { seeds, seed, objects, into } => {
+            let mut total = (0, 0, 0);
+            for seed in seed..seed + seeds {
+                let (database, _folder) = fresh(into).await?;
+                let version = stripe_openapi::embedded::newest_version();
+                let seen = kill::prove(version, objects, seed, &database).await?;
+                println!(
+                    "seed {seed}: {} kills, {} rows equal, {} objects in flight when killed, {} read again",
+                    seen.kills, seen.rows, seen.in_flight, seen.read_again
+                );
+                total = (total.0 + seen.kills, total.1 + seen.in_flight, total.2 + seen.read_again);
+            }
+            println!(
+                "{seeds} seeds, {} kills: {} in flight, {} read again, 0 rows lost",
+                total.0, total.1, total.2
+            );
+        }
+        What::Economy { objects, rate, latency_ms } => {
+            for (name, distribution) in [
+                ("uniform", Distribution::Uniform),
+                ("clustered", Distribution::Clustered { bursts: 7 }),
+                ("skewed", Distribution::Skewed { exponent: 4.0 }),
+            ] {
+                let seen = economy::prove(objects, distribution, rate, latency_ms).await?;
+                let most = (seen.floor as f64 * 1.05) as u64 + 3;
+                println!(
+                    "{name}: {} requests, floor {}, most {most}; {:.1}% of the rate used, {} refused",
+                    seen.requests,
+                    seen.floor,
+                    100.0 * seen.utilisation,
+                    seen.refused
+                );
+                ensure!(seen.requests <= most, "more requests than 1.05 × the floor + 3");
+            }
+        }
+        What::Memory { objects, into } => {
+            for objects in objects {
+                let (database, _folder) = fresh(into).await?;
+                let seen = memory::weigh(objects, &database).await?;
+                println!("{} objects: peak {:.1} MiB, {:.1} s", seen.objects, seen.peak_mib, seen.seconds);
+            }
+        }
+    }
+    Ok(())
+}

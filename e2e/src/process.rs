@@ -1,0 +1,83 @@
+//! The `sync-engine` binary as a process of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, bail};
+use stripe_simulator::Running;
+
+use crate::database::Database;
+use crate::repository;
+
+/// The path of the binary, built once per process with the profile of the caller.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| build().unwrap_or_else(|error| panic!("building sync-engine: {error:#}")))
+}
+
+fn build() -> Result<PathBuf> {
+    // `target/<profile>/deps/<test>` or `target/<profile>/prove`.
+    let this = std::env::current_exe()?;
+    let folder = this.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).context("no folder")?;
+    let profile = if folder.ends_with("release") { "release" } else { "dev" };
+    let target = folder.parent().context("no target folder")?;
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "-p", "engine", "--bin", "sync-engine", "--profile", profile])
+        .arg("--target-dir")
+        .arg(target)
+        .current_dir(repository())
+        .status()?;
+    if !status.success() {
+        bail!("cargo build failed: {status}");
+    }
+    Ok(folder.join("sync-engine"))
+}
+
+/// One `sync-engine sync`.
+#[derive(Debug, Clone)]
+pub struct Sync {
+    api_key: String,
+    arguments: Vec<String>,
+}
+
+impl Sync {
+    /// From the simulator into `database`, at the simulator's API version, as fast as `rate_limit`
+    /// requests per second allow, overall and on one endpoint.
+    pub fn new(simulator: &Running, database: &Database, rate_limit: u32) -> Sync {
+        let source = serde_json::json!({"rate_limit": rate_limit, "endpoint_rate_limit": rate_limit});
+        let mut arguments: Vec<String> =
+            ["sync", "--plain", "--stripe-base-url", &simulator.url()].map(str::to_owned).into();
+        arguments.extend(["--api-version".to_owned(), simulator.api_version()]);
+        arguments.extend(["--source-config".to_owned(), source.to_string()]);
+        arguments.extend(database.flags());
+        Sync { api_key: simulator.api_key(), arguments }
+    }
+
+    /// Only these streams.
+    #[must_use]
+    pub fn streams(mut self, streams: &[&str]) -> Sync {
+        self.arguments.extend(["--streams".to_owned(), streams.join(",")]);
+        self
+    }
+
+    /// Starts it; its words are kept in `words`.
+    pub fn start(&self, words: &Path) -> Result<Child> {
+        let out = std::fs::File::create(words)?;
+        let mut command = Command::new(binary());
+        command.args(&self.arguments).env_clear().env("STRIPE_API_KEY", &self.api_key);
+        command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+        command.current_dir(words.parent().context("no folder")?);
+        Ok(command.spawn()?)
+    }
+
+    /// Runs it to its end and fails, with its words, if it fails.
+    pub async fn run(&self, words: &Path) -> Result<()> {
+        let mut child = self.start(words)?;
+        let status = tokio::task::spawn_blocking(move || child.wait()).await??;
+        if !status.success() {
+            bail!("sync-engine ended with {status}:\n{}", std::fs::read_to_string(words)?);
+        }
+        Ok(())
+    }
+}
