@@ -1,1 +1,43 @@
-//! The sync engine: library and command line.
+//! The sync engine: wires a source to a destination through the message protocol.
+//!
+//! [`Engine`] offers the operations; each answers a stream of messages that is produced as it is
+//! pulled and whose drop stops the work. What decides is pure: building the catalog, the state of
+//! a run, limits, progress, what may reach the destination. The destination pulls the source, so
+//! nothing queues between them.
+//!
+//! The engine keeps no state, knows no environment variable, no terminal and no process.
+
+pub mod echo;
+
+mod cadence;
+mod connection;
+mod delivery;
+mod engine;
+mod error;
+mod limits;
+mod progress;
+mod projection;
+mod read;
+mod registry;
+mod run;
+mod selection;
+mod sync;
+mod sync_batch;
+mod write;
+
+pub use connection::{Setup, Side};
+pub use engine::Engine;
+pub use error::{EngineError, Role};
+pub use limits::TimeLimits;
+pub use progress::Progress;
+pub use projection::Projection;
+pub use read::PipelineRead;
+pub use registry::Registry;
+pub use run::{RunLedger, initial_state};
+pub use selection::{ConfiguredCatalogs, configure, nearest};
+pub use sync::PipelineSync;
+pub use sync_batch::PipelineSyncBatch;
+
+/// What an operation answers: messages, produced as they are pulled. Dropping it stops the work.
+pub type EngineStream =
+    std::pin::Pin<Box<dyn futures::Stream<Item = Result<protocol::Message, EngineError>> + Send>>;

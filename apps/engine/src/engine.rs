@@ -1,0 +1,125 @@
+//! The engine itself: connectors, a clock, and the parts that all operations share.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use protocol::{
+    AnyDestination, AnySource, CatalogMessage, ConnectorConfig, Message, MessageStream, Payload,
+    PipelineConfig, StateStore, Timestamp,
+};
+
+use crate::selection::{ConfiguredCatalogs, configure};
+use crate::{EngineError, EngineStream, Registry};
+
+/// Runs pipelines. Cloning it shares the connectors.
+#[derive(Clone)]
+pub struct Engine {
+    registry: Arc<Registry>,
+    clock: fn() -> Timestamp,
+}
+
+/// A pipeline whose connectors are known and whose configurations fit.
+pub(crate) struct Resolved {
+    pub(crate) source: Arc<dyn AnySource>,
+    pub(crate) destination: Arc<dyn AnyDestination>,
+    pub(crate) pipeline: PipelineConfig,
+}
+
+impl Engine {
+    /// An engine with these connectors and the system's clock.
+    pub fn new(registry: Registry) -> Engine {
+        Engine { registry: Arc::new(registry), clock: Timestamp::now }
+    }
+
+    /// The same with another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: fn() -> Timestamp) -> Engine {
+        Engine { clock, ..self }
+    }
+
+    /// The connectors.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// What the source offers.
+    pub async fn discover(&self, source: &ConnectorConfig) -> Result<CatalogMessage, EngineError> {
+        let connector = self.registry.source(&source.connector)?;
+        let failed = |error| EngineError::source(&source.connector, error);
+        let messages = connector.discover(&source.config).map_err(failed)?;
+        let catalog = |payload| match payload {
+            Payload::Catalog(catalog) => Some(catalog),
+            _ => None,
+        };
+        protocol::first_of(messages, "catalog", catalog).await.map_err(failed)
+    }
+
+    /// The messages of the source's discovery, as it emits them.
+    pub fn source_discover(&self, source: &ConnectorConfig) -> Result<EngineStream, EngineError> {
+        let connector = self.registry.source(&source.connector)?;
+        let messages = connector.discover(&source.config);
+        let messages = messages.map_err(|error| EngineError::source(&source.connector, error))?;
+        Ok(from_source(messages, &source.connector))
+    }
+
+    /// The states that the destination keeps under `sync_id`; `None` where it keeps none at all.
+    pub async fn state_store(
+        &self,
+        destination: &ConnectorConfig,
+        sync_id: &str,
+    ) -> Result<Option<Box<dyn StateStore>>, EngineError> {
+        let connector = self.registry.destination(&destination.connector)?;
+        let failed = |error| EngineError::destination(&destination.connector, error);
+        match connector.state_store(&destination.config, sync_id).map_err(failed)? {
+            Some(opening) => opening.await.map(Some).map_err(failed),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    pub(crate) fn stamp(&self, mut message: Message) -> Message {
+        message.ts.get_or_insert_with(self.clock);
+        message
+    }
+
+    /// Finds both connectors and checks their configurations, before anything is asked of them.
+    pub(crate) fn resolve(&self, pipeline: PipelineConfig) -> Result<Resolved, EngineError> {
+        let source = self.registry.source(&pipeline.source.connector)?;
+        let destination = self.registry.destination(&pipeline.destination.connector)?;
+        source
+            .validate(&pipeline.source.config)
+            .map_err(|error| EngineError::source(&pipeline.source.connector, error))?;
+        destination
+            .validate(&pipeline.destination.config)
+            .map_err(|error| EngineError::destination(&pipeline.destination.connector, error))?;
+        Ok(Resolved { source, destination, pipeline })
+    }
+
+    /// The catalogs of a pipeline; `discovered` saves asking the source again.
+    pub(crate) async fn catalogs(
+        &self,
+        pipeline: &PipelineConfig,
+        discovered: Option<&CatalogMessage>,
+    ) -> Result<ConfiguredCatalogs, EngineError> {
+        let selections = pipeline.streams.as_deref().unwrap_or_default();
+        match discovered {
+            Some(discovered) => configure(discovered, selections),
+            None => configure(&self.discover(&pipeline.source).await?, selections),
+        }
+    }
+}
+
+/// The messages of a source; its errors are known as such.
+pub(crate) fn from_source(messages: MessageStream, connector: &str) -> EngineStream {
+    let connector = connector.to_owned();
+    messages.map(move |message| message.map_err(|error| EngineError::source(&connector, error))).boxed()
+}
+
+/// The messages of a destination; its errors are known as such.
+pub(crate) fn from_destination(messages: MessageStream, connector: &str) -> EngineStream {
+    let connector = connector.to_owned();
+    messages.map(move |message| message.map_err(|error| EngineError::destination(&connector, error))).boxed()
+}

@@ -1,0 +1,123 @@
+//! Reading a source without a destination.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use protocol::{CatalogMessage, Eof, InputStream, Message, Payload, PipelineConfig, ReadRequest, SyncState};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits::{Cut, at, until_stopped};
+use crate::run::with_ceiling;
+use crate::{Engine, EngineError, EngineStream, TimeLimits};
+
+/// A request to read the source of a pipeline.
+pub struct PipelineRead {
+    /// The pipeline; its destination is not used.
+    pub pipeline: PipelineConfig,
+    /// Where to go on from.
+    pub state: Option<SyncState>,
+    /// How long the request may take; the source gets 80% of it.
+    pub time_limit: Option<Duration>,
+    /// With input, the source processes it and ends, without a backfill.
+    pub input: Option<InputStream>,
+    /// Ends the reading early.
+    pub stop: CancellationToken,
+    /// What the source offers, where that is known already.
+    pub discovered: Option<Arc<CatalogMessage>>,
+}
+
+impl PipelineRead {
+    /// Reads everything, without limits.
+    pub fn new(pipeline: PipelineConfig) -> PipelineRead {
+        PipelineRead {
+            pipeline,
+            state: None,
+            time_limit: None,
+            input: None,
+            stop: CancellationToken::new(),
+            discovered: None,
+        }
+    }
+}
+
+impl Engine {
+    /// The source's messages, then an `eof` that only says whether they were cut. After a failure the
+    /// `eof` comes first, then the error.
+    pub fn pipeline_read(&self, request: PipelineRead) -> EngineStream {
+        let engine = self.clone();
+        Box::pin(async_stream::stream! {
+            let limits = TimeLimits { hard: request.time_limit, soft: None };
+            let started = Instant::now();
+            let cut = Cut::default();
+            let hard = limits.hard.map(|limit| started + limit);
+            let soft = limits.with_soft_fraction(None).soft.map(|limit| started + limit);
+            let opening = async {
+                limits.validate()?;
+                engine.open_read(request, soft, cut.clone()).await
+            };
+            let opened = tokio::select! {
+                biased;
+                opened = opening => opened,
+                () = at(hard) => {
+                    cut.mark();
+                    Ok(futures::stream::empty().boxed())
+                }
+            };
+            let mut failure = None;
+            match opened {
+                Err(error) => failure = Some(error),
+                Ok(mut messages) => loop {
+                    let message = tokio::select! {
+                        biased;
+                        () = at(hard) => {
+                            cut.mark();
+                            break;
+                        }
+                        message = messages.next() => message,
+                    };
+                    match message {
+                        Some(Ok(message)) => yield Ok(engine.stamp(message)),
+                        Some(Err(error)) => {
+                            failure = Some(error);
+                            break;
+                        }
+                        None => break,
+                    }
+                },
+            }
+            let has_more = failure.is_none() && cut.happened();
+            yield Ok(engine.stamp(Payload::Eof(Eof::Read { has_more }).into()));
+            if let Some(error) = failure {
+                yield Err(error);
+            }
+        })
+    }
+
+    async fn open_read(
+        &self,
+        request: PipelineRead,
+        soft: Option<Instant>,
+        cut: Cut,
+    ) -> Result<EngineStream, EngineError> {
+        let resolved = self.resolve(request.pipeline)?;
+        let catalogs = self.catalogs(&resolved.pipeline, request.discovered.as_deref()).await?;
+        let ceiling = request.state.as_ref().and_then(|state| state.sync_run.time_ceiling);
+        let source = &resolved.pipeline.source;
+        let read = ReadRequest {
+            catalog: with_ceiling(catalogs.source, ceiling),
+            state: request.state.map(|state| state.source),
+            input: request.input,
+        };
+        let messages = resolved.source.read(&source.config, read);
+        let messages = messages.map_err(|error| EngineError::source(&source.connector, error))?;
+        let messages = until_stopped(messages, soft, request.stop, cut);
+        Ok(crate::engine::from_source(messages, &source.connector))
+    }
+}
+
+/// A message that the engine itself emits.
+pub(crate) fn from_engine(payload: Payload) -> Message {
+    Message { emitted_by: Some(Arc::from("engine")), ..payload.into() }
+}
