@@ -1,4 +1,5 @@
 //! A short slice of `prove economy`: requests near the floor. Use of the rate is measured, not asserted.
+#![allow(clippy::unwrap_used)]
 
 use e2e::economy;
 use stripe_simulator::Distribution;

@@ -1,4 +1,5 @@
 //! A short slice of `prove fidelity`: every table equals Stripe's truth.
+#![allow(clippy::unwrap_used)]
 
 use e2e::database::Database;
 use e2e::fidelity;

@@ -1,4 +1,5 @@
 //! A short slice of `prove kill`: kill -9 at random moments, then resume.
+#![allow(clippy::unwrap_used)]
 
 use e2e::database::Database;
 use e2e::kill;

@@ -1,4 +1,5 @@
 //! Every message as it stands on the wire: golden lines, leniency, refusals, round trips.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Lines in, messages out: any split, bounded memory, exact errors.
+#![allow(clippy::unwrap_used)]
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

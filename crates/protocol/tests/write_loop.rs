@@ -1,4 +1,5 @@
 //! What every destination inherits: batching, order, hand-back, failure of one stream.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
