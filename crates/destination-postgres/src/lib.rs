@@ -1,1 +1,17 @@
 //! Writes streams into PostgreSQL.
+//!
+//! Every stream has a table: the payload as `jsonb`, when it was written and how new it is, and
+//! generated columns for the fields its schema names. Rows, deletions and the sync's state become
+//! durable in one transaction per batch.
+
+mod check;
+mod config;
+mod destination;
+mod failure;
+mod setup;
+mod table;
+mod teardown;
+mod write;
+
+pub use config::{DEFAULT_BATCH_SIZE, PostgresConfig};
+pub use destination::PostgresDestination;

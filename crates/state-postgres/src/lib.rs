@@ -7,7 +7,7 @@
 use protocol::{RawJson, SourceState};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Error, GenericClient};
-use util_postgres::quote_identifier;
+use util_postgres::{Transaction, quote_identifier};
 
 /// Name of the table.
 pub const STATE_TABLE: &str = "_sync_state";
@@ -79,16 +79,16 @@ impl StateTable {
         }
     }
 
-    /// Stores the state of one stream, or of the source as a whole ([`GLOBAL`]), as part of the
-    /// client's transaction.
+    /// Stores the state of one stream, or of the source as a whole ([`GLOBAL`]), as part of `transaction`.
     pub async fn save(
         &self,
-        transaction: &impl GenericClient,
+        transaction: &Transaction<'_>,
         sync_id: &str,
         stream: &str,
         state: &RawJson,
     ) -> Result<(), Error> {
-        transaction.execute(&self.save, &[&sync_id, &stream, &state.as_str()]).await.map(drop)
+        let statement = transaction.prepare_cached(&self.save).await?;
+        transaction.execute(&statement, &[&sync_id, &stream, &state.as_str()]).await.map(drop)
     }
 }
 

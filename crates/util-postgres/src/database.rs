@@ -34,6 +34,9 @@ pub struct Database {
 /// A borrowed connection; dropping it gives it back.
 pub type Connection = Object;
 
+/// A transaction on a [`Connection`]; dropping it rolls back.
+pub type Transaction<'connection> = deadpool_postgres::Transaction<'connection>;
+
 impl Database {
     /// Prepares connections to `address`. Nothing is opened yet.
     pub fn new(address: &Address, options: &ConnectOptions) -> Result<Database, PostgresError> {

@@ -10,7 +10,7 @@ mod retry;
 mod tls;
 
 pub use address::{Address, TlsMode};
-pub use database::{ConnectOptions, Connection, Database};
+pub use database::{ConnectOptions, Connection, Database, Transaction};
 pub use error::{FailureKind, PostgresError};
 pub use name::{MAX_IDENTIFIER_BYTES, quote_identifier, quote_literal, shorten_identifier};
 pub use retry::retrying;

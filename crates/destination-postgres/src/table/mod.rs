@@ -1,0 +1,14 @@
+//! What a stream's table looks like, and what is there already.
+
+mod allowed;
+mod column;
+pub(crate) mod existing;
+pub(crate) mod record;
+mod shape;
+
+pub(crate) use allowed::AllowedValues;
+pub(crate) use column::Column;
+pub(crate) use shape::Table;
+
+/// Table of the keys that were deleted, see the `write` module.
+pub(crate) const TOMBSTONES: &str = "_sync_tombstones";

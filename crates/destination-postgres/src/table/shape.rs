@@ -1,0 +1,224 @@
+//! The table of a stream.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use protocol::{ConfiguredStream, ConnectorError, SystemColumn};
+use util_postgres::{quote_identifier, shorten_identifier};
+
+use super::column::properties;
+use super::{AllowedValues, Column, TOMBSTONES, record};
+
+/// Fields that never become a generated column: they have columns of their own.
+const OWN_COLUMNS: [&str; 3] = ["_raw_data", "_synced_at", "_updated_at"];
+
+/// A stream's table.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    pub(crate) schema: String,
+    /// Name of the stream.
+    pub(crate) stream: String,
+    /// Name of the table: the stream's, shortened where it must be.
+    pub(crate) name: String,
+    pub(crate) system_columns: Vec<SystemColumn>,
+    /// The fields of the primary key, in order.
+    pub(crate) key: Vec<Column>,
+    /// The other generated columns.
+    pub(crate) columns: Vec<Column>,
+    pub(crate) allowed: Vec<AllowedValues>,
+}
+
+/// An index on a system column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Index {
+    pub(crate) name: String,
+    pub(crate) column: String,
+}
+
+impl Table {
+    /// The table of a stream; fails where the stream cannot have one.
+    pub(crate) fn of(schema: &str, configured: &ConfiguredStream) -> Result<Table, ConnectorError> {
+        let stream = &configured.stream;
+        let refuse = |why: String| Err(ConnectorError::config(format!("stream \"{}\": {why}", stream.name)));
+        if stream.name.is_empty() || stream.name.contains('\0') {
+            return refuse("this is not a name a table can have".to_owned());
+        }
+        if [state_postgres::STATE_TABLE, TOMBSTONES, record::TABLE].contains(&&*stream.name) {
+            return refuse("the destination keeps a table of this name for itself".to_owned());
+        }
+        let key_fields = stream.key_fields();
+        let mut taken: HashSet<&str> = OWN_COLUMNS.into_iter().collect();
+        let system_columns = configured.system_columns.clone().unwrap_or_default();
+        for column in &system_columns {
+            if !is_type(&column.column_type) {
+                return refuse(format!(
+                    "\"{}\" is not a type for column \"{}\"",
+                    column.column_type, column.name
+                ));
+            }
+            if !taken.insert(&column.name) {
+                return refuse(format!("the column \"{}\" exists twice", column.name));
+            }
+        }
+        for field in &key_fields {
+            if !taken.insert(field) {
+                return refuse(format!("\"{field}\" cannot be part of the primary key"));
+            }
+        }
+        taken.insert("id");
+        let properties = || properties(stream.json_schema.as_ref());
+        let columns = properties()
+            .filter(|(name, _)| !taken.contains(&***name))
+            .map(|(name, schema)| Column::of_property(name, schema))
+            .collect();
+        let allowed = properties()
+            .filter_map(|(name, schema)| AllowedValues::of_property(&stream.name, name, schema))
+            .collect();
+        Ok(Table {
+            schema: schema.to_owned(),
+            stream: stream.name.to_string(),
+            name: shorten_identifier(&stream.name),
+            system_columns,
+            key: key_fields.into_iter().map(Column::of_key).collect(),
+            columns,
+            allowed,
+        })
+    }
+
+    /// `"schema"."table"`.
+    pub(crate) fn qualified(&self) -> String {
+        format!("{}.{}", quote_identifier(&self.schema), quote_identifier(&self.name))
+    }
+
+    /// The primary key's columns, quoted, with commas.
+    pub(crate) fn key_list(&self) -> String {
+        let names: Vec<String> = self.key.iter().map(|column| quote_identifier(&column.name)).collect();
+        names.join(", ")
+    }
+
+    /// `CREATE TABLE …`. With `lz4`, payloads and other JSON columns are compressed by it.
+    pub(crate) fn create_sql(&self, lz4: bool) -> String {
+        let compression = if lz4 { " COMPRESSION lz4" } else { "" };
+        let mut sql = format!(
+            "CREATE TABLE {} (\n  \"_raw_data\" jsonb{compression} NOT NULL,\n  \
+             \"_synced_at\" timestamptz NOT NULL DEFAULT now(),\n  \
+             \"_updated_at\" timestamptz NOT NULL DEFAULT now()",
+            self.qualified()
+        );
+        for definition in self.later_columns(lz4).map(|(_, definition)| definition) {
+            let _ = write!(sql, ",\n  {definition}");
+        }
+        for allowed in &self.allowed {
+            let _ =
+                write!(sql, ",\n  CONSTRAINT {} {}", quote_identifier(&allowed.constraint), allowed.check());
+        }
+        let _ = write!(sql, ",\n  PRIMARY KEY ({})\n)", self.key_list());
+        sql
+    }
+
+    /// Name and definition of every column that a table may gain: all but the first three.
+    pub(crate) fn later_columns(&self, lz4: bool) -> impl Iterator<Item = (&str, String)> {
+        let system = self.system_columns.iter().map(|column| {
+            (&*column.name, format!("{} {}", quote_identifier(&column.name), column.column_type))
+        });
+        let generated = self.key.iter().chain(&self.columns).map(move |column| {
+            let definition = column.definition();
+            let definition = match column.sql_type {
+                "jsonb" if lz4 => definition.replacen(" jsonb ", " jsonb COMPRESSION lz4 ", 1),
+                _ => definition,
+            };
+            (&*column.name, definition)
+        });
+        system.chain(generated)
+    }
+
+    /// The indexes that the system columns ask for.
+    pub(crate) fn indexes(&self) -> impl Iterator<Item = Index> {
+        self.system_columns.iter().filter(|column| column.index).map(|column| Index {
+            name: shorten_identifier(&format!("idx_{}_{}", self.stream, column.name)),
+            column: column.name.clone(),
+        })
+    }
+
+    /// `CREATE INDEX …` for one of [`Table::indexes`].
+    pub(crate) fn index_sql(&self, index: &Index) -> String {
+        let (name, column) = (quote_identifier(&index.name), quote_identifier(&index.column));
+        format!("CREATE INDEX {name} ON {} ({column})", self.qualified())
+    }
+}
+
+/// Whether `text` can only be a type's name, such as `numeric(10, 2)` or `text[]`.
+fn is_type(text: &str) -> bool {
+    let allowed = |character: char| character.is_ascii_alphanumeric() || " _(),[]".contains(character);
+    text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.chars().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::Stream;
+    use serde_json::json;
+
+    fn stream(name: &str, schema: &serde_json::Value) -> ConfiguredStream {
+        let fields = json!({"name": name, "primary_key": [["id"], ["_account_id"]],
+            "newer_than_field": "_updated_at", "json_schema": schema});
+        ConfiguredStream::whole(serde_json::from_value::<Stream>(fields).unwrap())
+    }
+
+    #[test]
+    fn the_table_has_upstreams_shape() {
+        let mut customer = stream(
+            "customer",
+            &json!({"type": "object", "properties": {
+                "id": {"type": "string"},
+                "address": {"oneOf": [{"type": "object"}, {"type": "null"}]},
+                "balance": {"type": "integer"},
+                "default_source": {"oneOf": [{"type": "string"}, {"type": "null"}], "x-expandable-reference": true},
+                "livemode": {"type": "boolean"},
+                "name": {"oneOf": [{"type": "string"}, {"type": "null"}]},
+                "rate": {"type": "number"},
+                "it's": {"type": "string"},
+                "_account_id": {"type": "string", "enum": ["acct_1", "acct_2"]},
+                "_updated_at": {"type": "integer"},
+            }}),
+        );
+        customer.system_columns =
+            Some(vec![serde_json::from_value(json!({"name": "_tenant", "index": true})).unwrap()]);
+        let table = Table::of("stripe", &customer).unwrap();
+        insta::assert_snapshot!(table.create_sql(false));
+        insta::assert_snapshot!(table.create_sql(true));
+        let indexes: Vec<String> = table.indexes().map(|index| table.index_sql(&index)).collect();
+        insta::assert_snapshot!(indexes.join("\n"));
+    }
+
+    #[test]
+    fn a_stream_without_key_and_schema_has_an_id() {
+        let mut bare = stream("a.\"b\" ü", &json!({}));
+        bare.stream.primary_key.clear();
+        insta::assert_snapshot!(Table::of("we\"ird", &bare).unwrap().create_sql(true));
+    }
+
+    #[test]
+    fn long_names_stay_apart() {
+        let long = |end: &str| format!("{}{end}", "long_".repeat(20));
+        let schema = json!({"properties": {(long("a")): {"type": "string", "enum": ["x"]}, (long("b")): {}}});
+        let (one, two) = (stream(&long("1"), &schema), stream(&long("2"), &schema));
+        let (one, two) = (Table::of("s", &one).unwrap(), Table::of("s", &two).unwrap());
+        assert_ne!(one.name, two.name);
+        assert_ne!(one.columns[0].name, one.columns[1].name);
+        assert_ne!(one.allowed[0].constraint, two.allowed[0].constraint);
+        for name in [&one.name, &one.columns[0].name, &one.allowed[0].constraint] {
+            assert!(name.len() == 63, "{name}");
+        }
+    }
+
+    #[test]
+    fn types_cannot_smuggle_sql() {
+        let mut evil = stream("s", &json!({}));
+        let column =
+            SystemColumn { name: "x".to_owned(), column_type: "text); DROP".to_owned(), index: false };
+        evil.system_columns = Some(vec![column]);
+        assert!(Table::of("s", &evil).unwrap_err().to_string().contains("not a type"));
+        assert!(Table::of("s", &stream("_sync_state", &json!({}))).is_err());
+    }
+}

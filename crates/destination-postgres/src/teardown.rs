@@ -1,0 +1,62 @@
+//! Removing what setup made, and nothing else.
+
+use protocol::{ConnectorError, ErrorKind, LogLevel, Message};
+use tokio_postgres::error::SqlState;
+use util_postgres::{Database, quote_identifier};
+
+use crate::failure::connector_error;
+use crate::setup;
+use crate::table::record;
+
+/// Fails for schemas that are PostgreSQL's own. In `public` only our tables are dropped, as anywhere.
+pub(crate) fn refuse_protected(schema: &str) -> Result<(), ConnectorError> {
+    if schema == "information_schema" || schema.starts_with("pg_") {
+        let text = format!(
+            "Refusing to drop protected schema \"{schema}\" — teardown only drops user-created schemas"
+        );
+        return Err(ConnectorError::new(ErrorKind::Config, text));
+    }
+    Ok(())
+}
+
+/// Drops the tables that setup recorded, and the schema where setup made it and nothing is left in it.
+pub(crate) async fn run(database: &Database, schema: &str) -> Result<Vec<Message>, ConnectorError> {
+    let mut connection = database.connect().await.map_err(connector_error)?;
+    let failed = |error| {
+        let error = database.failure(error);
+        let detail = error.refusal().and_then(|refusal| refusal.detail()).unwrap_or_default();
+        let text = format!("schema \"{schema}\" was not torn down, nothing was dropped. {error} {detail}");
+        connector_error(error.with_message(text.trim_end()))
+    };
+    let dropped = async {
+        let mut transaction = connection.transaction().await?;
+        setup::lock(&*transaction, schema).await?;
+        let Some(made) = record::read(&*transaction, schema).await? else { return Ok(None) };
+        let quoted = quote_identifier(schema);
+        let names = made.tables.iter().map(String::as_str).chain([record::TABLE]);
+        let names: Vec<String> = names.map(|name| format!("{quoted}.{}", quote_identifier(name))).collect();
+        transaction.batch_execute(&format!("DROP TABLE IF EXISTS {}", names.join(", "))).await?;
+        let mut schema_dropped = false;
+        if made.schema {
+            let attempt = transaction.savepoint("schema").await?;
+            match attempt.batch_execute(&format!("DROP SCHEMA {quoted}")).await {
+                Ok(()) => {
+                    attempt.commit().await?;
+                    schema_dropped = true;
+                }
+                Err(error) if error.code() == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => {
+                    attempt.rollback().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        transaction.commit().await?;
+        Ok(Some((made, schema_dropped)))
+    };
+    let text = match dropped.await.map_err(failed)? {
+        None => format!("schema \"{schema}\" holds nothing that setup made"),
+        Some((made, true)) => format!("dropped {} tables and the schema \"{schema}\"", made.tables.len()),
+        Some((made, false)) => format!("dropped {} tables of the schema \"{schema}\"", made.tables.len()),
+    };
+    Ok(vec![Message::log(LogLevel::Info, text)])
+}

@@ -1,0 +1,15 @@
+//! Making batches durable.
+//!
+//! A record becomes a [`row::Row`] (its key, its version, its payload); the rows of a batch are
+//! reduced to one change per key ([`plan`]); the plan is written by a few statements in one
+//! transaction ([`writer`]). Writing a plan twice is the same as writing it once, so a transaction
+//! whose outcome is unknown is simply tried again.
+
+mod culprit;
+mod plan;
+mod row;
+mod statements;
+mod storable;
+mod writer;
+
+pub(crate) use writer::Writer;
