@@ -85,11 +85,21 @@ fn page(
         Cursor::Before(id) => Side::Before(cursor(id, "ending_before")?),
         Cursor::Token(token) => match Token::read(token) {
             Some(token) => token.side(),
-            None => return Err(Refusal::new(400, "The page token is not valid.").code("invalid_page").param("page")),
+            None => {
+                return Err(Refusal::new(400, "The page token is not valid.")
+                    .code("invalid_page")
+                    .param("page"));
+            }
         },
     };
-    let selection =
-        Selection { world, table, children, created: ask.created, filters: &ask.filters, hidden: &ask.hidden };
+    let selection = Selection {
+        world,
+        table,
+        children,
+        created: ask.created,
+        filters: &ask.filters,
+        hidden: &ask.hidden,
+    };
     let (rows, more) = selection.page(side, ask.limit);
     let mut body = Vec::with_capacity(64 + rows.len() * 1500);
     body.extend_from_slice(match list.style {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::SimulatorError;
 use crate::counters::Counters;
 use crate::faults::FaultRule;
 use crate::state::State;
 use crate::throttle::Limits;
 use crate::world::{Mutation, Nesting, View};
-use crate::SimulatorError;
 
 /// How a dump shows nested lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

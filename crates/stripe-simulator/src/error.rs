@@ -40,7 +40,9 @@ pub enum SimulatorError {
         item_table: String,
     },
     /// An object that lives under a parent needs to name a living one.
-    #[error("an object of `{table}` must name the existing object that it belongs to (property or key `parent`)")]
+    #[error(
+        "an object of `{table}` must name the existing object that it belongs to (property or key `parent`)"
+    )]
     NoParent {
         /// The table.
         table: String,

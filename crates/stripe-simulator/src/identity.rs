@@ -79,10 +79,11 @@ impl Identity {
             return Some(index as u64);
         }
         let bytes = id.as_bytes();
-        let code = bytes.get(bytes.len().checked_sub(CODE_LENGTH)?..)?.iter().try_fold(0u64, |code, byte| {
-            let digit = ALPHABET.iter().position(|letter| letter == byte)? as u64;
-            code.checked_mul(62)?.checked_add(digit)
-        })?;
+        let code =
+            bytes.get(bytes.len().checked_sub(CODE_LENGTH)?..)?.iter().try_fold(0u64, |code, byte| {
+                let digit = ALPHABET.iter().position(|letter| letter == byte)? as u64;
+                code.checked_mul(62)?.checked_add(digit)
+            })?;
         if code >> (2 * HALF_BITS) != 0 {
             return None;
         }
@@ -143,28 +144,56 @@ fn listed(table: &str) -> Option<&'static [&'static str]> {
         ],
         "exchange_rate" => &["usd", "eur", "gbp", "jpy", "chf", "cad", "aud", "sek", "nok", "dkk", "pln"],
         "reporting_report_type" => &[
-            "balance.summary.1", "balance_change_from_activity.itemized.1",
-            "balance_change_from_activity.itemized.2", "balance_change_from_activity.itemized.3",
-            "balance_change_from_activity.summary.1", "payouts.itemized.1", "payouts.itemized.2",
-            "payouts.itemized.3", "payouts.summary.1", "payout_reconciliation.itemized.4",
-            "payout_reconciliation.summary.1", "ending_balance_reconciliation.itemized.1",
-            "ending_balance_reconciliation.summary.1", "tax.transactions.itemized.2",
+            "balance.summary.1",
+            "balance_change_from_activity.itemized.1",
+            "balance_change_from_activity.itemized.2",
+            "balance_change_from_activity.itemized.3",
+            "balance_change_from_activity.summary.1",
+            "payouts.itemized.1",
+            "payouts.itemized.2",
+            "payouts.itemized.3",
+            "payouts.summary.1",
+            "payout_reconciliation.itemized.4",
+            "payout_reconciliation.summary.1",
+            "ending_balance_reconciliation.itemized.1",
+            "ending_balance_reconciliation.summary.1",
+            "tax.transactions.itemized.2",
             "connected_account_payouts.summary.1",
         ],
         "tax_code" => &[
-            "txcd_00000000", "txcd_10000000", "txcd_10010001", "txcd_10101000", "txcd_10102000",
-            "txcd_10103000", "txcd_10103001", "txcd_10103100", "txcd_10103101", "txcd_10201000",
-            "txcd_10202000", "txcd_10301000", "txcd_10302000", "txcd_10401000", "txcd_10402000",
-            "txcd_10501000", "txcd_10502000", "txcd_20030000", "txcd_20060000", "txcd_30011000",
-            "txcd_30060006", "txcd_31000000", "txcd_32010000", "txcd_33000000", "txcd_34000000",
-            "txcd_40060003", "txcd_92010001", "txcd_99999999",
+            "txcd_00000000",
+            "txcd_10000000",
+            "txcd_10010001",
+            "txcd_10101000",
+            "txcd_10102000",
+            "txcd_10103000",
+            "txcd_10103001",
+            "txcd_10103100",
+            "txcd_10103101",
+            "txcd_10201000",
+            "txcd_10202000",
+            "txcd_10301000",
+            "txcd_10302000",
+            "txcd_10401000",
+            "txcd_10402000",
+            "txcd_10501000",
+            "txcd_10502000",
+            "txcd_20030000",
+            "txcd_20060000",
+            "txcd_30011000",
+            "txcd_30060006",
+            "txcd_31000000",
+            "txcd_32010000",
+            "txcd_33000000",
+            "txcd_34000000",
+            "txcd_40060003",
+            "txcd_92010001",
+            "txcd_99999999",
         ],
         "climate_supplier" => {
             &["climsup_charm_industrial", "climsup_heirloom", "climsup_lithos", "climsup_undo"]
         }
-        "climate_product" => {
-            &["climsku_frontier_offtake_portfolio_2027", "climsku_frontier_portfolio_2028"]
-        }
+        "climate_product" => &["climsku_frontier_offtake_portfolio_2027", "climsku_frontier_portfolio_2028"],
         "capability" => &["card_payments", "transfers"],
         _ => return None,
     })

@@ -22,7 +22,12 @@ pub(crate) struct HiddenRows {
 
 pub(crate) const HIDDEN_ROWS: &[HiddenRows] = &[
     HiddenRows { table: "subscription", column: "status", values: &["\"canceled\""], unless: Some("status") },
-    HiddenRows { table: "tax_registration", column: "status", values: &["\"expired\""], unless: Some("status") },
+    HiddenRows {
+        table: "tax_registration",
+        column: "status",
+        values: &["\"expired\""],
+        unless: Some("status"),
+    },
     HiddenRows { table: "v2_core_account", column: "closed", values: &["true"], unless: Some("closed") },
     HiddenRows { table: "customer", column: "test_clock", values: &[], unless: Some("test_clock") },
     HiddenRows { table: "subscription", column: "test_clock", values: &[], unless: Some("test_clock") },
@@ -43,7 +48,14 @@ pub(crate) const WIDE_VALUES: &[(&str, &str, &str, &[&str])] = &[
 pub(crate) fn counts_total(property: &str) -> bool {
     matches!(
         property,
-        "items" | "lines" | "refunds" | "reversals" | "external_accounts" | "sources" | "subscriptions" | "tax_ids"
+        "items"
+            | "lines"
+            | "refunds"
+            | "reversals"
+            | "external_accounts"
+            | "sources"
+            | "subscriptions"
+            | "tax_ids"
     )
 }
 
@@ -53,7 +65,9 @@ pub(crate) fn reference_table(table: &str, column: &str) -> Option<&'static str>
     Some(match column {
         "latest_invoice" | "from_invoice" => "invoice",
         "default_payment_method" => "payment_method",
-        "latest_charge" | "source_transaction" | "destination_payment" | "originating_transaction" => "charge",
+        "latest_charge" | "source_transaction" | "destination_payment" | "originating_transaction" => {
+            "charge"
+        }
         "source" if table == "balance_transaction" => "charge",
         "schedule" => "subscription_schedule",
         "test_clock" => "test_helpers_test_clock",

@@ -16,7 +16,8 @@ pub(crate) struct Query {
 
 impl Query {
     pub(crate) fn parse(text: &str) -> Self {
-        let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+        let decode =
+            |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
         let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decode(name), decode(value))
@@ -145,7 +146,8 @@ pub(crate) fn read(
             "page" if v2 => ask.cursor = Cursor::Token(value.clone()),
             "expand" | "include" => {}
             "created" | "created_gt" | "created_gte" | "created_lt" | "created_lte" => {
-                let operator = name.strip_prefix("created_").unwrap_or_else(|| brackets(key).first().unwrap_or(&""));
+                let operator =
+                    name.strip_prefix("created_").unwrap_or_else(|| brackets(key).first().unwrap_or(&""));
                 let second = time(key, value, operator, v2)?;
                 if !ask.created.narrow(operator, second) {
                     return Err(Refusal::unknown_parameter(key));
@@ -191,7 +193,9 @@ fn limit(value: &str, most: usize) -> Result<usize, Refusal> {
     let refuse = |words: String| Refusal::new(400, words).code("parameter_invalid_integer").param("limit");
     match number {
         ..1 => Err(refuse("This value must be greater than or equal to 1.".into())),
-        _ if number as u64 > most as u64 => Err(refuse(format!("This value must be less than or equal to {most}."))),
+        _ if number as u64 > most as u64 => {
+            Err(refuse(format!("This value must be less than or equal to {most}.")))
+        }
         _ => Ok(number as usize),
     }
 }
@@ -232,10 +236,13 @@ fn filter(
         None => vec![value.to_owned()],
     };
     let singular = match name {
-        "ids" | "types" | "lookup_keys" | "statuses" => name.strip_suffix("s").map(|n| if n == "statuse" { "status" } else { n }),
+        "ids" | "types" | "lookup_keys" | "statuses" => {
+            name.strip_suffix("s").map(|n| if n == "statuse" { "status" } else { n })
+        }
         _ => None,
     };
-    let column = own.column(name).or_else(|| own.column(singular?)).ok_or_else(|| Refusal::not_simulated(name))?;
+    let column =
+        own.column(name).or_else(|| own.column(singular?)).ok_or_else(|| Refusal::not_simulated(name))?;
     let inside = brackets(key);
     if let [operator @ ("gt" | "gte" | "lt" | "lte")] = inside[..] {
         let mut bounds = Bounds::ALL;

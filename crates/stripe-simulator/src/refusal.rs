@@ -8,39 +8,34 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
-    pub(crate) code: Option<String>,
-    pub(crate) message: String,
-    pub(crate) param: Option<String>,
-    pub(crate) kind: &'static str,
+    pub(crate) code: Option<Box<str>>,
+    pub(crate) message: Box<str>,
+    pub(crate) param: Option<Box<str>>,
     /// `Stripe-Rate-Limited-Reason`.
     pub(crate) limited: Option<&'static str>,
     /// `Retry-After`, in seconds.
     pub(crate) retry_after: Option<u64>,
-    /// `Stripe-Should-Retry`.
-    pub(crate) should_retry: Option<bool>,
 }
 
 impl Refusal {
-    pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: u16, message: impl Into<Box<str>>) -> Self {
         Self {
             status,
             code: None,
             message: message.into(),
             param: None,
-            kind: "invalid_request_error",
             limited: None,
             retry_after: None,
-            should_retry: None,
         }
     }
 
     pub(crate) fn code(mut self, code: &str) -> Self {
-        self.code = Some(code.to_owned());
+        self.code = Some(code.into());
         self
     }
 
     pub(crate) fn param(mut self, param: &str) -> Self {
-        self.param = Some(param.to_owned());
+        self.param = Some(param.into());
         self
     }
 
@@ -59,7 +54,8 @@ impl Refusal {
             if let Some(param) = &self.param {
                 error.insert("param".into(), json!(param));
             }
-            error.insert("type".into(), json!(self.kind));
+            let kind = if self.status >= 500 { "api_error" } else { "invalid_request_error" };
+            error.insert("type".into(), json!(kind));
         }
         json!({ "error": Value::Object(error) }).to_string()
     }
@@ -78,7 +74,9 @@ impl Refusal {
     pub(crate) fn wrong_version(asked: &str, served: &str) -> Self {
         Self::new(
             400,
-            format!("Invalid Stripe API version: {asked}. This simulated account serves version {served} only."),
+            format!(
+                "Invalid Stripe API version: {asked}. This simulated account serves version {served} only."
+            ),
         )
     }
 
@@ -153,7 +151,6 @@ impl Refusal {
         Self {
             limited: Some(reason),
             retry_after,
-            should_retry: Some(true),
             ..Self::new(
                 429,
                 format!(
@@ -165,14 +162,15 @@ impl Refusal {
     }
 
     pub(crate) fn broken(status: u16) -> Self {
-        Self {
-            kind: "api_error",
-            should_retry: Some(true),
-            ..Self::new(
-                status,
-                "An unknown error occurred. If you have any questions, we can help at https://support.stripe.com/.",
-            )
-        }
+        Self::new(
+            status,
+            "An unknown error occurred. If you have any questions, we can help at https://support.stripe.com/.",
+        )
+    }
+
+    /// `Stripe-Should-Retry`, where Stripe says it.
+    pub(crate) fn should_retry(&self) -> Option<bool> {
+        (self.status == 429 || self.status >= 500).then_some(true)
     }
 }
 

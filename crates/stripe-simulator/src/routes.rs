@@ -11,7 +11,10 @@ use crate::world::{Family, World};
 pub(crate) enum Endpoint {
     /// The account behind the key.
     OwnAccount,
-    List { table: usize, list: ListEndpoint },
+    List {
+        table: usize,
+        list: ListEndpoint,
+    },
     Children {
         table: usize,
         list: ListEndpoint,
@@ -20,7 +23,10 @@ pub(crate) enum Endpoint {
         parent_parameter: String,
         parent_in_path: bool,
     },
-    Retrieve { table: usize, parameter: String },
+    Retrieve {
+        table: usize,
+        parameter: String,
+    },
 }
 
 #[derive(Debug)]
@@ -90,7 +96,8 @@ impl Routes {
     }
 
     fn add(&mut self, pattern: &str, endpoint: Endpoint) {
-        let shape: Vec<&str> = pattern.split('/').map(|s| if s.starts_with('{') { "{}" } else { s }).collect();
+        let shape: Vec<&str> =
+            pattern.split('/').map(|s| if s.starts_with('{') { "{}" } else { s }).collect();
         let taken: HashSet<String> = self.routes.iter().map(|route| shape_of(&route.pattern)).collect();
         if taken.contains(&shape.join("/")) {
             return;

@@ -42,7 +42,7 @@ pub(crate) async fn serve(state: Arc<State>, request: Request<Body>) -> Response
         Ok(()) => refused_on_purpose(&state, verdict.fault.as_ref(), &request, &path)
             .map_or_else(|| answer(&state, &request, &path), Err),
     };
-    respond(&state, work, answer, verdict.fault, path.starts_with("/v2/"))
+    respond(&state, work, answer, verdict.fault.as_ref(), path.starts_with("/v2/"))
 }
 
 /// A request at work; it counts as ended when dropped, also if the client goes away.
@@ -110,7 +110,7 @@ fn refused_on_purpose(
         }
         Fault::Status(status) => Some(Refusal::broken(*status)),
         Fault::Refused { status, message, code } => {
-            let refusal = Refusal::new(*status, message.clone());
+            let refusal = Refusal::new(*status, message.as_str());
             Some(match code {
                 Some(code) => refusal.code(code),
                 None => refusal,
@@ -137,7 +137,7 @@ fn respond(
     state: &State,
     mut work: Work,
     answer: Result<Page, Refusal>,
-    fault: Option<Fault>,
+    fault: Option<&Fault>,
     v2: bool,
 ) -> Response {
     let mut response = Response::builder()
@@ -158,7 +158,7 @@ fn respond(
             if let Some(seconds) = refusal.retry_after {
                 response = response.header(header::RETRY_AFTER, seconds);
             }
-            if let Some(should) = refusal.should_retry {
+            if let Some(should) = refusal.should_retry() {
                 response = response.header("stripe-should-retry", if should { "true" } else { "false" });
             }
             if refusal.status == 401 {
@@ -171,7 +171,8 @@ fn respond(
     if status == 200 {
         match fault {
             Some(Fault::Html) => {
-                let page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Proxy</body></html>\n";
+                let page =
+                    "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Proxy</body></html>\n";
                 body = page.into();
                 if let Some(headers) = response.headers_mut() {
                     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
@@ -191,12 +192,12 @@ fn respond(
     let body = match fault {
         Some(Fault::Truncated { percent }) => {
             response = response.header(header::CONTENT_LENGTH, announced);
-            let sent = announced * usize::from(percent.min(99)) / 100;
+            let sent = announced * usize::from((*percent).min(99)) / 100;
             truncated(body.slice(..sent), work)
         }
         Some(Fault::SlowBody { bytes_per_ms }) => {
             response = response.header(header::CONTENT_LENGTH, announced);
-            slow(body, bytes_per_ms.max(1), work)
+            slow(body, (*bytes_per_ms).max(1), work)
         }
         _ => Body::from(body),
     };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use http::Request;
 use stripe_openapi::Catalog;
 use tokio::net::TcpListener;
@@ -48,13 +49,18 @@ impl Simulator {
         Control { state: Arc::clone(&self.state) }
     }
 
-    /// The API and the control API as a tower service, for use without sockets.
-    ///
-    /// A connection cannot be reset here: that fault answers an empty 200.
+    /// The API and the control API as a tower service.
     pub fn router(&self) -> Router {
         let state = Arc::clone(&self.state);
         control_http::router(self.control())
             .fallback(move |request: Request<Body>| service::serve(Arc::clone(&state), request))
+    }
+
+    /// Answers one request to the API, for use without sockets.
+    ///
+    /// A connection cannot be reset here: that fault answers an empty 200.
+    pub async fn answer(&self, request: Request<Body>) -> Response {
+        service::serve(Arc::clone(&self.state), request).await
     }
 
     /// Listens on a free port of the loopback address.

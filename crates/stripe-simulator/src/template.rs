@@ -18,16 +18,38 @@ pub(crate) enum Part {
     /// Like `After`, as RFC 3339 with milliseconds.
     AfterIso(i64),
     /// Up to `width` seconds after `created`, or null.
-    Within { seed: u64, width: u64, null_percent: u8 },
-    Integer { seed: u64, low: i64, width: u64 },
-    Token { seed: u64, length: usize },
-    Digits { seed: u64, length: usize },
-    UpperHex { seed: u64, length: usize },
-    Pick { seed: u64, options: Box<[Box<[u8]>]> },
+    Within {
+        seed: u64,
+        width: u64,
+        null_percent: u8,
+    },
+    Integer {
+        seed: u64,
+        low: i64,
+        width: u64,
+    },
+    Token {
+        seed: u64,
+        length: usize,
+    },
+    Digits {
+        seed: u64,
+        length: usize,
+    },
+    UpperHex {
+        seed: u64,
+        length: usize,
+    },
+    Pick {
+        seed: u64,
+        options: Box<[Box<[u8]>]>,
+    },
     /// The id of an object of another table in quotes, or null.
     Reference(Reference),
     /// A list of the object's children.
-    Nested { family: usize },
+    Nested {
+        family: usize,
+    },
 }
 
 /// A property that names an object of another table.
@@ -87,9 +109,10 @@ pub(crate) fn render(
                 }
             }
             Part::Digits { seed, length } => {
-                let drawn = draw(*seed, ordinal, 4);
-                for place in 0..*length {
-                    out.push(b'0' + (drawn.rotate_left(place as u32 * 5) % 10) as u8);
+                let mut drawn = draw(*seed, ordinal, 4);
+                for _ in 0..*length {
+                    out.push(b'0' + (drawn % 10) as u8);
+                    drawn /= 10;
                 }
             }
             Part::UpperHex { seed, length } => {
@@ -180,9 +203,10 @@ impl Compiler<'_> {
             "token" => Part::Token { seed, length: length() },
             "digits" => Part::Digits { seed, length: length() },
             "hexup" => Part::UpperHex { seed, length: length() },
-            "pick" => {
-                Part::Pick { seed, options: argument.split('|').map(|option| option.as_bytes().into()).collect() }
-            }
+            "pick" => Part::Pick {
+                seed,
+                options: argument.split('|').map(|option| option.as_bytes().into()).collect(),
+            },
             "ref" => match (self.target)(argument) {
                 Some(target) => Part::Reference(Reference { seed, target, null_percent }),
                 None => return push_text("null", parts),

@@ -163,7 +163,8 @@ mod tests {
 
     #[test]
     fn work_in_progress_is_limited_until_released() {
-        let limits = Limits { global_concurrency: Some(3), endpoint_concurrency: Some(2), ..Limits::default() };
+        let limits =
+            Limits { global_concurrency: Some(3), endpoint_concurrency: Some(2), ..Limits::default() };
         let mut throttle = Throttle::new(limits);
         let now = Duration::ZERO;
         assert_eq!(throttle.admit("a", now), Ok(()));

@@ -25,8 +25,11 @@ pub fn spread(catalog: &Catalog, objects: u64) -> BTreeMap<String, u64> {
         counts.insert((*table).to_owned(), count);
         left -= count;
     }
-    let open: Vec<(&str, u64)> =
-        tables.iter().filter(|(_, _, most)| *most == u64::MAX).map(|(table, weight, _)| (*table, *weight)).collect();
+    let open: Vec<(&str, u64)> = tables
+        .iter()
+        .filter(|(_, _, most)| *most == u64::MAX)
+        .map(|(table, weight, _)| (*table, *weight))
+        .collect();
     for (table, _) in &open {
         let count = left.min(1);
         counts.insert((*table).to_owned(), count);

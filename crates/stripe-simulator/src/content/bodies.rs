@@ -46,7 +46,10 @@ pub(super) fn body(table: &str, column: &str) -> Option<&'static str> {
             "{\"card\":{\"installments\":null,\"mandate_options\":null,\"network\":null,\"request_three_d_secure\":\"automatic\"},\"link\":{\"persistent_token\":null}}"
         }
         ("subscription_item", "price") | ("line_item", "price") | ("invoiceitem", "price") => PRICE,
-        ("subscription_item", "plan") | ("line_item", "plan") | ("subscription", "plan") | ("invoiceitem", "plan") => PLAN,
+        ("subscription_item", "plan")
+        | ("line_item", "plan")
+        | ("subscription", "plan")
+        | ("invoiceitem", "plan") => PLAN,
         ("checkout_session_line_item", "price") => PRICE,
         ("invoice" | "subscription", "payment_settings") => payment_settings(),
         ("invoice", "status_transitions") => {
@@ -56,7 +59,9 @@ pub(super) fn body(table: &str, column: &str) -> Option<&'static str> {
         ("invoice", "customer_shipping") | ("invoice", "shipping_details") => {
             "{\"address\":{{address}},\"name\":\"{{name}}\",\"phone\":\"{{phone}}\"}"
         }
-        ("invoice", "custom_fields") => "[{\"name\":\"PO\",\"value\":\"{{digits:8}}\"},{\"name\":\"Kostenstelle\",\"value\":\"Ü-{{digits:4}}\"}]",
+        ("invoice", "custom_fields") => {
+            "[{\"name\":\"PO\",\"value\":\"{{digits:8}}\"},{\"name\":\"Kostenstelle\",\"value\":\"Ü-{{digits:4}}\"}]"
+        }
         ("invoice", "customer_tax_ids") => "[{\"type\":\"eu_vat\",\"value\":\"DE{{digits:9}}\"}]",
         ("invoice" | "subscription", "automatic_tax") => {
             "{\"disabled_reason\":null,\"enabled\":false,\"liability\":null,\"provider\":null,\"status\":null}"
@@ -89,7 +94,9 @@ pub(super) fn body(table: &str, column: &str) -> Option<&'static str> {
         ("subscription", "invoice_settings") => {
             "{\"account_tax_ids\":null,\"custom_fields\":null,\"description\":null,\"footer\":null,\"issuer\":{\"type\":\"self\"}}"
         }
-        ("subscription", "trial_settings") => "{\"end_behavior\":{\"missing_payment_method\":\"create_invoice\"}}",
+        ("subscription", "trial_settings") => {
+            "{\"end_behavior\":{\"missing_payment_method\":\"create_invoice\"}}"
+        }
         ("price", "recurring") => {
             "{\"interval\":\"{{pick@interval:month|year|week}}\",\"interval_count\":1,\"meter\":null,\"trial_period_days\":null,\"usage_type\":\"licensed\"}"
         }
@@ -123,7 +130,9 @@ pub(super) fn body(table: &str, column: &str) -> Option<&'static str> {
             "{\"amount_discount\":0,\"amount_shipping\":0,\"amount_tax\":{{int:0-4000}}}"
         }
         ("webhook_endpoint", "enabled_events") => "[\"*\"]",
-        ("country_spec", "supported_payment_currencies") => "[\"usd\",\"eur\",\"gbp\",\"jpy\",\"chf\",\"sek\"]",
+        ("country_spec", "supported_payment_currencies") => {
+            "[\"usd\",\"eur\",\"gbp\",\"jpy\",\"chf\",\"sek\"]"
+        }
         ("promotion_code", "promotion") => "{\"coupon\":{{ref:coupon}},\"type\":\"coupon\"}",
         ("promotion_code", "coupon") => {
             "{\"id\":{{ref:coupon}},\"object\":\"coupon\",\"amount_off\":null,\"created\":{{created}},\"currency\":null,\"duration\":\"once\",\"duration_in_months\":null,\"livemode\":{{livemode}},\"max_redemptions\":null,\"metadata\":{},\"name\":null,\"percent_off\":25.5,\"redeem_by\":null,\"times_redeemed\":0,\"valid\":true}"

@@ -78,7 +78,9 @@ fn text(setting: &Setting<'_>, column: &Column) -> String {
     }
     let quoted = |inner: &str| format!("\"{inner}\"");
     match name {
-        "currency" | "default_currency" | "billing_currency" | "destination_currency" => quoted("{{currency}}"),
+        "currency" | "default_currency" | "billing_currency" | "destination_currency" => {
+            quoted("{{currency}}")
+        }
         "email" | "customer_email" | "receipt_email" | "support_email" => quoted("{{email}}"),
         "phone" | "customer_phone" | "phone_number" => quoted("{{phone}}"),
         "name" | "customer_name" if setting.table == "product" => quoted("{{business}}"),
@@ -94,8 +96,12 @@ fn text(setting: &Setting<'_>, column: &Column) -> String {
         "filename" => quoted("file_{{digits:6}}.csv"),
         "lookup_key" if setting.table == "feature" => quoted("feature-{{token:8}}"),
         "receipt_url" => quoted("https://pay.stripe.com/receipts/payment/{{token:60}}{{token:56}}"),
-        "hosted_invoice_url" => quoted("https://invoice.stripe.com/i/{{account}}/test_{{token:60}}{{token:60}}?s=ap"),
-        "invoice_pdf" => quoted("https://pay.stripe.com/invoice/{{account}}/test_{{token:60}}{{token:60}}/pdf?s=ap"),
+        "hosted_invoice_url" => {
+            quoted("https://invoice.stripe.com/i/{{account}}/test_{{token:60}}{{token:60}}?s=ap")
+        }
+        "invoice_pdf" => {
+            quoted("https://pay.stripe.com/invoice/{{account}}/test_{{token:60}}{{token:60}}/pdf?s=ap")
+        }
         "status" => quoted("active"),
         "type" => quoted("{{pick@type:standard|custom}}"),
         "collection_method" => quoted("charge_automatically"),
@@ -171,7 +177,9 @@ fn integer(name: &str, nullable: bool) -> String {
         "period_start" | "current_period_start" | "start_date" => "{{created}}".into(),
         "period_end" | "current_period_end" => "{{after:2592000}}".into(),
         "available_on" | "arrival_date" => "{{after:172800}}".into(),
-        _ if name.starts_with("amount") || matches!(name, "total" | "subtotal" | "net" | "total_excluding_tax") => {
+        _ if name.starts_with("amount")
+            || matches!(name, "total" | "subtotal" | "net" | "total_excluding_tax") =>
+        {
             "{{amount}}".into()
         }
         _ if is_time && nullable => "{{within?66:7776000}}".into(),
@@ -190,14 +198,22 @@ fn json(column: &Column) -> String {
     match name {
         "address" => return "{{address}}".into(),
         "billing_details" => {
-            return "{\"address\":{{address}},\"email\":\"{{email}}\",\"name\":\"{{name}}\",\"phone\":null}".into();
+            return "{\"address\":{{address}},\"email\":\"{{email}}\",\"name\":\"{{name}}\",\"phone\":null}"
+                .into();
         }
         "transfer_data" | "payment_settings" | "application" | "coupon" => return "null".into(),
         _ => {}
     }
-    let plural = name.ends_with('s') && !name.ends_with("ss") && !name.ends_with("details") && !name.ends_with("settings")
-        && !name.ends_with("options") && !name.ends_with("requirements") && !name.ends_with("status")
-        && !name.ends_with("features") && !name.ends_with("controls") && !name.ends_with("transitions");
+    let plural = name.ends_with('s')
+        && !name.ends_with("ss")
+        && !name.ends_with("details")
+        && !name.ends_with("settings")
+        && !name.ends_with("options")
+        && !name.ends_with("requirements")
+        && !name.ends_with("status")
+        && !name.ends_with("features")
+        && !name.ends_with("controls")
+        && !name.ends_with("transitions");
     if plural {
         "[]".into()
     } else if column.nullable {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::World;
 use super::object::created_of;
 use super::table::{ADDED, Change};
-use super::World;
 use crate::SimulatorError;
 
 /// A change that happened: what an object was and what it is.
@@ -63,7 +63,7 @@ impl World {
             own.chosen_ids.insert(id.to_owned(), ordinal);
             own.ids_of_chosen.insert(ordinal, id.to_owned());
         }
-        merge(&mut object, fields);
+        object.extend(fields);
         self.tables[index].next_added += 1;
         if let Some((family, parent)) = owner {
             self.tables[index].added_children.entry((family, parent)).or_default().push(ordinal);
@@ -73,7 +73,12 @@ impl World {
 
     /// Merges `patch` into an object (RFC 7396: null removes a key only inside nested objects;
     /// a property itself becomes null, as Stripe's objects keep their keys).
-    pub fn update(&mut self, table: &str, id: &str, patch: Map<String, Value>) -> Result<Mutation, SimulatorError> {
+    pub fn update(
+        &mut self,
+        table: &str,
+        id: &str,
+        patch: Map<String, Value>,
+    ) -> Result<Mutation, SimulatorError> {
         let index = self.table_index(table)?;
         let ordinal = self.living(index, id)?;
         self.refuse_nested(index, &patch)?;
@@ -126,7 +131,8 @@ impl World {
         for family in &own.owners {
             let parent = &self.tables[self.families[*family].parent];
             let id = named.as_ref().filter(|value| value.is_string()).or_else(|| fields.get(&parent.name));
-            let found = id.and_then(Value::as_str).and_then(|id| self.find(self.families[*family].parent, id));
+            let found =
+                id.and_then(Value::as_str).and_then(|id| self.find(self.families[*family].parent, id));
             if let Some(ordinal) = found {
                 return Ok(Some((*family, ordinal)));
             }

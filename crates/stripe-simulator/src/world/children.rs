@@ -2,8 +2,8 @@
 
 use stripe_openapi::knowledge::children::{Origin, origins};
 
-use super::table::ADDED;
 use super::World;
+use super::table::ADDED;
 use crate::chance::{below, draw, percent};
 use crate::kinship::Kinship;
 use crate::template::Reference;
@@ -40,7 +40,9 @@ pub(crate) enum Tie {
 fn is_stream(child: &str, parent: &str, url: &(String, String)) -> bool {
     origins(child).filter(|stream| stream.parent == parent).any(|stream| match stream.origin {
         Origin::Nested(_) => false,
-        Origin::List(path) => path.ends_with(&url.1) && path.starts_with(url.0.split('?').next().unwrap_or("")),
+        Origin::List(path) => {
+            path.ends_with(&url.1) && path.starts_with(url.0.split('?').next().unwrap_or(""))
+        }
     })
 }
 
@@ -98,7 +100,8 @@ impl World {
                     .list
                     .as_ref()
                     .map_or_else(|| format!("/v1/{}s", resource.table), |list| list.path.clone());
-                let filter = catalog.resources[child].list.as_ref().filter(|list| list.takes(&resource.table));
+                let filter =
+                    catalog.resources[child].list.as_ref().filter(|list| list.takes(&resource.table));
                 let url = match filter {
                     Some(list) => (format!("{}?{}=", list.path, resource.table), String::new()),
                     None => (format!("{base}/"), format!("/{}", nested.property)),

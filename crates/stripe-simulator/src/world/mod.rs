@@ -112,7 +112,11 @@ impl World {
                 object: &resource.resource_id,
                 values: filter_values(resource, &column.name),
                 target: (may_refer && target(referred).is_some()).then_some(referred),
-                null_percent: if column.nullable { lore::null_share(&resource.table, &column.name) } else { 0 },
+                null_percent: if column.nullable {
+                    lore::null_share(&resource.table, &column.name)
+                } else {
+                    0
+                },
             };
             let mut parts = Vec::new();
             compiler.compile(&column.name, &content::property(&setting, column), &mut parts);

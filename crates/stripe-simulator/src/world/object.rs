@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use stripe_openapi::knowledge::lists::NESTED_LIST_LIMIT;
 
-use super::table::{ADDED, Change, Position};
 use super::World;
+use super::table::{ADDED, Change, Position};
 use crate::lore;
 use crate::template::{Part, Reference, Surroundings, push_integer, render};
 
@@ -189,12 +189,8 @@ impl World {
             return Arc::clone(object);
         }
         let own = &self.tables[table];
-        let shown = Shown {
-            world: self,
-            table,
-            ordinal,
-            view: View { nesting: Nesting::Blank, expand: &[] },
-        };
+        let shown =
+            Shown { world: self, table, ordinal, view: View { nesting: Nesting::Blank, expand: &[] } };
         let created = match ordinal >= ADDED - 1 {
             true => self.settings.account.created,
             false => self.created(table, ordinal),

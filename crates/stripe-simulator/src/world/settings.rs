@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use crate::identity::push_base62;
 use crate::chance::seed_of;
+use crate::identity::push_base62;
 use crate::timeline::{Distribution, Span};
 
 /// The account that an API key belongs to.

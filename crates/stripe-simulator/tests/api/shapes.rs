@@ -50,7 +50,11 @@ fn objects_of_all_versions_have_the_shape_that_the_catalog_names() {
                     }
                     for nested in &resource.nested_lists {
                         let list = &object[&nested.property];
-                        assert!(list.is_null() || list["data"].is_array(), "{version} {}: {list}", resource.table);
+                        assert!(
+                            list.is_null() || list["data"].is_array(),
+                            "{version} {}: {list}",
+                            resource.table
+                        );
                     }
                 })
                 .unwrap();

@@ -1,0 +1,118 @@
+//! Changing the account, in the process and over HTTP.
+
+use serde_json::{Value, json};
+use stripe_simulator::{Clock, Simulator, SimulatorError};
+
+use crate::client::{Client, ids, newest};
+
+#[test]
+fn objects_are_created_changed_and_deleted() {
+    let clock = Clock::manual(1_900_000_000);
+    let simulator =
+        Simulator::builder(newest()).table("customer", 25).livemode(true).clock(clock).build().unwrap();
+    let (client, control) = (Client::new(&simulator), simulator.control());
+    let created =
+        control.create("customer", json!({"email": "new@example.com", "metadata": {"a": "1"}})).unwrap();
+    assert!(created.before.is_none());
+    let path = format!("/v1/customers/{}", created.id);
+    let first = &client.ok("/v1/customers?limit=1")["data"][0];
+    assert_eq!((&first["id"], &first["created"]), (&json!(created.id), &json!(1_900_000_000)));
+    let changed = control
+        .update("customer", &created.id, json!({"email": null, "metadata": {"a": null, "b": "2"}}))
+        .unwrap();
+    assert_eq!(changed.before.unwrap()["email"], "new@example.com");
+    let now = client.ok(&path);
+    assert_eq!((&now["email"], &now["metadata"]), (&Value::Null, &json!({"b": "2"})));
+    let named = control.create("customer", json!({"id": "cus_chosen", "created": 1_700_000_000})).unwrap();
+    assert_eq!(named.id, "cus_chosen");
+    assert_eq!(client.ok("/v1/customers/cus_chosen")["created"], 1_700_000_000);
+    assert_eq!(control.count("customer").unwrap(), 27);
+    assert!(control.delete("customer", "cus_chosen").unwrap().after.is_none());
+    assert_eq!(client.walk("/v1/customers?limit=7").len(), 26);
+    assert!(matches!(control.delete("customer", "cus_chosen"), Err(SimulatorError::NoSuchObject { .. })));
+    assert!(matches!(control.create("nothing", json!({})), Err(SimulatorError::UnknownTable { .. })));
+    assert!(matches!(
+        control.update("customer", &created.id, json!({"created": 5})),
+        Err(SimulatorError::FixedProperty { .. })
+    ));
+    assert!(matches!(
+        control.create("customer", json!({"id": created.id})),
+        Err(SimulatorError::Exists { .. })
+    ));
+    assert_eq!(control.create_many("customer", 3).unwrap().len(), 3);
+}
+
+#[test]
+fn unknown_tables_are_refused_at_once() {
+    let error = Simulator::builder(newest()).table("chargers", 5).build().unwrap_err();
+    assert!(error.to_string().contains("chargers"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_processes_use_the_control_api() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let running =
+        Simulator::builder(newest()).table("customer", 40).table("invoice", 30).start().await.unwrap();
+    let http = reqwest::Client::new();
+    let url = |path: &str| format!("{}{path}", running.url());
+    let made: Value = http
+        .post(url("/_sim/objects/customer"))
+        .json(&json!({"email": "x@example.com"}))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let path = format!("/_sim/objects/customer/{}", made["id"].as_str().unwrap());
+    let patched: Value =
+        http.patch(url(&path)).json(&json!({"name": "N"})).send().await.unwrap().json().await.unwrap();
+    assert_eq!((&patched["email"], &patched["name"]), (&json!("x@example.com"), &json!("N")));
+    assert_eq!(http.delete(url(&path)).send().await.unwrap().status(), 200);
+    assert_eq!(http.get(url(&path)).send().await.unwrap().status(), 404);
+    let tables: Vec<Value> = http.get(url("/_sim/tables")).send().await.unwrap().json().await.unwrap();
+    assert!(tables.contains(&json!({"table": "customer", "count": 40})));
+    let dump = http.get(url("/_sim/dump/invoice?nested=full")).send().await.unwrap().text().await.unwrap();
+    let rows: Vec<Value> = dump.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut expected = running.control().ids("invoice").unwrap();
+    let mut dumped = ids(&rows);
+    expected.sort();
+    dumped.sort();
+    assert_eq!(dumped, expected);
+    let rule = json!({"path": "/v1/*", "when": {"nth": [1]}, "fault": {"status": 503}});
+    let number: Value =
+        http.post(url("/_sim/faults")).json(&rule).send().await.unwrap().json().await.unwrap();
+    let asked = || async {
+        let request = http.get(url("/v1/customers")).bearer_auth(running.api_key());
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((asked().await, asked().await), (503, 200));
+    let removed = http.delete(url(&format!("/_sim/faults/{}", number["number"]))).send().await.unwrap();
+    assert_eq!(removed.status(), 204);
+    let limits = json!({"global_per_second": 1});
+    assert_eq!(http.put(url("/_sim/limits")).json(&limits).send().await.unwrap().status(), 204);
+    assert_eq!(asked().await, 200);
+    assert_eq!(asked().await, 429);
+    let counters: Value = http.get(url("/_sim/counters")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(counters["requests"], 4);
+    assert_eq!(counters["endpoints"]["/v1/customers"]["by_status"], json!({"200": 2, "429": 1, "503": 1}));
+    http.delete(url("/_sim/counters")).send().await.unwrap();
+    assert_eq!(running.control().counters().requests, 0);
+    running.stop().await;
+}
+
+#[test]
+fn counters_count_objects_and_endpoints() {
+    let simulator = Simulator::builder(newest()).table("charge", 30).build().unwrap();
+    let client = Client::new(&simulator);
+    let row = client.ok("/v1/charges?limit=20")["data"][0]["id"].as_str().unwrap().to_owned();
+    client.ok(&format!("/v1/charges/{row}"));
+    client.get("/v1/nothing");
+    let counters = simulator.control().counters();
+    assert_eq!((counters.requests, counters.objects, counters.peak_concurrency), (3, 21, 1));
+    assert_eq!(counters.requests_to("/v1/charges/{charge}"), 1);
+    assert_eq!(counters.requests_to("unknown"), 1);
+    assert!(counters.first_request.unwrap() <= counters.last_request.unwrap());
+    simulator.control().reset_counters();
+    assert_eq!(simulator.control().counters().requests, 0);
+}

@@ -1,0 +1,12 @@
+//! The simulated API seen from outside.
+
+// The lint allows unwrapping in test functions, not in what they call.
+#![allow(clippy::unwrap_used)]
+
+mod client;
+mod control;
+mod errors;
+mod lists;
+mod network;
+mod paging;
+mod shapes;
