@@ -30,7 +30,8 @@ pub(crate) enum End<'a> {
 }
 
 /// All that a batch says about one key, as one step. Whatever is stored, it has the same effect as
-/// the records one by one.
+/// the records one by one. (Where a delete from the future meets one without a version, the
+/// later of their times is remembered, even if one by one the former would have been forgotten.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change<'a> {
     /// A delete without a version came: whatever is stored goes first.

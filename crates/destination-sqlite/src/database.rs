@@ -18,6 +18,8 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(50);
 /// Pages of this size hold a typical payload without a chain of overflow pages.
 const PAGE_BYTES: u32 = 8192;
+/// Pages in the log, 32 MiB, before they are moved into the file: each time waits for the disk.
+const WAL_PAGES: u32 = 4096;
 /// Memory for pages, in KiB.
 const CACHE_KIB: i64 = 16 * 1024;
 
@@ -141,6 +143,7 @@ fn configured(connection: Connection) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)

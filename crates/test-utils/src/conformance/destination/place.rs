@@ -1,0 +1,239 @@
+//! One place to write to, and messages to write there.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use futures::StreamExt;
+use futures::stream;
+use protocol::{
+    AnyDestination, ConfiguredCatalog, ConfiguredStream, ConnectorError, Message, MessageStream, Payload,
+    RawJson, Record, SourceState, StateStore, Stream, StreamStatus, Timestamp, WriteRequest, run_to_end,
+};
+use serde_json::{Value, json};
+
+use super::{DestinationFixture, Exactness, Rows};
+use crate::conformance::{Config, json::canonical};
+
+/// A place that was set up for some streams.
+pub(super) struct Place<'f, F> {
+    pub(super) fixture: &'f F,
+    pub(super) config: Config,
+    pub(super) catalog: ConfiguredCatalog,
+}
+
+impl<'f, F: DestinationFixture> Place<'f, F> {
+    /// A fresh place, set up, with batches of a few rows.
+    pub(super) async fn new(fixture: &'f F, streams: &[Stream]) -> anyhow::Result<Place<'f, F>> {
+        let mut config = fixture.fresh().await?;
+        config.insert("batch_size".to_owned(), json!(5));
+        let place = Place { fixture, config, catalog: catalog(streams) };
+        place.setup().await?;
+        Ok(place)
+    }
+
+    pub(super) fn destination(&self) -> Arc<dyn AnyDestination> {
+        self.fixture.destination()
+    }
+
+    pub(super) async fn setup(&self) -> anyhow::Result<()> {
+        if let Some(messages) = self.destination().setup(&self.config, self.catalog.clone())? {
+            run_to_end(messages).await.context("setup")?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn teardown(&self) -> anyhow::Result<()> {
+        if let Some(messages) = self.destination().teardown(&self.config)? {
+            run_to_end(messages).await.context("teardown")?;
+        }
+        Ok(())
+    }
+
+    /// Begins to write what `input` yields.
+    pub(super) fn open(&self, input: MessageStream, sync_id: Option<&str>) -> anyhow::Result<MessageStream> {
+        let sync_id = sync_id.map(str::to_owned);
+        let request = WriteRequest { catalog: self.catalog.clone(), input, sync_id };
+        Ok(self.destination().write(&self.config, request)?)
+    }
+
+    /// Writes the messages and answers all that comes back.
+    pub(super) async fn write(&self, messages: Vec<Message>) -> anyhow::Result<Vec<Message>> {
+        self.write_as(messages, None).await
+    }
+
+    /// The same, with states kept under a name.
+    pub(super) async fn write_as(
+        &self,
+        messages: Vec<Message>,
+        sync_id: Option<&str>,
+    ) -> anyhow::Result<Vec<Message>> {
+        let mut out = self.open(input(messages), sync_id)?;
+        let mut seen = Vec::new();
+        while let Some(message) = out.next().await {
+            seen.push(message.context("write")?);
+        }
+        Ok(seen)
+    }
+
+    /// Writes the messages, none of which may fail.
+    pub(super) async fn write_well(&self, messages: Vec<Message>) -> anyhow::Result<()> {
+        let expected = messages.len();
+        let back = self.write(messages).await?;
+        if let Some((stream, error)) = errors(&back).next() {
+            bail!("stream `{stream}` failed: {error}");
+        }
+        ensure!(back.len() == expected, "{expected} messages were written, {} came back", back.len());
+        Ok(())
+    }
+
+    /// The rows of a stream; fails where it has no table.
+    pub(super) async fn rows(&self, stream: &Stream) -> anyhow::Result<Rows> {
+        let rows = self.fixture.rows(&self.config, stream).await?;
+        rows.with_context(|| format!("stream `{}` has no table", stream.name))
+    }
+
+    /// Fails unless the stream's rows are exactly these payloads.
+    pub(super) async fn expect(&self, stream: &Stream, payloads: &[&str]) -> anyhow::Result<()> {
+        let actual = self.rows(stream).await?;
+        let mut expected = Rows::new();
+        for payload in payloads {
+            expected.insert(key_of(stream, payload)?, (*payload).to_owned());
+        }
+        self.compare(&stream.name, &actual, &expected)
+    }
+
+    /// Fails unless the rows are the same, as exactly as the destination promises.
+    pub(super) fn compare(&self, stream: &str, actual: &Rows, expected: &Rows) -> anyhow::Result<()> {
+        for (key, payload) in expected {
+            let Some(found) = actual.get(key) else { bail!("stream `{stream}`: the row {key:?} is missing") };
+            let same = match self.fixture.exactness() {
+                Exactness::Text => found == payload,
+                Exactness::Value => canonical(found)? == canonical(payload)?,
+            };
+            ensure!(
+                same,
+                "stream `{stream}`: the row {key:?} is {} instead of {}",
+                short(found),
+                short(payload)
+            );
+        }
+        let extra = actual.keys().find(|key| !expected.contains_key(*key));
+        ensure!(extra.is_none(), "stream `{stream}`: the row {extra:?} should not be there");
+        Ok(())
+    }
+
+    /// The states kept under a name; `None` where the destination keeps none at all.
+    pub(super) async fn states(&self, sync_id: &str) -> anyhow::Result<Option<Box<dyn StateStore>>> {
+        match self.destination().state_store(&self.config, sync_id)? {
+            Some(opening) => Ok(Some(opening.await.context("opening the state store")?)),
+            None => Ok(None),
+        }
+    }
+
+    /// What is stored under a name; `None` where nothing is.
+    pub(super) async fn stored(&self, sync_id: &str) -> anyhow::Result<Option<SourceState>> {
+        match self.states(sync_id).await? {
+            Some(store) => Ok(store.load().await.context("loading the state")?),
+            None => Ok(None),
+        }
+    }
+}
+
+fn short(payload: &str) -> String {
+    let mut shown: String = payload.chars().take(200).collect();
+    if shown.len() < payload.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// The primary key of a payload, as text.
+pub(super) fn key_of(stream: &Stream, payload: &str) -> anyhow::Result<Vec<String>> {
+    let data = raw(payload);
+    let field = |name: &str| -> anyhow::Result<String> {
+        let value = data.members([name])?[0].with_context(|| format!("no `{name}`"))?;
+        Ok(serde_json::from_str(value.get())?)
+    };
+    stream.key_fields().into_iter().map(field).collect()
+}
+
+/// The streams of a sync.
+pub(super) fn catalog(streams: &[Stream]) -> ConfiguredCatalog {
+    ConfiguredCatalog { streams: streams.iter().cloned().map(ConfiguredStream::whole).collect() }
+}
+
+/// A stream like Stripe's: key `id` and `_account_id`, version `_updated_at`.
+pub(super) fn stream(name: &str) -> Stream {
+    Stream {
+        name: name.into(),
+        primary_key: vec![vec!["id".to_owned()], vec!["_account_id".to_owned()]],
+        newer_than_field: "_updated_at".to_owned(),
+        json_schema: json!({
+            "type": "object",
+            "properties": {
+                "id": {"type": "string"},
+                "note": {"oneOf": [{"type": "string"}, {"type": "null"}]},
+                "_account_id": {"type": "string"},
+                "_updated_at": {"type": "integer"},
+            },
+        })
+        .as_object()
+        .cloned(),
+        metadata: None,
+        soft_delete_field: None,
+    }
+}
+
+/// A payload of such a stream.
+pub(super) fn payload(id: &str, version: i64, note: &str) -> String {
+    let (id, note) = (Value::from(id), Value::from(note));
+    format!(r#"{{"id":{id},"note":{note},"_account_id":"acct_1","_updated_at":{version}}}"#)
+}
+
+/// A record with this payload.
+pub(super) fn upsert(stream: &Stream, payload: &str) -> Message {
+    record(stream, payload, false)
+}
+
+/// The deletion of what has the payload's key.
+pub(super) fn delete(stream: &Stream, payload: &str) -> Message {
+    record(stream, payload, true)
+}
+
+fn record(stream: &Stream, payload: &str, deleted: bool) -> Message {
+    let data = raw(payload);
+    let stream = Arc::clone(&stream.name);
+    Payload::Record(Record { stream, data, deleted, emitted_at: Timestamp::UNIX_EPOCH }).into()
+}
+
+/// A state of the stream.
+pub(super) fn state(stream: &Stream, data: &str) -> Message {
+    Message::stream_state(&stream.name, raw(data))
+}
+
+/// A global state.
+pub(super) fn global_state(data: &str) -> Message {
+    Payload::SourceState(protocol::SourceStateMessage::Global { data: raw(data) }).into()
+}
+
+/// # Panics
+/// If the text, which the suite wrote itself, is not JSON.
+pub(super) fn raw(text: &str) -> RawJson {
+    RawJson::parse(text.to_owned()).expect("the suite's own JSON")
+}
+
+/// Messages as input.
+pub(super) fn input(messages: Vec<Message>) -> MessageStream {
+    stream::iter(messages.into_iter().map(Ok::<_, ConnectorError>)).boxed()
+}
+
+/// The streams that failed, with their errors.
+pub(super) fn errors(messages: &[Message]) -> impl Iterator<Item = (&str, &str)> {
+    messages.iter().filter_map(|message| match &message.payload {
+        Payload::StreamStatus(status) => match &status.status {
+            StreamStatus::Error { error } => Some((&*status.stream, error.as_str())),
+            _ => None,
+        },
+        _ => None,
+    })
+}
