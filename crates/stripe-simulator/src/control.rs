@@ -10,7 +10,7 @@ use crate::counters::Counters;
 use crate::faults::FaultRule;
 use crate::state::State;
 use crate::throttle::Limits;
-use crate::world::{Mutation, Nesting, View};
+use crate::world::{Mutation, Nesting, View, World};
 
 /// How a dump shows nested lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -39,29 +39,48 @@ impl Control {
     /// key `parent`. Returns what changed; the id is in there.
     pub fn create(&self, table: &str, fields: Value) -> Result<Mutation, SimulatorError> {
         let now = self.state.clock.now();
-        self.state.world_mut().create(table, object(fields)?, now)
+        let fields = object(fields)?;
+        self.everywhere(table, |world, property| world.create(table, without(&fields, property), now))
     }
 
     /// Creates `count` generated objects, created now, and returns their ids.
     pub fn create_many(&self, table: &str, count: u64) -> Result<Vec<String>, SimulatorError> {
-        let now = self.state.clock.now();
-        let mut world = self.state.world_mut();
-        (0..count).map(|_| Ok(world.create(table, Map::new(), now)?.id)).collect()
+        (0..count).map(|_| Ok(self.create(table, Value::Object(Map::new()))?.id)).collect()
     }
 
     /// Merges a JSON object into an existing one; null sets a property to null.
     pub fn update(&self, table: &str, id: &str, patch: Value) -> Result<Mutation, SimulatorError> {
-        self.state.world_mut().update(table, id, object(patch)?)
+        let patch = object(patch)?;
+        self.everywhere(table, |world, property| world.update(table, id, without(&patch, property)))
     }
 
     /// Deletes an object.
     pub fn delete(&self, table: &str, id: &str) -> Result<Mutation, SimulatorError> {
-        self.state.world_mut().delete(table, id)
+        self.everywhere(table, |world, _| world.delete(table, id))
+    }
+
+    /// Makes a change at the default version, whose outcome counts, and at every other one with the table.
+    ///
+    /// `change` is told which properties to leave out, as another version may hold a list there.
+    fn everywhere(
+        &self,
+        table: &str,
+        change: impl Fn(&mut World, &[String]) -> Result<Mutation, SimulatorError>,
+    ) -> Result<Mutation, SimulatorError> {
+        let mutation = change(&mut self.state.main.world_mut(), &[])?;
+        for other in &self.state.others {
+            let mut world = other.world_mut();
+            let Ok(index) = world.table_index(table) else { continue };
+            let lists: Vec<String> =
+                world.resource(index).nested_lists.iter().map(|nested| nested.property.clone()).collect();
+            change(&mut world, &lists)?;
+        }
+        Ok(mutation)
     }
 
     /// The object as the API answers it, or `None`.
     pub fn get(&self, table: &str, id: &str) -> Result<Option<Value>, SimulatorError> {
-        let world = self.state.world();
+        let world = self.state.main.world();
         let index = world.table_index(table)?;
         let Some(ordinal) = world.find(index, id) else { return Ok(None) };
         let mut text = Vec::new();
@@ -71,18 +90,18 @@ impl Control {
 
     /// Every table with the number of its objects, hidden ones included.
     pub fn tables(&self) -> Vec<(String, u64)> {
-        self.state.world().counts()
+        self.state.main.world().counts()
     }
 
     /// The number of objects in a table, hidden ones included.
     pub fn count(&self, table: &str) -> Result<u64, SimulatorError> {
-        let world = self.state.world();
+        let world = self.state.main.world();
         Ok(world.count(world.table_index(table)?))
     }
 
     /// The ids of all objects of a table, hidden ones included, oldest first.
     pub fn ids(&self, table: &str) -> Result<Vec<String>, SimulatorError> {
-        let world = self.state.world();
+        let world = self.state.main.world();
         let index = world.table_index(table)?;
         let mut rows: Vec<u64> = world.ordinals(index).collect();
         rows.sort_by_key(|row| world.position(index, *row));
@@ -105,7 +124,7 @@ impl Control {
     }
 
     pub(crate) fn rows(&self, table: &str) -> Result<Rows, SimulatorError> {
-        let world = self.state.world();
+        let world = self.state.main.world();
         let table = world.table_index(table)?;
         Ok(Rows { table, rows: world.ordinals(table).collect::<Vec<u64>>().into_iter() })
     }
@@ -122,7 +141,7 @@ impl Control {
             NestedLists::Cut => Nesting::Cut,
             NestedLists::Full => Nesting::Full,
         };
-        let world = self.state.world();
+        let world = self.state.main.world();
         for row in rows.rows.by_ref().take(DUMP_CHUNK) {
             if world.exists(rows.table, row) {
                 text.clear();
@@ -186,4 +205,8 @@ fn object(value: Value) -> Result<Map<String, Value>, SimulatorError> {
         Value::Object(object) => Ok(object),
         other => Err(SimulatorError::Invalid(format!("expected a JSON object, got {other}"))),
     }
+}
+
+fn without(fields: &Map<String, Value>, properties: &[String]) -> Map<String, Value> {
+    fields.iter().filter(|(key, _)| !properties.contains(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
 }

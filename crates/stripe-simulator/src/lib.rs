@@ -3,6 +3,16 @@
 //! [`Simulator`] serves the lists and objects of one API version over HTTP, as strictly as Stripe: the
 //! same pages, refusals, limits and hidden rows. [`Control`] changes the account while clients read it
 //! and tells what the truth is. Objects are generated on demand, so an account may hold millions.
+//!
+//! How it is built:
+//!
+//! * `world` knows which objects exist and what they hold. An object that nobody touched is a pure function
+//!   of the seed, its table and its ordinal (`timeline`, `identity`, `kinship`, `content`, `template`); only
+//!   changes are stored. All changes go through one function, which knows before and after.
+//! * `query`, `selection`, `paging` and `api` answer a request from a world: pure, without a clock.
+//! * `throttle` and `faults` decide which requests are let through and which are to fail: pure, too.
+//! * `service`, `connection` and `control_http` are the edge: sockets, time, HTTP.
+//! * `lore` and `refusal` hold what Stripe does and says that no OpenAPI document tells.
 
 mod api;
 mod chance;

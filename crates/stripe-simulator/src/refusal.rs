@@ -19,14 +19,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: u16, message: impl Into<Box<str>>) -> Self {
-        Self {
-            status,
-            code: None,
-            message: message.into(),
-            param: None,
-            limited: None,
-            retry_after: None,
-        }
+        Self { status, code: None, message: message.into(), param: None, limited: None, retry_after: None }
     }
 
     pub(crate) fn code(mut self, code: &str) -> Self {
@@ -74,9 +67,7 @@ impl Refusal {
     pub(crate) fn wrong_version(asked: &str, served: &str) -> Self {
         Self::new(
             400,
-            format!(
-                "Invalid Stripe API version: {asked}. This simulated account serves version {served} only."
-            ),
+            format!("Invalid Stripe API version: {asked}. This simulated account serves version {served}."),
         )
     }
 

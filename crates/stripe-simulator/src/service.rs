@@ -17,12 +17,15 @@ use crate::pretty::pretty;
 use crate::query::Query;
 use crate::refusal::Refusal;
 use crate::routes::Endpoint;
-use crate::state::State;
+use crate::state::{Served, State};
 
 /// Answers a request to the API.
 pub(crate) async fn serve(state: Arc<State>, request: Request<Body>) -> Response {
     let path = request.uri().path().to_owned();
-    let endpoint = state.routes.find(&path).map_or("unknown", |(route, _)| route.pattern.as_str()).to_owned();
+    let asked = request.headers().get("stripe-version").map(|version| version.to_str().unwrap_or("?"));
+    let served = state.served(asked).ok_or(asked.unwrap_or_default());
+    let shown = served.unwrap_or(&state.main);
+    let endpoint = shown.routes.find(&path).map_or("unknown", |(route, _)| route.pattern.as_str()).to_owned();
     let mut work = Work::begin(Arc::clone(&state), endpoint);
     let verdict = state.faults().judge(&path);
     let admitted = state.throttle().admit(&work.endpoint, state.clock.elapsed());
@@ -39,10 +42,10 @@ pub(crate) async fn serve(state: Arc<State>, request: Request<Body>) -> Response
     }
     let answer = match admitted {
         Err(reason) => Err(Refusal::limited(reason, state.throttle().limits().retry_after)),
-        Ok(()) => refused_on_purpose(&state, verdict.fault.as_ref(), &request, &path)
-            .map_or_else(|| answer(&state, &request, &path), Err),
+        Ok(()) => refused_on_purpose(shown, verdict.fault.as_ref(), &request, &path)
+            .map_or_else(|| answer(&state, served, &request, &path), Err),
     };
-    respond(&state, work, answer, verdict.fault.as_ref(), path.starts_with("/v2/"))
+    respond(shown, work, answer, verdict.fault.as_ref(), path.starts_with("/v2/"))
 }
 
 /// A request at work; it counts as ended when dropped, also if the client goes away.
@@ -76,27 +79,28 @@ fn bearer(request: &Request<Body>) -> Option<&str> {
     value.strip_prefix("Bearer ").map(str::trim).filter(|key| !key.is_empty())
 }
 
-fn answer(state: &State, request: &Request<Body>, path: &str) -> Result<Page, Refusal> {
+/// Answers if key and version are right; the version's account is given, or else what was asked for.
+fn answer(
+    state: &State,
+    served: Result<&Served, &str>,
+    request: &Request<Body>,
+    path: &str,
+) -> Result<Page, Refusal> {
     let key = bearer(request).ok_or_else(Refusal::no_key)?;
     if !state.keys.iter().any(|known| known == key) {
         return Err(Refusal::wrong_key(key));
     }
-    if let Some(version) = request.headers().get("stripe-version") {
-        let asked = version.to_str().unwrap_or_default();
-        if asked != state.api_version {
-            return Err(Refusal::wrong_version(asked, &state.api_version));
-        }
-    }
-    let found = state.routes.find(path).filter(|_| request.method() == Method::GET);
+    let served = served.map_err(|asked| Refusal::wrong_version(asked, &state.main.api_version))?;
+    let found = served.routes.find(path).filter(|_| request.method() == Method::GET);
     let Some((route, values)) = found else {
         return Err(Refusal::unknown_url(request.method().as_str(), path));
     };
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    api::answer(&state.world(), &route.endpoint, path, &values, &query)
+    api::answer(&served.world(), &route.endpoint, path, &values, &query)
 }
 
 fn refused_on_purpose(
-    state: &State,
+    served: &Served,
     fault: Option<&Fault>,
     request: &Request<Body>,
     path: &str,
@@ -117,8 +121,8 @@ fn refused_on_purpose(
             })
         }
         Fault::Forbidden => {
-            let world = state.world();
-            let table = match state.routes.find(path).map(|(route, _)| &route.endpoint) {
+            let world = served.world();
+            let table = match served.routes.find(path).map(|(route, _)| &route.endpoint) {
                 Some(
                     Endpoint::List { table, .. }
                     | Endpoint::Children { table, .. }
@@ -134,18 +138,18 @@ fn refused_on_purpose(
 }
 
 fn respond(
-    state: &State,
+    served: &Served,
     mut work: Work,
     answer: Result<Page, Refusal>,
     fault: Option<&Fault>,
     v2: bool,
 ) -> Response {
     let mut response = Response::builder()
-        .header("request-id", state.request_id())
-        .header("stripe-version", state.api_version.as_str())
+        .header("request-id", work.state.request_id())
+        .header("stripe-version", served.api_version.as_str())
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::CACHE_CONTROL, "no-cache, no-store")
-        .header(header::DATE, http_date(state.clock.now()));
+        .header(header::DATE, http_date(work.state.clock.now()));
     let (status, body) = match answer {
         Ok(page) => {
             work.objects = page.objects;
@@ -167,7 +171,7 @@ fn respond(
             (refusal.status, refusal.body(v2).into_bytes())
         }
     };
-    let mut body = if state.is_pretty() { pretty(&body) } else { body };
+    let mut body = if work.state.is_pretty() { pretty(&body) } else { body };
     if status == 200 {
         match fault {
             Some(Fault::Html) => {

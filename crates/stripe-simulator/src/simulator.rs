@@ -35,6 +35,7 @@ impl Simulator {
     pub fn builder(catalog: Arc<Catalog>) -> SimulatorBuilder {
         SimulatorBuilder {
             catalog,
+            others: Vec::new(),
             settings: WorldSettings::default(),
             keys: Vec::new(),
             limits: Limits::default(),
@@ -78,7 +79,7 @@ impl Simulator {
         let server = axum::serve(CuttableListener(listener), app)
             .with_graceful_shutdown(stop.clone().cancelled_owned());
         let task = tokio::spawn(async move { server.await });
-        Ok(Running { simulator: self, address, task: Some(task), stop: stop.drop_guard() })
+        Ok(Running { simulator: self, address, task, stop: stop.drop_guard() })
     }
 }
 
@@ -86,6 +87,7 @@ impl Simulator {
 #[derive(Debug, Clone)]
 pub struct SimulatorBuilder {
     catalog: Arc<Catalog>,
+    others: Vec<Arc<Catalog>>,
     settings: WorldSettings,
     keys: Vec<String>,
     limits: Limits,
@@ -165,6 +167,15 @@ impl SimulatorBuilder {
         self
     }
 
+    /// Serves the same account at a further API version too: to requests that name it in `Stripe-Version`.
+    ///
+    /// Objects have the same ids and times at all versions. Any other version is refused with 400.
+    #[must_use]
+    pub fn also_serve(mut self, catalog: Arc<Catalog>) -> Self {
+        self.others.push(catalog);
+        self
+    }
+
     /// Accepts this key; without any, [`DEFAULT_API_KEY`] is accepted.
     #[must_use]
     pub fn api_key(mut self, key: &str) -> Self {
@@ -221,8 +232,17 @@ impl SimulatorBuilder {
         for rule in self.faults {
             faults.add(rule);
         }
-        let world = World::new(self.catalog, self.settings)?;
-        let state = State::new(world, keys, self.clock, Throttle::new(self.limits), faults, self.pretty);
+        let mut others = Vec::new();
+        for catalog in self.others {
+            let mut settings = self.settings.clone();
+            let listable = |table: &String| catalog.resource(table).is_some_and(|found| found.list.is_some());
+            settings.counts.retain(|table, _| listable(table));
+            settings.distributions.retain(|table, _| listable(table));
+            others.push(World::new(catalog, settings)?);
+        }
+        let main = World::new(self.catalog, self.settings)?;
+        let state =
+            State::new(main, others, keys, self.clock, Throttle::new(self.limits), faults, self.pretty);
         Ok(Simulator { state: Arc::new(state) })
     }
 
@@ -237,7 +257,7 @@ impl SimulatorBuilder {
 pub struct Running {
     simulator: Simulator,
     address: SocketAddr,
-    task: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
     stop: DropGuard,
 }
 
@@ -257,9 +277,9 @@ impl Running {
         self.simulator.state.keys.first().cloned().unwrap_or_default()
     }
 
-    /// The API version that is served.
+    /// The default API version.
     pub fn api_version(&self) -> String {
-        self.simulator.state.api_version.clone()
+        self.simulator.state.main.api_version.clone()
     }
 
     /// The handle by which to change and watch the account.
@@ -267,22 +287,12 @@ impl Running {
         self.simulator.control()
     }
 
-    /// Lets running requests end, then stops.
-    pub async fn stop(mut self) {
-        self.stop.disarm_and_cancel();
-        if let Some(task) = self.task.take() {
-            // The server's task only ends by being told to.
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(5), task).await;
+    /// Lets running requests end, for five seconds at most, then stops.
+    pub async fn stop(self) {
+        self.stop.disarm().cancel();
+        let abort = self.task.abort_handle();
+        if tokio::time::timeout(std::time::Duration::from_secs(5), self.task).await.is_err() {
+            abort.abort();
         }
-    }
-}
-
-trait Cancel {
-    fn disarm_and_cancel(self);
-}
-
-impl Cancel for DropGuard {
-    fn disarm_and_cancel(self) {
-        self.disarm().cancel();
     }
 }

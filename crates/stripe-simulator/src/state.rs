@@ -12,12 +12,40 @@ use crate::routes::Routes;
 use crate::throttle::Throttle;
 use crate::world::World;
 
+/// The account as one API version shows it.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) api_version: String,
+    pub(crate) routes: Routes,
+    world: RwLock<World>,
+}
+
+impl Served {
+    fn new(world: World) -> Self {
+        Self {
+            api_version: world.api_version().to_owned(),
+            routes: Routes::new(&world),
+            world: RwLock::new(world),
+        }
+    }
+
+    // A panic while a lock was held leaves nothing half done that a test should not see.
+    pub(crate) fn world(&self) -> RwLockReadGuard<'_, World> {
+        self.world.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn world_mut(&self) -> RwLockWriteGuard<'_, World> {
+        self.world.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A running simulation, without its sockets.
 #[derive(Debug)]
 pub(crate) struct State {
-    world: RwLock<World>,
-    pub(crate) routes: Routes,
-    pub(crate) api_version: String,
+    /// The account at the default version.
+    pub(crate) main: Served,
+    /// The same account at further versions.
+    pub(crate) others: Vec<Served>,
     pub(crate) keys: Vec<String>,
     pub(crate) clock: Clock,
     throttle: Mutex<Throttle>,
@@ -29,7 +57,8 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(
-        world: World,
+        main: World,
+        others: Vec<World>,
         keys: Vec<String>,
         clock: Clock,
         throttle: Throttle,
@@ -37,9 +66,8 @@ impl State {
         pretty: bool,
     ) -> Self {
         Self {
-            routes: Routes::new(&world),
-            api_version: world.api_version().to_owned(),
-            world: RwLock::new(world),
+            main: Served::new(main),
+            others: others.into_iter().map(Served::new).collect(),
             keys,
             clock,
             throttle: Mutex::new(throttle),
@@ -50,13 +78,12 @@ impl State {
         }
     }
 
-    // A panic while a lock was held leaves nothing half done that a test should not see.
-    pub(crate) fn world(&self) -> RwLockReadGuard<'_, World> {
-        self.world.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn world_mut(&self) -> RwLockWriteGuard<'_, World> {
-        self.world.write().unwrap_or_else(PoisonError::into_inner)
+    /// The account at `version`, or at the default version.
+    pub(crate) fn served(&self, version: Option<&str>) -> Option<&Served> {
+        match version {
+            None => Some(&self.main),
+            Some(version) => [&self.main].into_iter().chain(&self.others).find(|s| s.api_version == version),
+        }
     }
 
     pub(crate) fn throttle(&self) -> MutexGuard<'_, Throttle> {

@@ -67,6 +67,7 @@ impl World {
         self.tables[index].next_added += 1;
         if let Some((family, parent)) = owner {
             self.tables[index].added_children.entry((family, parent)).or_default().push(ordinal);
+            self.tables[index].added_owners.insert(ordinal, (family, parent));
         }
         Ok(self.apply(index, ordinal, Some(object)))
     }

@@ -4,7 +4,7 @@ use stripe_openapi::knowledge::children::{Origin, origins};
 
 use super::World;
 use super::table::ADDED;
-use crate::chance::{below, draw, percent};
+use crate::chance::{below, draw, percent, seed_of};
 use crate::kinship::Kinship;
 use crate::template::Reference;
 
@@ -23,6 +23,8 @@ pub(crate) struct Family {
     /// The list's URL around the parent's id.
     pub(crate) url: (String, String),
     pub(crate) tie: Tie,
+    /// Decides how many children a parent is generated with; equal in all API versions.
+    seed: u64,
 }
 
 /// What binds children to parents.
@@ -125,7 +127,9 @@ impl World {
             }
             false => Tie::Unknown,
         };
-        self.families.push(Family { parent, child, property, url, tie });
+        let name = format!("{parent_name}/{}", property.as_deref().unwrap_or(&url.1));
+        let seed = seed_of(self.tables[child].seed, &name);
+        self.families.push(Family { parent, child, property, url, tie, seed });
     }
 
     /// The children of `parent` in `family`, in the order of their list.
@@ -179,7 +183,7 @@ impl World {
         if parent >= ADDED {
             return 0;
         }
-        let drawn = draw(self.tables[kin.child].seed, parent, family as u64);
+        let drawn = draw(kin.seed, parent, 0);
         let length = draw(drawn, parent, 7);
         let few = match (&kin.property, self.tables[kin.child].name.as_str()) {
             (_, "line_item" | "subscription_item" | "checkout_session_line_item") => 1 + below(length, 3),

@@ -49,8 +49,11 @@ impl World {
         let own = &self.tables[table];
         match own.changes.get(&ordinal) {
             Some(Change::Deleted) => return false,
-            Some(Change::Object(_)) => return true,
-            None => {}
+            Some(Change::Object(_)) if own.owners.is_empty() => return true,
+            _ => {}
+        }
+        if let Some((family, parent)) = own.added_owners.get(&ordinal) {
+            return self.exists(self.families[*family].parent, *parent);
         }
         match self.place(table, ordinal) {
             Some(place) => {
@@ -77,7 +80,11 @@ impl World {
         let own = &self.tables[table];
         if ordinal >= ADDED {
             let created = own.changed(ordinal).and_then(|object| created_of(object));
-            return created.unwrap_or(self.settings.span.start);
+            let parents = || {
+                let (family, parent) = own.added_owners.get(&ordinal)?;
+                Some(self.created(self.families[*family].parent, *parent))
+            };
+            return created.or_else(parents).unwrap_or(self.settings.span.start);
         }
         match self.place(table, ordinal) {
             Some(place) => self.created(self.families[place.family].parent, place.parent),

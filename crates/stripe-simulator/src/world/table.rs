@@ -53,6 +53,8 @@ pub(crate) struct Table {
     pub(crate) changed_links: BTreeMap<(usize, String), BTreeSet<u64>>,
     /// Created children by family and parent.
     pub(crate) added_children: HashMap<(usize, u64), Vec<u64>>,
+    /// Family and parent of created children.
+    pub(crate) added_owners: HashMap<u64, (usize, u64)>,
 }
 
 impl Table {
@@ -84,6 +86,7 @@ impl Table {
             ids_of_chosen: HashMap::new(),
             changed_links: BTreeMap::new(),
             added_children: HashMap::new(),
+            added_owners: HashMap::new(),
         }
     }
 

@@ -1,7 +1,10 @@
 //! Changing the account, in the process and over HTTP.
 
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::{Value, json};
-use stripe_simulator::{Clock, Simulator, SimulatorError};
+use stripe_openapi::embedded;
+use stripe_simulator::{Clock, DEFAULT_API_KEY, Simulator, SimulatorError};
 
 use crate::client::{Client, ids, newest};
 
@@ -115,4 +118,42 @@ fn counters_count_objects_and_endpoints() {
     assert!(counters.first_request.unwrap() <= counters.last_request.unwrap());
     simulator.control().reset_counters();
     assert_eq!(simulator.control().counters().requests, 0);
+}
+
+#[test]
+fn one_account_is_seen_through_several_versions() {
+    let old = embedded::catalog("2020-08-27").unwrap();
+    let simulator = Simulator::builder(newest()).objects(2_000).also_serve(old).build().unwrap();
+    let (client, control) = (Client::new(&simulator), simulator.control());
+    let ask = |path: &str, version: &str| {
+        let request = Request::get(path).header("authorization", format!("Bearer {DEFAULT_API_KEY}"));
+        let answer = client.send(request.header("stripe-version", version).body(Body::empty()).unwrap());
+        assert_eq!(answer.header("stripe-version"), Some(version));
+        answer.json()
+    };
+    let newest = embedded::newest_version();
+    let invoice = control.create("invoice", json!({"total": 77})).unwrap().id;
+    let gone = control.ids("charge").unwrap().pop().unwrap();
+    control.delete("charge", &gone).unwrap();
+    for path in ["/v1/charges?limit=100", "/v1/invoices?limit=100", "/v1/customers?limit=100"] {
+        let (new, old) = (ask(path, newest), ask(path, "2020-08-27"));
+        let rows = |page: &Value| ids(page["data"].as_array().unwrap());
+        assert_eq!(rows(&new), rows(&old), "{path}");
+        assert!(!rows(&new).contains(&gone));
+    }
+    let invoice = ask(&format!("/v1/invoices/{invoice}"), "2020-08-27");
+    assert_eq!((&invoice["total"], invoice.get("charge").is_some()), (&json!(77), true));
+}
+
+#[test]
+fn children_go_with_their_parent() {
+    let simulator = Simulator::builder(newest()).table("invoice", 5).build().unwrap();
+    let (client, control) = (Client::new(&simulator), simulator.control());
+    let invoice = control.ids("invoice").unwrap().pop().unwrap();
+    control.create("line_item", json!({"parent": invoice})).unwrap();
+    let before = control.count("line_item").unwrap();
+    let lines = client.walk(&format!("/v1/invoices/{invoice}/lines?limit=5")).len() as u64;
+    control.delete("invoice", &invoice).unwrap();
+    assert_eq!(control.count("line_item").unwrap(), before - lines);
+    assert_eq!(client.get(&format!("/v1/invoices/{invoice}/lines")).status, 404);
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod command;
 mod control;
 mod errors;
 mod lists;
