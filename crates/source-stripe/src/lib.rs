@@ -1,1 +1,40 @@
 //! The Stripe source: reads every listable object of an account.
+//!
+//! [`StripeSource`] is the connector. Its parts, from the pure to the edge:
+//!
+//! * `window`, `stream_state`: ranges of `created`, and what is remembered between reads;
+//! * `plan`: which pages to ask for (few requests, full use of the rate limit, exact states);
+//! * `limit`, `retry`, `verdict`: how fast to ask, when to ask again, what a refusal means;
+//! * `page`: from the text of a list to stamped records, without a tree;
+//! * `passes`: the lists that make a stream complete;
+//! * `client`, `account`, `clocks`: the HTTP edge;
+//! * `driver`, `delivery`: all streams at once, in bounded memory, pulled by whoever reads.
+//!
+//! The crate reads no environment variables, but for the proxy variables that the HTTP client honours.
+
+mod account;
+mod client;
+mod clocks;
+mod config;
+mod delivery;
+mod discover;
+mod driver;
+mod failure;
+mod lane;
+mod limit;
+mod meter;
+mod page;
+mod passes;
+mod plan;
+mod read;
+mod retry;
+mod room;
+mod source;
+mod spec;
+mod stream_state;
+mod verdict;
+mod window;
+
+pub use config::StripeConfig;
+pub use meter::RequestMeter;
+pub use source::{StripeSource, StripeSourceOptions};

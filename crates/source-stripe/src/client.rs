@@ -1,0 +1,235 @@
+//! The HTTP edge: one GET, its answer, and its repetitions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use protocol::ConnectorError;
+use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use secrecy::ExposeSecret;
+use url::{Host, Url};
+
+use crate::config::Access;
+use crate::failure::{ApiError, RequestError, with_causes};
+use crate::limit::{Admission, Answer, Gate};
+use crate::page::Unexpected;
+use crate::retry::{self, Failure, RETRIES};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A body that stands still for so long is not coming.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Asks one Stripe account.
+#[derive(Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    gate: Arc<Gate>,
+}
+
+/// A GET request.
+#[derive(Debug, Clone)]
+pub(crate) struct Get {
+    /// E.g. `/v1/charges`; also what Stripe limits by.
+    pub(crate) path: Arc<str>,
+    pub(crate) query: Vec<(String, String)>,
+}
+
+impl Get {
+    pub(crate) fn plain(path: &str) -> Get {
+        Get { path: path.into(), query: Vec::new() }
+    }
+}
+
+/// An answer 200.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) body: Bytes,
+    /// When Stripe answered, in unix seconds, by its clock.
+    pub(crate) date: i64,
+}
+
+/// One attempt that failed.
+struct Attempt {
+    error: RequestError,
+    failure: Failure,
+    retry_after: Option<Duration>,
+}
+
+impl Client {
+    /// A client for the account that `access` opens; each request takes at most `timeout`.
+    pub(crate) fn new(access: &Access, gate: Arc<Gate>, timeout: Duration) -> Result<Client, ConnectorError> {
+        // Fails when another part of the process was first, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut headers = HeaderMap::new();
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", access.api_key.expose_secret()))
+            .map_err(|_| ConnectorError::config("api_key holds characters that no key has"))?;
+        bearer.set_sensitive(true);
+        headers.insert(AUTHORIZATION, bearer);
+        let version = HeaderValue::try_from(access.api_version.as_str())
+            .map_err(|_| ConnectorError::config("api_version holds characters that no version has"))?;
+        headers.insert(HeaderName::from_static("stripe-version"), version);
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("sync-engine/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(IDLE_TIMEOUT.min(timeout))
+            .timeout(timeout);
+        if is_loopback(&access.base_url) {
+            builder = builder.no_proxy();
+        }
+        let http = builder
+            .build()
+            .map_err(|error| ConnectorError::internal(format!("no HTTP client: {}", with_causes(&error))))?;
+        Ok(Client { http, base: access.base_url.clone(), gate })
+    }
+
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// Sends `get`, and again after a failure that may pass, until `read` takes the answer. Every attempt
+    /// passes the gate; the first may have passed it already.
+    pub(crate) async fn fetch<T>(
+        &self,
+        get: &Get,
+        mut admission: Option<Admission>,
+        read: impl Fn(&Received) -> Result<T, Unexpected>,
+    ) -> Result<T, RequestError> {
+        let mut attempt = 1;
+        loop {
+            let admitted = match admission.take() {
+                Some(admitted) => admitted,
+                None => self.gate.admit(&get.path).await,
+            };
+            let failed = match self.send(get, admitted).await {
+                Ok(received) => match read(&received) {
+                    Ok(read) => return Ok(read),
+                    Err(unexpected) => Attempt {
+                        error: RequestError::NoAnswer(format!(
+                            "GET {} answered 200, but {}. Something between here and Stripe may have answered \
+                             in its place",
+                            get.path, unexpected.0
+                        )),
+                        failure: Failure::Unexpected,
+                        retry_after: None,
+                    },
+                },
+                Err(failed) => failed,
+            };
+            match retry::delay(failed.failure, attempt, failed.retry_after, rand::random()) {
+                Some(pause) => {
+                    tracing::debug!(path = %get.path, attempt, of = RETRIES, ?pause, error = %failed.error, "repeating a request");
+                    tokio::time::sleep(pause).await;
+                    attempt += 1;
+                }
+                None => return Err(failed.error),
+            }
+        }
+    }
+
+    async fn send(&self, get: &Get, admission: Admission) -> Result<Received, Attempt> {
+        let path = &*get.path;
+        let unanswered = |error: reqwest::Error| Attempt {
+            error: RequestError::NoAnswer(self.describe(path, &error.without_url())),
+            failure: Failure::Network,
+            retry_after: None,
+        };
+        let response = self.http.get(self.url(get)).send().await.map_err(unanswered)?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let retry_after = header(&headers, RETRY_AFTER.as_str())
+            .and_then(|seconds| seconds.parse::<f64>().ok())
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let body = response.bytes().await;
+        if status == 429 {
+            let reason = header(&headers, "stripe-rate-limited-reason");
+            admission.end(Answer::Limited { reason, retry_after });
+        } else {
+            admission.end(Answer::Other);
+        }
+        let body = body.map_err(unanswered)?;
+        if status == 200 {
+            let date = header(&headers, DATE.as_str()).and_then(http_date);
+            return Ok(Received { body, date: date.unwrap_or_else(|| jiff::Timestamp::now().as_second()) });
+        }
+        let should_retry = match header(&headers, "stripe-should-retry") {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            _ => None,
+        };
+        Err(Attempt {
+            error: RequestError::Api(ApiError::read(path, status, &headers, &body)),
+            failure: Failure::Status { status, should_retry },
+            retry_after,
+        })
+    }
+
+    fn url(&self, get: &Get) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), get.path));
+        if !get.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&get.query);
+        }
+        url
+    }
+
+    fn describe(&self, path: &str, error: &reqwest::Error) -> String {
+        let host = match (self.base.host_str(), self.base.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (host, _) => host.unwrap_or("the API").to_owned(),
+        };
+        let causes = with_causes(error);
+        if error.is_connect() {
+            format!("cannot reach {host}: {causes} [GET {path}]")
+        } else if error.is_timeout() {
+            format!("{host} did not answer in time: {causes} [GET {path}]")
+        } else {
+            format!("the connection to {host} broke: {causes} [GET {path}]")
+        }
+    }
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// A time such as `Mon, 23 Nov 2026 19:18:30 GMT`, in unix seconds.
+fn http_date(text: &str) -> Option<i64> {
+    let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+    parser.parse_timestamp(text).ok().map(jiff::Timestamp::as_second)
+}
+
+fn is_loopback(base: &Url) -> bool {
+    match base.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_of_an_answer_is_read() {
+        assert_eq!(http_date("Thu, 01 Jan 1970 00:01:40 GMT"), Some(100));
+        assert_eq!(http_date("yesterday"), None);
+    }
+
+    #[test]
+    fn a_loopback_address_needs_no_proxy() {
+        for (url, expected) in [
+            ("http://127.0.0.1:5555", true),
+            ("http://localhost", true),
+            ("http://[::1]:80", true),
+            ("https://api.stripe.com", false),
+        ] {
+            assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What the source is told.
+
+use std::num::{NonZeroU32, NonZeroU64};
+
+use protocol::ConnectorError;
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
+use stripe_openapi::{ApiVersion, embedded};
+use url::Url;
+
+use crate::limit::Limits;
+
+const STRIPE: &str = "https://api.stripe.com";
+
+/// Share of Stripe's limits that is used unless told otherwise: the rest is for the account's own traffic.
+const SHARE: f64 = 0.8;
+
+/// Requests per second that Stripe allows an account in live mode, in a sandbox, and to one endpoint.
+const LIVE_RATE: f64 = 100.0;
+const SANDBOX_RATE: f64 = 25.0;
+const ENDPOINT_RATE: f64 = 25.0;
+
+/// Requests at a time. Stripe names no figure; it is lowered where Stripe says it is too much.
+const AT_ONCE: usize = 64;
+
+/// Configuration of the Stripe source.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StripeConfig {
+    /// Secret key (`sk_…`) or restricted key (`rk_…`) of the account.
+    #[serde(serialize_with = "exposed")]
+    #[schemars(with = "String")]
+    pub api_key: SecretString,
+    /// The version of Stripe's API to read, which decides the shape of all objects.
+    #[schemars(extend("enum" = embedded::versions()))]
+    pub api_version: String,
+    /// The account's id (`acct_…`). Looked up if absent, which a restricted key may not be allowed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
+    /// When the account was created, in unix seconds: no object is older. Looked up if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_created: Option<u32>,
+    /// Whether the key is for live mode, where its prefix does not tell: decides the default rate and
+    /// whether test clocks are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub livemode: Option<bool>,
+    /// Where the API is; `https://api.stripe.com` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "uri"))]
+    pub base_url: Option<Url>,
+    /// Most objects to read of each stream in one read, newest first. What is left is remembered, and is
+    /// read once the limit is lifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill_limit: Option<NonZeroU64>,
+    /// Requests per second over all endpoints; if absent, 80% of what Stripe allows the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<NonZeroU32>,
+    /// Requests per second to each endpoint; if absent, 80% of Stripe's 25.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_rate_limit: Option<NonZeroU32>,
+}
+
+fn exposed<S: Serializer>(key: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(key.expose_secret())
+}
+
+/// What is needed to ask Stripe, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    pub(crate) api_key: SecretString,
+    pub(crate) api_version: ApiVersion,
+    pub(crate) base_url: Url,
+    pub(crate) live: bool,
+    pub(crate) limits: Limits,
+}
+
+impl StripeConfig {
+    /// Checks what a schema cannot.
+    pub(crate) fn access(&self) -> Result<Access, ConnectorError> {
+        let key = self.api_key.expose_secret();
+        if key.is_empty() {
+            return Err(ConnectorError::config(
+                "api_key is empty: give a secret or restricted key of the account",
+            ));
+        }
+        if key.chars().any(|character| character.is_whitespace() || character.is_control()) {
+            return Err(ConnectorError::config(
+                "api_key holds white space or a line break: copy the key alone, without what surrounds it",
+            ));
+        }
+        if key.starts_with("pk_") {
+            return Err(ConnectorError::config(
+                "api_key is a publishable key (pk_…), which cannot read: give a secret (sk_…) or restricted (rk_…) key",
+            ));
+        }
+        let api_version: ApiVersion = self.api_version.parse().map_err(|error: stripe_openapi::Error| {
+            ConnectorError::config(format!("api_version: {error}"))
+        })?;
+        let base_url = match &self.base_url {
+            Some(url) => url.clone(),
+            None => Url::parse(STRIPE).map_err(|error| ConnectorError::internal(error.to_string()))?,
+        };
+        if !matches!(base_url.scheme(), "http" | "https") || base_url.host().is_none() {
+            return Err(ConnectorError::config(format!(
+                "base_url {base_url} is not an address such as {STRIPE}"
+            )));
+        }
+        let live =
+            self.livemode.unwrap_or_else(|| key.starts_with("sk_live_") || key.starts_with("rk_live_"));
+        let per_second = |limit: Option<NonZeroU32>, stripe: f64| {
+            limit.map_or(stripe * SHARE, |limit| f64::from(limit.get()))
+        };
+        let account_rate = per_second(self.rate_limit, if live { LIVE_RATE } else { SANDBOX_RATE });
+        let limits = Limits {
+            account_rate,
+            endpoint_rate: per_second(self.endpoint_rate_limit, ENDPOINT_RATE),
+            in_flight: AT_ONCE,
+        };
+        Ok(Access { api_key: self.api_key.clone(), api_version, base_url, live, limits })
+    }
+
+    /// The configuration as an object, secrets included: what a `control` message carries.
+    pub(crate) fn to_map(&self) -> Result<Map<String, Value>, ConnectorError> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(map)) => Ok(map),
+            Ok(_) => Err(ConnectorError::internal("a configuration that is not an object")),
+            Err(error) => {
+                Err(ConnectorError::internal("a configuration that cannot be written").caused_by(error))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn config(changes: &Value) -> Result<StripeConfig, serde_json::Error> {
+        let mut config = json!({"api_key": "sk_test_1", "api_version": "2020-08-27"});
+        for (name, value) in changes.as_object().unwrap() {
+            config[name] = value.clone();
+        }
+        serde_json::from_value(config)
+    }
+
+    fn refused(changes: Value) -> String {
+        config(&changes).unwrap().access().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_minimal_configuration_reads_a_sandbox_at_four_fifths_of_its_limit() {
+        let access = config(&json!({})).unwrap().access().unwrap();
+        assert_eq!(access.base_url.as_str(), "https://api.stripe.com/");
+        assert_eq!((access.limits.account_rate, access.limits.endpoint_rate), (20.0, 20.0));
+        assert!(!access.live);
+    }
+
+    #[test]
+    fn live_keys_and_explicit_limits_set_the_rates() {
+        for key in ["sk_live_1", "rk_live_1"] {
+            assert_eq!(config(&json!({"api_key": key})).unwrap().access().unwrap().limits.account_rate, 80.0);
+        }
+        let limits = json!({"rate_limit": 7, "endpoint_rate_limit": 3, "livemode": true});
+        let access = config(&limits).unwrap().access().unwrap();
+        assert_eq!((access.limits.account_rate, access.limits.endpoint_rate), (7.0, 3.0));
+        assert!(access.live);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(refused(json!({"api_key": ""})).contains("empty"));
+        assert!(refused(json!({"api_key": "sk_test_1\n"})).contains("line break"));
+        assert!(refused(json!({"api_key": " sk_test_1"})).contains("white space"));
+        assert!(refused(json!({"api_key": "pk_test_1"})).contains("publishable"));
+        assert!(refused(json!({"api_version": "latest"})).contains("YYYY-MM-DD"));
+        assert!(refused(json!({"base_url": "ftp://example.com"})).contains("base_url"));
+        for changes in [
+            json!({"surprise": 1}),
+            json!({"rate_limit": 0}),
+            json!({"backfill_limit": 0}),
+            json!({"account_created": -1}),
+            json!({"base_url": "nowhere"}),
+        ] {
+            assert!(config(&changes).is_err(), "{changes}");
+        }
+        assert!(serde_json::from_value::<StripeConfig>(json!({"api_key": "sk_test_1"})).is_err());
+    }
+
+    #[test]
+    fn the_key_is_written_only_where_it_must_be() {
+        let config = config(&json!({"account_id": "acct_1"})).unwrap();
+        assert!(!format!("{config:?}").contains("sk_test_1"));
+        let map = config.to_map().unwrap();
+        assert_eq!(
+            Value::from(map),
+            json!({"api_key": "sk_test_1", "api_version": "2020-08-27", "account_id": "acct_1"})
+        );
+    }
+}

@@ -1,0 +1,262 @@
+//! The loop that reads all streams of one read.
+
+use std::sync::Arc;
+
+use protocol::{ConnectionStatus, ConnectorError, Message, StreamStatus, Timestamp};
+use tokio::task::JoinSet;
+
+use crate::account;
+use crate::client::{Client, Received};
+use crate::delivery::{Delivered, Delivery, Sender};
+use crate::failure::RequestError;
+use crate::lane::StreamRun;
+use crate::limit::Admission;
+use crate::meter::RequestMeter;
+use crate::page::{Page, Shape, Stamp, Unexpected, read_page};
+use crate::plan::{Lane, Pick, Request, pick};
+use crate::room::{Reserved, Room};
+use crate::verdict;
+
+/// Memory for pages between Stripe and the consumer.
+pub(crate) const PAGE_MEMORY: usize = 32 << 20;
+
+/// All streams of a read, and what they share.
+pub(crate) struct Driver {
+    client: Arc<Client>,
+    meter: Arc<RequestMeter>,
+    account_id: Arc<str>,
+    sender: Sender,
+    room: Arc<Room>,
+    lanes: Vec<Lane>,
+    streams: Vec<StreamRun>,
+    /// The lane served last.
+    last: usize,
+    /// Whether Stripe has answered anything but 401.
+    key_is_good: bool,
+    under_way: JoinSet<Fetched>,
+}
+
+/// A request's end.
+struct Fetched {
+    lane: usize,
+    request: Request,
+    reserved: Reserved,
+    result: Result<Page, RequestError>,
+}
+
+/// The reading is over before its end: nobody listens, or nothing more can be read.
+struct Over;
+
+impl Driver {
+    /// A driver that tells `sender`. `key_is_good` says that the key was accepted before.
+    pub(crate) fn new(
+        client: Arc<Client>,
+        meter: Arc<RequestMeter>,
+        account_id: &str,
+        sender: Sender,
+        key_is_good: bool,
+    ) -> Driver {
+        Driver {
+            client,
+            meter,
+            account_id: account_id.into(),
+            sender,
+            room: Room::new(PAGE_MEMORY),
+            lanes: Vec::new(),
+            streams: Vec::new(),
+            last: 0,
+            key_is_good,
+            under_way: JoinSet::new(),
+        }
+    }
+
+    /// Adds a stream.
+    pub(crate) fn add(&mut self, stream: StreamRun, planner: crate::plan::Planner) {
+        let endpoints = stream.passes.iter().map(|pass| Arc::clone(&pass.path)).collect();
+        self.lanes.push(Lane { planner, endpoints, open: true });
+        self.streams.push(stream);
+    }
+
+    /// Reads all streams to their ends.
+    pub(crate) async fn run(mut self) {
+        // Whoever drops the messages aborts this task; there is nothing to clean up.
+        let _ = self.read_all().await;
+        self.meter.expects(0);
+    }
+
+    async fn read_all(&mut self) -> Result<(), Over> {
+        self.end_those_with_nothing_to_do()?;
+        loop {
+            // Registered before picking, so that no change in between is missed.
+            let client = Arc::clone(&self.client);
+            let room = Arc::clone(&self.room);
+            let gate_changed = client.gate().changed();
+            let room_changed = room.changed();
+            let wake = self.send_what_may_be_sent()?;
+            if self.under_way.is_empty() && !self.lanes.iter().any(|lane| lane.open) {
+                return Ok(());
+            }
+            let asleep = async {
+                match wake {
+                    Some(at) => client.gate().sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                Some(ended) = self.under_way.join_next() => match ended {
+                    Ok(fetched) => self.take(fetched).await?,
+                    Err(error) => {
+                        let failed = ConnectorError::internal("reading a page failed unexpectedly").caused_by(error);
+                        return self.tell(Delivery::Failed(failed)).and(Err(Over));
+                    }
+                },
+                () = asleep => {}
+                () = gate_changed => {}
+                () = room_changed => {}
+            }
+        }
+    }
+
+    /// A stream without anything left to read is complete, at no cost.
+    fn end_those_with_nothing_to_do(&mut self) -> Result<(), Over> {
+        for index in 0..self.lanes.len() {
+            if self.lanes[index].planner.is_done() {
+                self.lanes[index].open = false;
+                let start = self.streams[index].start();
+                let complete = self.streams[index].status(StreamStatus::Complete);
+                for message in start.into_iter().chain([complete]) {
+                    self.say(message)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends until the limiter, the room or the streams have no more; answers when to look again.
+    fn send_what_may_be_sent(&mut self) -> Result<Option<std::time::Duration>, Over> {
+        loop {
+            let client = Arc::clone(&self.client);
+            let (lanes, streams, room, last) = (&mut self.lanes, &self.streams, &self.room, &mut self.last);
+            let has_room = |lane: usize| room.has(streams[lane].page_bytes());
+            let (picked, now) =
+                client.gate().with(|limiter, now| (pick(lanes, limiter, last, now, has_room), now));
+            match picked {
+                Pick::Send(lane, request) => {
+                    let pass = self.lanes[lane].endpoints[request.pass].clone();
+                    let admission = client.gate().admitted(&pass, now);
+                    self.send(lane, request, admission)?;
+                }
+                Pick::At(at) => return Ok(Some(at)),
+                Pick::Nothing => return Ok(None),
+            }
+        }
+    }
+
+    fn send(&mut self, lane: usize, request: Request, admission: Admission) -> Result<(), Over> {
+        let stream = &mut self.streams[lane];
+        let reserved = self.room.reserve(stream.page_bytes());
+        let pass = stream.passes[request.pass].clone();
+        let start = stream.start();
+        let client = Arc::clone(&self.client);
+        let account_id = Arc::clone(&self.account_id);
+        self.under_way.spawn(async move {
+            let read = |received: &Received| {
+                let page = read_page(&received.body, pass.shape, &Stamp::new(&account_id, received.date))?;
+                if page.next.is_some() && !pass.takes_cursor() {
+                    return Err(Unexpected(
+                        "there are more objects, and the list cannot be paged".to_owned(),
+                    ));
+                }
+                if page.next.is_some() && page.next == request.cursor {
+                    return Err(Unexpected("the page ends with the object it should begin after".to_owned()));
+                }
+                Ok(page)
+            };
+            let result = client.fetch(&pass.get(&request), Some(admission), read).await;
+            Fetched { lane, request, reserved, result }
+        });
+        start.map_or(Ok(()), |start| self.say(start))
+    }
+
+    async fn take(&mut self, fetched: Fetched) -> Result<(), Over> {
+        let Fetched { lane, request, mut reserved, result } = fetched;
+        if !self.lanes[lane].open {
+            return Ok(());
+        }
+        let page = match result {
+            Ok(page) => page,
+            Err(error) => return self.take_failure(lane, &request, error).await,
+        };
+        self.key_is_good = true;
+        reserved.set(page.bytes());
+        let planner = &mut self.lanes[lane].planner;
+        let progress = planner.page_arrived(request.range, &page.facts());
+        let after = self.streams[lane].after_page(planner, page.bytes(), progress.completed);
+        let after = match after {
+            Ok(after) => after,
+            Err(error) => {
+                let failed = ConnectorError::internal("a state cannot be written").caused_by(error);
+                return self.tell(Delivery::Failed(failed)).and(Err(Over));
+            }
+        };
+        self.lanes[lane].open = !planner.is_done();
+        let open = self.lanes.iter().filter(|lane| lane.open);
+        self.meter.expects(open.map(|lane| lane.planner.expected_requests()).sum());
+        self.tell(Delivery::Page(Delivered {
+            stream: Arc::clone(&self.streams[lane].name),
+            page,
+            keep: progress.keep,
+            emitted_at: Timestamp::now(),
+            after,
+            _reserved: reserved,
+        }))
+    }
+
+    async fn take_failure(
+        &mut self,
+        lane: usize,
+        request: &Request,
+        error: RequestError,
+    ) -> Result<(), Over> {
+        let pass = &self.streams[lane].passes[request.pass];
+        if let RequestError::Api(api) = &error
+            && request.cursor.is_some()
+            && api.is_lost_cursor(pass.shape == Shape::V2)
+        {
+            tracing::info!(stream = %self.streams[lane].name, %error, "a cursor is gone; reading on without it");
+            self.lanes[lane].planner.cursor_lost(request.range);
+            return Ok(());
+        }
+        if error.status() == Some(401) && !self.key_is_good {
+            self.ask_whether_the_key_is_good().await?;
+        }
+        self.key_is_good |= error.status().is_some_and(|status| status != 401);
+        self.lanes[lane].open = false;
+        let status = verdict::of(&self.streams[lane].name, &error);
+        self.say(self.streams[lane].status(status))
+    }
+
+    /// One list answers 401 and nothing was answered otherwise yet: `/v1/account` decides whether it is
+    /// the key, which fails the whole read once, or only that list.
+    async fn ask_whether_the_key_is_good(&mut self) -> Result<(), Over> {
+        match account::look_up(&self.client).await {
+            Err(error) if error.status() == Some(401) => {
+                let sentence = account::explain(&error).to_string();
+                self.say(Message::connection_status(ConnectionStatus::failed(sentence))).and(Err(Over))
+            }
+            Err(RequestError::NoAnswer(_)) => Ok(()),
+            _ => {
+                self.key_is_good = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn say(&self, message: Message) -> Result<(), Over> {
+        self.tell(Delivery::Message(message))
+    }
+
+    fn tell(&self, delivery: Delivery) -> Result<(), Over> {
+        self.sender.send(delivery).map_err(|_| Over)
+    }
+}

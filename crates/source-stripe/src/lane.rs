@@ -1,0 +1,91 @@
+//! One stream while it is read: what is said about it, and when.
+
+use std::sync::Arc;
+
+use protocol::{Message, RawJson, StreamStatus};
+
+use crate::passes::Pass;
+use crate::plan::Planner;
+use crate::stream_state::StreamState;
+use crate::window::Window;
+
+/// Bytes of state that each page may cost on average. With many ranges open a state is larger, and is
+/// told less often.
+const STATE_BYTES_PER_PAGE: usize = 1024;
+
+/// States may be told early by so many bytes, so that a stream's first pages are remembered at once.
+const STATE_BYTES_AHEAD: usize = 4096;
+
+/// How much memory the first page of a stream is thought to take.
+const FIRST_PAGE_BYTES: usize = 256 << 10;
+
+/// Room is kept for at least this much per page, which counts what surrounds the objects.
+const LEAST_PAGE_BYTES: usize = 16 << 10;
+
+/// What is known of a stream besides its plan.
+#[derive(Debug)]
+pub(crate) struct StreamRun {
+    pub(crate) name: Arc<str>,
+    pub(crate) passes: Vec<Pass>,
+    wanted: Window,
+    started: bool,
+    largest_page: Option<usize>,
+    state_credit: usize,
+}
+
+impl StreamRun {
+    pub(crate) fn new(name: Arc<str>, passes: Vec<Pass>, wanted: Window) -> StreamRun {
+        StreamRun {
+            name,
+            passes,
+            wanted,
+            started: false,
+            largest_page: None,
+            state_credit: STATE_BYTES_AHEAD,
+        }
+    }
+
+    pub(crate) fn status(&self, status: StreamStatus) -> Message {
+        Message::stream_status(&self.name, status)
+    }
+
+    /// The `start` of the stream, the first time.
+    pub(crate) fn start(&mut self) -> Option<Message> {
+        let first = !std::mem::replace(&mut self.started, true);
+        let time_range = Some(protocol::Range::from(self.wanted).into());
+        first.then(|| self.status(StreamStatus::Start { time_range }))
+    }
+
+    /// How much memory the next page is thought to take.
+    pub(crate) fn page_bytes(&self) -> usize {
+        self.largest_page.unwrap_or(FIRST_PAGE_BYTES).max(LEAST_PAGE_BYTES)
+    }
+
+    /// What to say after the records of a page, given the plan right after it arrived.
+    pub(crate) fn after_page(
+        &mut self,
+        planner: &Planner,
+        bytes: usize,
+        completed: Option<Window>,
+    ) -> Result<Vec<Message>, protocol::RawJsonError> {
+        self.largest_page = Some(self.largest_page.unwrap_or(0).max(bytes));
+        let mut after = Vec::new();
+        if let Some(part) = completed {
+            after.push(self.status(StreamStatus::RangeComplete { range_complete: part.into() }));
+        }
+        self.state_credit += STATE_BYTES_PER_PAGE;
+        let state = self.state(planner)?;
+        if planner.is_done() || state.len() <= self.state_credit {
+            self.state_credit = self.state_credit.saturating_sub(state.len()).min(16 * STATE_BYTES_PER_PAGE);
+            after.push(Message::stream_state(&self.name, state));
+        }
+        if planner.is_done() {
+            after.push(self.status(StreamStatus::Complete));
+        }
+        Ok(after)
+    }
+
+    fn state(&self, planner: &Planner) -> Result<RawJson, protocol::RawJsonError> {
+        StreamState { accounted: self.wanted, remaining: planner.remaining() }.write()
+    }
+}

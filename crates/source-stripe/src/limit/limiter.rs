@@ -1,0 +1,160 @@
+//! The three levels: the account's rate, each endpoint's rate, and requests at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bucket::Bucket;
+
+/// What may be asked of Stripe when all is well.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Limits {
+    /// Requests per second over all endpoints.
+    pub(crate) account_rate: f64,
+    /// Requests per second to one endpoint.
+    pub(crate) endpoint_rate: f64,
+    /// Requests at a time.
+    pub(crate) in_flight: usize,
+}
+
+/// Why a request must wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Until that time.
+    Until(Duration),
+    /// Until another request ends.
+    Busy,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer<'a> {
+    /// Stripe answered 429, with its `Stripe-Rate-Limited-Reason` and `Retry-After`.
+    Limited { reason: Option<&'a str>, retry_after: Option<Duration> },
+    /// Anything else.
+    Other,
+}
+
+/// Decides when a request may be sent. Times are those of one clock that begins anywhere.
+///
+/// A rate that Stripe says is exceeded is halved at once and recovers slowly; nothing is sent before a
+/// `Retry-After` has passed.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    limits: Limits,
+    account: Bucket,
+    endpoints: HashMap<Arc<str>, Endpoint>,
+    in_flight: Concurrency,
+}
+
+#[derive(Debug)]
+struct Endpoint {
+    bucket: Bucket,
+    in_flight: Concurrency,
+}
+
+/// Requests at a time: allowed, and under way.
+#[derive(Debug)]
+struct Concurrency {
+    full: f64,
+    allowed: f64,
+    now: usize,
+    lowered_at: Option<Duration>,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: Limits, now: Duration) -> Limiter {
+        Limiter {
+            limits,
+            account: Bucket::new(limits.account_rate, now),
+            endpoints: HashMap::new(),
+            in_flight: Concurrency::new(limits.in_flight),
+        }
+    }
+
+    /// Requests per second over all endpoints that are allowed at present.
+    pub(crate) fn rate(&self) -> f64 {
+        self.account.rate()
+    }
+
+    /// Requests under way.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.now
+    }
+
+    /// Whether [`Limiter::admit`] would succeed.
+    pub(crate) fn would_admit(&mut self, endpoint: &Arc<str>, now: Duration) -> Result<(), Refused> {
+        let account_ready = self.account.ready_at(now);
+        let account_free = self.in_flight.is_free();
+        let endpoint = self.endpoint(endpoint, now);
+        let ready = account_ready.max(endpoint.bucket.ready_at(now));
+        if !account_free || !endpoint.in_flight.is_free() {
+            return Err(Refused::Busy);
+        }
+        if ready > now { Err(Refused::Until(ready)) } else { Ok(()) }
+    }
+
+    /// Counts a request to `endpoint` if it may be sent now; it then has to be [ended](Limiter::ended).
+    pub(crate) fn admit(&mut self, endpoint: &Arc<str>, now: Duration) -> Result<(), Refused> {
+        self.would_admit(endpoint, now)?;
+        self.account.take();
+        self.in_flight.now += 1;
+        let endpoint = self.endpoint(endpoint, now);
+        endpoint.bucket.take();
+        endpoint.in_flight.now += 1;
+        Ok(())
+    }
+
+    /// A request that was admitted at `sent` has ended.
+    pub(crate) fn ended(&mut self, endpoint: &Arc<str>, sent: Duration, answer: Answer<'_>, now: Duration) {
+        self.in_flight.ended();
+        self.endpoint(endpoint, now).in_flight.ended();
+        let Answer::Limited { reason, retry_after } = answer else { return };
+        match reason {
+            Some("endpoint-rate") => {
+                self.endpoint(endpoint, now).bucket.exceeded(sent, retry_after, now);
+            }
+            Some("endpoint-concurrency") => self.endpoint(endpoint, now).in_flight.exceeded(sent, now),
+            Some("global-concurrency") => self.in_flight.exceeded(sent, now),
+            // `global-rate`, and whatever has no reason: better too careful than not.
+            _ => self.account.exceeded(sent, retry_after, now),
+        }
+    }
+
+    fn endpoint(&mut self, endpoint: &Arc<str>, now: Duration) -> &mut Endpoint {
+        self.endpoints.entry(Arc::clone(endpoint)).or_insert_with(|| Endpoint {
+            bucket: Bucket::new(self.limits.endpoint_rate, now),
+            in_flight: Concurrency::new(self.limits.in_flight),
+        })
+    }
+}
+
+impl Concurrency {
+    fn new(full: usize) -> Concurrency {
+        let full = full.max(1) as f64;
+        Concurrency { full, allowed: full, now: 0, lowered_at: None }
+    }
+
+    fn is_free(&self) -> bool {
+        (self.now as f64) < self.allowed.floor()
+    }
+
+    /// Each request that ends well lets a little more at a time.
+    fn ended(&mut self) {
+        self.now = self.now.saturating_sub(1);
+        self.allowed = (self.allowed + 0.25 / self.allowed).min(self.full);
+    }
+
+    fn exceeded(&mut self, sent: Duration, now: Duration) {
+        if self.lowered_at.is_none_or(|lowered| sent > lowered) {
+            // What was under way when Stripe refused is what was too much.
+            let at_once = (self.now + 1) as f64;
+            self.allowed = (at_once.min(self.allowed) * 0.7).max(1.0);
+            self.lowered_at = Some(now);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "limiter_tests.rs"]
+mod tests;

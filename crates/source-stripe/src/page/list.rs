@@ -1,0 +1,225 @@
+//! The envelope of a list.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use protocol::RawJson;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::object::{Object, Stamp, append_stamped};
+use crate::plan::PageFacts;
+
+/// What an answer is expected to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// `{"object": "list", "data": […], "has_more": …}`.
+    V1,
+    /// `{"data": […], "next_page_url": …}`.
+    V2,
+    /// One object.
+    Single,
+}
+
+/// Why a body is not the answer that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unexpected(pub(crate) String);
+
+/// A page of records, all in one buffer.
+#[derive(Debug)]
+pub(crate) struct Page {
+    text: Bytes,
+    objects: Vec<Object>,
+    /// Where the next page begins; `None` on the last.
+    pub(crate) next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    object: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    data: Option<Vec<&'a RawValue>>,
+    has_more: Option<bool>,
+    /// The inner `None` is a written null: this is the last page.
+    #[serde(default, deserialize_with = "present")]
+    next_page_url: Option<Option<String>>,
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Reads the body of an answer. Anything but the expected shape is refused: it must never pass for an
+/// empty last page (fidelity C12).
+pub(crate) fn read_page(body: &[u8], shape: Shape, stamp: &Stamp) -> Result<Page, Unexpected> {
+    let not_json =
+        |error: serde_json::Error| Unexpected(format!("the body is not JSON as expected: {error}"));
+    if shape == Shape::Single {
+        let single: &RawValue = serde_json::from_slice(body).map_err(not_json)?;
+        return Page::of(&[single], body.len(), stamp);
+    }
+    let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(not_json)?;
+    let Some(data) = envelope.data else {
+        return Err(Unexpected("the body is not a list: it has no `data`".to_owned()));
+    };
+    let mut page = Page::of(&data, body.len(), stamp)?;
+    page.next = match shape {
+        Shape::V2 => match envelope.next_page_url {
+            None => return Err(Unexpected("the body is not a list: it has no `next_page_url`".to_owned())),
+            Some(None) => None,
+            Some(Some(url)) => {
+                Some(page_token(&url).ok_or_else(|| {
+                    Unexpected(format!("the list's `next_page_url` has no page token: {url}"))
+                })?)
+            }
+        },
+        _ => {
+            if envelope.object.as_deref() != Some("list") {
+                return Err(Unexpected("the body is not a list: its `object` is not `list`".to_owned()));
+            }
+            match (envelope.has_more, page.objects.last()) {
+                (None, _) => return Err(Unexpected("the list does not say whether it has more".to_owned())),
+                (Some(false), _) => None,
+                (Some(true), Some(last)) => last.id.clone(),
+                (Some(true), None) => {
+                    return Err(Unexpected("the list is empty and says that it has more".to_owned()));
+                }
+            }
+        }
+    };
+    Ok(page)
+}
+
+/// The `page` parameter of a `next_page_url`, which may be relative.
+fn page_token(url: &str) -> Option<String> {
+    let (_, query) = url.split_once('?')?;
+    let query = query.split('#').next().unwrap_or(query);
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs
+        .find(|(name, _)| name == "page")
+        .map(|(_, token)| token.into_owned())
+        .filter(|token| !token.is_empty())
+}
+
+impl Page {
+    fn of(items: &[&RawValue], body: usize, stamp: &Stamp) -> Result<Page, Unexpected> {
+        // Each object grows by its stamp of about 60 bytes and shrinks by its white space.
+        let mut text = Vec::with_capacity(body + items.len() * 80);
+        let mut objects = Vec::with_capacity(items.len());
+        for item in items {
+            if !item.get().starts_with('{') {
+                return Err(Unexpected("the list holds something that is not an object".to_owned()));
+            }
+            let object = append_stamped(item.get(), stamp, &mut text);
+            if object.id.is_none() {
+                return Err(Unexpected("an object has no `id`, so that it cannot be stored".to_owned()));
+            }
+            objects.push(object);
+        }
+        text.shrink_to_fit();
+        Ok(Page { text: text.into(), objects, next: None })
+    }
+
+    /// What the planner needs to know.
+    pub(crate) fn facts(&self) -> PageFacts {
+        let created: Option<Vec<i64>> = self.objects.iter().map(|object| object.created).collect();
+        PageFacts {
+            count: self.objects.len(),
+            created: created.filter(|created| created.is_sorted_by(|newer, older| newer >= older)),
+            next: self.next.clone(),
+        }
+    }
+
+    /// Bytes that the page's records hold on to.
+    pub(crate) fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The record number `index`, and whether the object is deleted.
+    pub(crate) fn record(&self, index: usize) -> Option<(RawJson, bool)> {
+        let object = self.objects.get(index)?;
+        Some((RawJson::from_trusted(self.text.slice(object.start..object.end)), object.deleted))
+    }
+
+    /// The ids of the objects.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.objects.iter().filter_map(|object| object.id.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(body: &str, shape: Shape) -> Result<Page, Unexpected> {
+        read_page(body.as_bytes(), shape, &Stamp::new("acct_1", 1))
+    }
+
+    #[test]
+    fn a_list_is_split_into_stamped_records() {
+        let body = r#"{"object":"list","url":"/v1/x","has_more":true,"data":[{"id":"a","created":9},{"id":"b","created":9}]}"#;
+        let page = page(body, Shape::V1).unwrap();
+        assert_eq!(page.next.as_deref(), Some("b"));
+        assert_eq!(page.facts().created, Some(vec![9, 9]));
+        let (second, deleted) = page.record(1).unwrap();
+        assert_eq!(second.as_str(), r#"{"id":"b","created":9,"_updated_at":1,"_account_id":"acct_1"}"#);
+        assert!(!deleted);
+        assert!(page.record(2).is_none());
+        assert_eq!(page.ids().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn order_and_times_are_told_only_if_they_hold_for_all() {
+        let of = |data: &str| {
+            page(&format!(r#"{{"object":"list","has_more":false,"data":{data}}}"#), Shape::V1)
+                .unwrap()
+                .facts()
+        };
+        assert_eq!(of(r#"[{"id":"a","created":1},{"id":"b","created":2}]"#).created, None);
+        assert_eq!(of(r#"[{"id":"a","created":2},{"id":"b"}]"#).created, None);
+        assert_eq!(of("[]"), PageFacts { count: 0, created: Some(vec![]), next: None });
+    }
+
+    #[test]
+    fn v2_lists_go_on_with_the_token_of_the_next_page() {
+        let next = |url: &str| {
+            page(&format!(r#"{{"data":[],"next_page_url":{url},"previous_page_url":null}}"#), Shape::V2)
+                .map(|page| page.next)
+        };
+        assert_eq!(next("null"), Ok(None));
+        assert_eq!(next(r#""/v2/core/accounts?limit=20&page=a%2Bb%3D""#), Ok(Some("a+b=".to_owned())));
+        assert!(next(r#""/v2/core/accounts?limit=20""#).is_err());
+    }
+
+    #[test]
+    fn nothing_else_passes_for_a_list() {
+        for body in [
+            "",
+            "<html>502</html>",
+            "null",
+            "[]",
+            "{}",
+            r#"{"data":[]}"#,
+            r#"{"object":"list","data":[]}"#,
+            r#"{"object":"charge","data":[],"has_more":false}"#,
+            r#"{"object":"list","data":{},"has_more":false}"#,
+            r#"{"object":"list","data":[],"has_more":true}"#,
+            r#"{"object":"list","data":[1],"has_more":false}"#,
+            r#"{"object":"list","data":[{"created":1}],"has_more":false}"#,
+            r#"{"object":"list","data":[{"id":"a"}],"has_more":false"#,
+            r#"{"object":"list","data":[],"has_more":false} trailing"#,
+        ] {
+            assert!(page(body, Shape::V1).is_err(), "{body}");
+        }
+        for body in [r#"{"data":[]}"#, r#"{"object":"list","data":[],"has_more":false}"#] {
+            assert!(page(body, Shape::V2).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_single_object_is_a_page_of_one() {
+        let page = page(r#"{"id":"acct_1","object":"account"}"#, Shape::Single).unwrap();
+        assert_eq!((page.facts().count, page.next.clone()), (1, None));
+    }
+}

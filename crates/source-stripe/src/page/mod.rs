@@ -1,0 +1,7 @@
+//! From the body of a list response to records, without building a tree.
+
+mod list;
+mod object;
+
+pub(crate) use list::{Page, Shape, Unexpected, read_page};
+pub(crate) use object::Stamp;

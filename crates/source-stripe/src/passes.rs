@@ -1,0 +1,224 @@
+//! The lists that have to be read so that a stream is complete: its own, and those that show what its own
+//! hides (fidelity C1, C2). What hides what is knowledge of `stripe-openapi`.
+
+use std::sync::Arc;
+
+use stripe_openapi::knowledge::lists::{self, Remedy, V1_PAGE_LIMIT, V2_PAGE_LIMIT};
+use stripe_openapi::{ListEndpoint, ListStyle, Resource};
+
+use crate::client::Get;
+use crate::page::Shape;
+use crate::plan::{Part, Request};
+use crate::stream_state::{Remaining, StreamState};
+use crate::window::Window;
+
+/// Clocks differ: objects may have been created so many seconds before the end of the window in which
+/// they should have been read, and were not there yet.
+const CLOCK_SKEW: i64 = 300;
+
+/// Begins the label of a pass; no id and no page token begins so.
+const LABEL: char = '?';
+
+/// One list of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pass {
+    pub(crate) path: Arc<str>,
+    pub(crate) shape: Shape,
+    /// Tells the list from the others in a state; none for the stream's own list.
+    pub(crate) label: Option<Arc<str>>,
+    /// Sent with every request.
+    parameters: Vec<(String, String)>,
+    /// Whether requests are narrowed by `created`.
+    pub(crate) bounded: bool,
+    takes_limit: bool,
+    takes_cursor: bool,
+}
+
+/// The ids of the account's test clocks, for lists that show more when given one.
+pub(crate) type Clocks<'a> = &'a [String];
+
+/// The passes of one stream; its own list is the first.
+pub(crate) fn of(resource: &Resource, list: &ListEndpoint, clocks: Clocks<'_>) -> Vec<Pass> {
+    let always = lists::always_sent(&list.path).filter(|(name, _)| list.takes(name));
+    let parameters: Vec<(String, String)> =
+        always.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let own = Pass {
+        path: list.path.as_str().into(),
+        shape: if list.style == ListStyle::V1 { Shape::V1 } else { Shape::V2 },
+        label: None,
+        parameters,
+        bounded: list.filters_created(),
+        takes_limit: list.takes("limit"),
+        takes_cursor: list.takes(if list.style == ListStyle::V1 { "starting_after" } else { "page" }),
+    };
+    let mut passes = vec![own];
+    for hidden in lists::hidden_rows(&resource.table).filter(|hidden| hidden.path == list.path) {
+        let again = |passes: &mut Vec<Pass>, name: &str, value: &str| {
+            let mut pass = passes[0].clone();
+            pass.label = Some(format!("{LABEL}{name}={value}").into());
+            pass.parameters.push((name.to_owned(), value.to_owned()));
+            // Objects of a test clock are created in its own time, which may be in the future.
+            pass.bounded = false;
+            passes.push(pass);
+        };
+        match hidden.remedy {
+            Remedy::ListAgain(name, value) if list.takes(name) => again(&mut passes, name, value),
+            Remedy::ListAgainForEach { parameter, .. } if list.takes(parameter) => {
+                for clock in clocks {
+                    again(&mut passes, parameter, clock);
+                }
+            }
+            Remedy::Retrieve(path) => passes.push(Pass {
+                path: path.into(),
+                shape: Shape::Single,
+                label: Some(format!("{LABEL}{path}").into()),
+                parameters: Vec::new(),
+                bounded: false,
+                takes_limit: false,
+                takes_cursor: false,
+            }),
+            _ => {}
+        }
+    }
+    passes
+}
+
+/// Whether the stream has to be listed for each test clock too.
+pub(crate) fn wants_clocks(resource: &Resource, list: &ListEndpoint) -> bool {
+    lists::hidden_rows(&resource.table).any(|hidden| match hidden.remedy {
+        Remedy::ListAgainForEach { parameter, .. } => hidden.path == list.path && list.takes(parameter),
+        _ => false,
+    })
+}
+
+impl Pass {
+    /// Whether requests may be narrowed to parts of the wanted window.
+    pub(crate) fn windowed(&self) -> bool {
+        self.bounded && self.shape == Shape::V1
+    }
+
+    /// Whether the list can be paged at all.
+    pub(crate) fn takes_cursor(&self) -> bool {
+        self.takes_cursor
+    }
+
+    /// Most objects on one page.
+    pub(crate) fn page_size(&self) -> usize {
+        if self.shape == Shape::V2 { V2_PAGE_LIMIT } else { V1_PAGE_LIMIT }
+    }
+
+    /// The request for a page.
+    pub(crate) fn get(&self, request: &Request) -> Get {
+        let mut query = Vec::new();
+        let mut send = |name: &str, value: String| query.push((name.to_owned(), value));
+        if self.takes_limit {
+            send("limit", request.limit.min(self.page_size()).to_string());
+        }
+        if self.bounded {
+            let bound = |seconds: i64| match self.shape {
+                Shape::V2 => protocol::Timestamp::from_unix_seconds(seconds).to_string(),
+                _ => seconds.to_string(),
+            };
+            send("created[gte]", bound(request.window.gte));
+            send("created[lt]", bound(request.window.lt));
+        }
+        if let Some(cursor) = request.cursor.as_ref().filter(|_| self.takes_cursor) {
+            send(if self.shape == Shape::V2 { "page" } else { "starting_after" }, cursor.clone());
+        }
+        query.extend(self.parameters.iter().cloned());
+        Get { path: Arc::clone(&self.path), query }
+    }
+}
+
+/// The parts of a stream that are to be read, given what was remembered of it.
+pub(crate) fn parts(passes: &[Pass], state: Option<StreamState>, wanted: Window) -> Vec<Part> {
+    let same = state.as_ref().is_some_and(|state| state.accounted == wanted);
+    let mut parts = Vec::new();
+    for (index, pass) in passes.iter().enumerate() {
+        let part = |window: Window, cursor: Option<String>| Part {
+            pass: index,
+            label: pass.label.clone(),
+            window,
+            cursor,
+            windowed: pass.windowed(),
+            stop_below: None,
+        };
+        let Some(state) = state.clone().map(|state| state.of(passes, index)) else {
+            parts.push(part(wanted, None));
+            continue;
+        };
+        let accounted = state.accounted;
+        if pass.bounded {
+            let remaining = state.reconcile(wanted).remaining;
+            parts.extend(remaining.into_iter().map(|left| part(left.window, left.cursor)));
+        } else if pass.label.is_some() {
+            match state.remaining.into_iter().next() {
+                Some(left) => parts.push(part(wanted, left.cursor)),
+                None if same => {}
+                None => parts.push(part(wanted, None)),
+            }
+        } else {
+            parts.extend(
+                unbounded(state.remaining, accounted, wanted)
+                    .into_iter()
+                    .map(|(window, cursor, stop)| Part { stop_below: stop, ..part(window, cursor) }),
+            );
+        }
+    }
+    parts.retain(|part| !part.window.is_empty());
+    parts
+}
+
+type Stretch = (Window, Option<String>, Option<i64>);
+
+/// A list that cannot be narrowed by time. Once read to its end it is read anew for another window. If it
+/// was not, the rest is read from the cursor on, and the objects that are new since from the top.
+fn unbounded(remaining: Vec<Remaining>, accounted: Window, wanted: Window) -> Vec<Stretch> {
+    if remaining.is_empty() && accounted == wanted {
+        return Vec::new();
+    }
+    let begun = !remaining.is_empty() && remaining.iter().all(|left| left.cursor.is_some());
+    if accounted != wanted && !begun {
+        return vec![(wanted, None, None)];
+    }
+    let mut stretches: Vec<Stretch> = remaining
+        .into_iter()
+        .map(|left| {
+            let is_top = left.window.gte > accounted.gte;
+            let gte = if is_top { left.window.gte } else { wanted.gte };
+            (Window::new(gte, left.window.lt), left.cursor, is_top.then_some(gte - CLOCK_SKEW))
+        })
+        .collect();
+    if wanted.lt > accounted.lt {
+        stretches.push((Window::new(accounted.lt, wanted.lt), None, Some(accounted.lt - CLOCK_SKEW)));
+    }
+    stretches
+}
+
+impl StreamState {
+    /// The part of the state that is about one pass, with its cursors as the list knows them.
+    fn of(self, passes: &[Pass], index: usize) -> StreamState {
+        let remaining = self.remaining.into_iter().filter_map(|left| {
+            let (owner, cursor) = owner(passes, left.cursor);
+            (owner == index).then_some(Remaining { window: left.window, cursor })
+        });
+        StreamState { accounted: self.accounted, remaining: remaining.collect() }
+    }
+}
+
+/// The pass that a stored cursor belongs to, and the cursor without the pass's label. What belongs to
+/// a list that is gone, such as that of a deleted test clock, has no pass.
+fn owner(passes: &[Pass], cursor: Option<String>) -> (usize, Option<String>) {
+    let Some(stored) = cursor else { return (0, None) };
+    for (index, pass) in passes.iter().enumerate() {
+        let Some(label) = &pass.label else { continue };
+        if let Some(cursor) = stored.strip_prefix(&**label).and_then(|rest| rest.strip_prefix(':')) {
+            return (index, (!cursor.is_empty()).then(|| cursor.to_owned()));
+        }
+    }
+    if stored.starts_with(LABEL) { (usize::MAX, None) } else { (0, Some(stored)) }
+}
+
+#[cfg(test)]
+#[path = "passes_tests.rs"]
+mod tests;

@@ -1,0 +1,14 @@
+//! Which pages to ask for, so that few requests bring everything and the rate limit is used.
+
+mod estimate;
+mod open_range;
+mod planner;
+mod schedule;
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod simulation_tests;
+
+pub(crate) use planner::{PageFacts, Part, Planner, Request};
+pub(crate) use schedule::{Lane, Pick, pick};

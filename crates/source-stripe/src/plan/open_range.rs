@@ -1,0 +1,90 @@
+//! A part of a stream that is being read.
+
+use std::sync::Arc;
+
+use super::estimate::Outlook;
+use super::planner::RangeId;
+use crate::stream_state::Remaining;
+use crate::window::Window;
+
+/// How many earlier cursors are kept for the case that the newest one is deleted.
+const TRAIL: usize = 8;
+
+/// What one range of a stream is: where it lies and how it is read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Part {
+    /// Which of the stream's lists it belongs to.
+    pub(crate) pass: usize,
+    /// Put before the cursor in the state, to know the list by; none for the stream's main list.
+    pub(crate) label: Option<Arc<str>>,
+    /// The seconds of `created` it covers.
+    pub(crate) window: Window,
+    /// Where to go on.
+    pub(crate) cursor: Option<String>,
+    /// Whether requests are narrowed to the window; the range can then be split.
+    pub(crate) windowed: bool,
+    /// In a list that is not windowed: the part is over at the first object older than this.
+    pub(crate) stop_below: Option<i64>,
+}
+
+/// A part with its progress.
+#[derive(Debug)]
+pub(super) struct OpenRange {
+    pub(super) id: RangeId,
+    pub(super) part: Part,
+    /// The window asked for by the request under way.
+    pub(super) asked: Option<Window>,
+    /// Whether a page has arrived.
+    pub(super) started: bool,
+    /// Whether all pages came newest first with a `created` each, so that the window may shrink.
+    pub(super) ordered: bool,
+    pub(super) outlook: Outlook,
+    /// The range that this one was split from, for as long as that one waits to hear what is below.
+    pub(super) above: Option<RangeId>,
+    trail: Vec<String>,
+}
+
+impl OpenRange {
+    pub(super) fn new(id: RangeId, part: Part) -> OpenRange {
+        let outlook = Outlook::unknown(part.window);
+        OpenRange {
+            id,
+            part,
+            asked: None,
+            started: false,
+            ordered: true,
+            outlook,
+            above: None,
+            trail: Vec::new(),
+        }
+    }
+
+    /// Neither asked for nor begun: another range may still take it over.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.asked.is_none() && !self.started && self.part.cursor.is_none()
+    }
+
+    pub(super) fn advance(&mut self, cursor: String) {
+        if let Some(before) = self.part.cursor.replace(cursor) {
+            if self.trail.len() == TRAIL {
+                self.trail.remove(0);
+            }
+            self.trail.push(before);
+        }
+    }
+
+    /// Goes on without the cursor, whose object is gone. In a window nothing is lost: it ends with
+    /// the second of the last object seen. Elsewhere an earlier cursor has to do, or the beginning.
+    pub(super) fn forget_cursor(&mut self) {
+        self.asked = None;
+        self.part.cursor = if self.part.windowed { None } else { self.trail.pop() };
+    }
+
+    pub(super) fn remaining(&self) -> Remaining {
+        let cursor = match &self.part.label {
+            None => self.part.cursor.clone(),
+            Some(label) => Some(format!("{label}:{}", self.part.cursor.as_deref().unwrap_or_default())),
+        };
+        Remaining { window: self.part.window, cursor }
+    }
+}

@@ -1,0 +1,304 @@
+//! The plan for one stream: which ranges are open, what to ask for next, and what a page changes.
+//!
+//! Pages of a stream are emitted in the order in which they arrive here. What is remaining after a page
+//! is therefore simply the open ranges at that moment, requests under way counting as not made: a state
+//! taken then and emitted behind the page can never be ahead of the records.
+
+use super::estimate::{Below, Read, Split};
+use super::open_range::OpenRange;
+pub(crate) use super::open_range::Part;
+use crate::stream_state::Remaining;
+use crate::window::Window;
+
+/// Requests that a stream may cost beyond one per full page, however few pages it has.
+const SPARE_REQUESTS: f64 = 3.0;
+
+/// Requests that a stream may cost beyond one per full page, as a share of its pages.
+const SPARE_SHARE: f64 = 0.05;
+
+/// What the last page of a range is counted to waste before it is known; half a page on average.
+const LAST_PAGE_WASTE: f64 = 0.75;
+
+/// A range is worth splitting if it holds so many pages beyond the one under way.
+const WORTH_SPLITTING: f64 = 2.0;
+
+/// Share of what is only guessed to be there that counts as pages of the stream.
+const TRUST: f64 = 0.7;
+
+/// Names an open range within its planner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RangeId(u32);
+
+/// A page to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) range: RangeId,
+    /// Which of the stream's lists to ask.
+    pub(crate) pass: usize,
+    /// The seconds of `created` wanted, as far as the list can be narrowed.
+    pub(crate) window: Window,
+    /// The last object seen, or the page token of a v2 list.
+    pub(crate) cursor: Option<String>,
+    /// How many objects to ask for.
+    pub(crate) limit: usize,
+}
+
+/// What a planner needs to know of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PageFacts {
+    /// Number of objects.
+    pub(crate) count: usize,
+    /// `created` of each object, if each has one and they come newest first.
+    pub(crate) created: Option<Vec<i64>>,
+    /// Where the next page begins; `None` on the last.
+    pub(crate) next: Option<String>,
+}
+
+/// What a page brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// How many objects of the page, from its first, are to be emitted; the others belong to another range.
+    pub(crate) keep: usize,
+    /// The seconds that are now complete, if the part is windowed.
+    pub(crate) completed: Option<Window>,
+}
+
+/// The plan for one stream.
+#[derive(Debug)]
+pub(crate) struct Planner {
+    page_size: usize,
+    /// Newest first within a list.
+    ranges: Vec<OpenRange>,
+    next_id: u32,
+    /// How many objects may still be read, where there is a limit.
+    left: Option<u64>,
+    read: Read,
+    /// What was asked for in vain so far, in pages.
+    waste: f64,
+}
+
+impl Planner {
+    /// A plan to read `parts` with pages of `page_size`, at most `limit` objects in all.
+    pub(crate) fn new(parts: Vec<Part>, page_size: usize, limit: Option<u64>) -> Planner {
+        let mut planner = Planner {
+            page_size,
+            ranges: Vec::new(),
+            next_id: 0,
+            left: limit,
+            read: Read::default(),
+            waste: 0.0,
+        };
+        for part in parts {
+            let id = planner.new_id();
+            planner.ranges.push(OpenRange::new(id, part));
+        }
+        planner.ranges.sort_by_key(|range| (range.part.pass, std::cmp::Reverse(range.part.window.lt)));
+        planner
+    }
+
+    fn new_id(&mut self) -> RangeId {
+        self.next_id += 1;
+        RangeId(self.next_id)
+    }
+
+    /// Whether nothing is left to ask for, because everything was read or the limit is reached.
+    pub(crate) fn is_done(&self) -> bool {
+        self.ranges.is_empty() || self.left == Some(0)
+    }
+
+    /// What is not emitted once all pages that arrived so far are.
+    pub(crate) fn remaining(&self) -> Vec<Remaining> {
+        self.ranges.iter().map(OpenRange::remaining).collect()
+    }
+
+    /// Number of requests that the stream is believed to need yet.
+    pub(crate) fn expected_requests(&self) -> u64 {
+        let page = self.page_size as f64;
+        let of = |range: &OpenRange| {
+            (range.outlook.expected(range.part.window, page, self.read) / page).ceil().max(1.0)
+        };
+        self.ranges.iter().map(of).sum::<f64>() as u64
+    }
+
+    /// The list that the next request would ask; `None` where no range waits.
+    pub(crate) fn idle_pass(&self) -> Option<usize> {
+        self.idle().map(|index| self.ranges[index].part.pass)
+    }
+
+    fn idle(&self) -> Option<usize> {
+        // With a limit the newest objects are wanted, so that the pages come one after the other.
+        if self.is_done() || (self.left.is_some() && self.ranges.iter().any(|range| range.asked.is_some())) {
+            return None;
+        }
+        self.ranges.iter().position(|range| range.asked.is_none())
+    }
+
+    /// The next page to ask for; the range then waits for it.
+    pub(crate) fn next_request(&mut self) -> Option<Request> {
+        let range = self.idle()?;
+        let range = &mut self.ranges[range];
+        range.asked = Some(range.part.window);
+        let limit = self
+            .left
+            .map_or(self.page_size, |left| self.page_size.min(usize::try_from(left).unwrap_or(usize::MAX)));
+        Some(Request {
+            range: range.id,
+            pass: range.part.pass,
+            window: range.part.window,
+            cursor: range.part.cursor.clone(),
+            limit,
+        })
+    }
+
+    /// How much the best split would save; `None` where nothing should be split.
+    pub(crate) fn split_weight(&self) -> Option<f64> {
+        self.best_split().map(|(_, split)| split.weight)
+    }
+
+    /// Splits the range with the most work left. The lower part is then idle.
+    pub(crate) fn split(&mut self) -> bool {
+        let Some((index, split)) = self.best_split() else { return false };
+        let id = self.new_id();
+        let upper = &mut self.ranges[index];
+        let mut lower_part = upper.part.clone();
+        lower_part.window.lt = split.at;
+        lower_part.cursor = None;
+        upper.part.window.gte = split.at;
+        let upper_id = upper.id;
+        let mut lower = OpenRange::new(id, lower_part);
+        lower.outlook = upper.outlook;
+        lower.outlook.density = split.density;
+        upper.outlook.below = split.density.map_or(Below::Pending, Below::Density);
+        // Whoever lies below the old range is now below the new one.
+        for other in self.ranges.iter_mut().filter(|other| other.above == Some(upper_id)) {
+            other.above = Some(id);
+        }
+        lower.above = Some(upper_id);
+        self.ranges.insert(index + 1, lower);
+        true
+    }
+
+    fn best_split(&self) -> Option<(usize, Split)> {
+        if self.left.is_some() || !self.may_waste_more() {
+            return None;
+        }
+        let page = self.page_size as f64;
+        let splits = self.ranges.iter().enumerate().filter_map(|(index, range)| {
+            let splittable = range.part.windowed && range.ordered;
+            let split = range.outlook.split(range.part.window, page, self.read).filter(|_| splittable)?;
+            (split.weight >= WORTH_SPLITTING * page).then_some((index, split))
+        });
+        splits.max_by(|(_, a), (_, b)| a.weight.total_cmp(&b.weight))
+    }
+
+    /// Each open range ends with a page that may be all but empty, so their number is bounded by what
+    /// the stream may cost beyond its full pages.
+    fn may_waste_more(&self) -> bool {
+        let page = self.page_size as f64;
+        let guessed: f64 =
+            self.ranges.iter().map(|range| range.outlook.expected(range.part.window, page, self.read)).sum();
+        let pages = (self.read.objects + TRUST * guessed) / page;
+        let after_split = self.ranges.len() as f64 + 1.0;
+        self.waste + LAST_PAGE_WASTE * after_split <= SPARE_REQUESTS + SPARE_SHARE * pages
+    }
+
+    /// Takes in a page.
+    pub(crate) fn page_arrived(&mut self, id: RangeId, page: &PageFacts) -> Progress {
+        let Some(index) = self.ranges.iter().position(|range| range.id == id) else {
+            return Progress { keep: 0, completed: None };
+        };
+        let asked = self.ranges[index].asked.take().unwrap_or(self.ranges[index].part.window);
+        self.take_over_untouched(index, asked, page);
+
+        let range = &mut self.ranges[index];
+        let window = range.part.window;
+        let created = if range.part.windowed { page.created.as_deref() } else { None };
+        let keep = created.map_or(page.count, |created| created.partition_point(|&at| at >= window.gte));
+        let reached_end = page.next.is_none() || keep < page.count || range.is_past(page);
+        self.read.objects += keep as f64;
+        self.left = self.left.map(|left| left.saturating_sub(keep as u64));
+        self.waste += 1.0 - keep as f64 / self.page_size as f64;
+        let kept = created.map(|created| &created[..keep]);
+        self.learn(index, kept, asked, reached_end);
+
+        let range = &mut self.ranges[index];
+        range.started = true;
+        range.ordered &= created.is_some();
+        // The rows of a further list lie anywhere: they complete no seconds of the stream.
+        let tells = range.part.label.is_none();
+        let Some(next) = page.next.clone().filter(|_| !reached_end) else {
+            self.ranges.remove(index);
+            let completed = Window::new(window.gte, asked.lt);
+            self.read.seconds += completed.seconds() as f64;
+            return Progress { keep, completed: (tells && !completed.is_empty()).then_some(completed) };
+        };
+        range.advance(next);
+        if let Some(oldest) = kept.filter(|_| range.ordered).and_then(|kept| kept.last()) {
+            range.part.window.lt = (oldest + 1).min(window.lt);
+        }
+        let completed = Window::new(range.part.window.lt, asked.lt);
+        self.read.seconds += completed.seconds() as f64;
+        Progress { keep, completed: (tells && !completed.is_empty()).then_some(completed) }
+    }
+
+    /// A page asked for before a split may reach below it. If nobody has asked for the lower part yet,
+    /// the two become one again, and no object of the page is read twice.
+    fn take_over_untouched(&mut self, index: usize, asked: Window, page: &PageFacts) {
+        loop {
+            let Part { window, pass, .. } = self.ranges[index].part;
+            let oldest = page.created.as_ref().and_then(|created| created.last());
+            let reaches_below = page.next.is_none() || oldest.is_some_and(|&oldest| oldest < window.gte);
+            if asked.gte >= window.gte || !reaches_below {
+                return;
+            }
+            let touches = |other: &OpenRange| {
+                other.part.pass == pass && other.part.window.lt == window.gte && other.is_untouched()
+            };
+            let Some(lower) = self.ranges.iter().position(touches) else { return };
+            // Ranges are sorted, so the lower one comes later and `index` stays right.
+            let lower = self.ranges.remove(lower);
+            let upper = &mut self.ranges[index];
+            upper.part.window.gte = lower.part.window.gte;
+            upper.outlook.below = lower.outlook.below;
+            let id = upper.id;
+            for other in self.ranges.iter_mut().filter(|other| other.above == Some(lower.id)) {
+                other.above = Some(id);
+            }
+        }
+    }
+
+    fn learn(&mut self, index: usize, kept: Option<&[i64]>, asked: Window, reached_end: bool) {
+        let range = &mut self.ranges[index];
+        let Some(kept) = kept else { return };
+        let first = !range.started;
+        let bottom = match (kept.first(), kept.last()) {
+            (Some(&newest), Some(&oldest)) => {
+                range.outlook.learn(kept.len(), newest, oldest, asked.lt, first);
+                let depth = if reached_end { asked.lt - range.part.window.gte } else { asked.lt - oldest };
+                Below::Density(kept.len() as f64 / depth.max(1) as f64)
+            }
+            _ => Below::Nothing,
+        };
+        if let Some(above) = range.above.take().filter(|_| first)
+            && let Some(above) = self.ranges.iter_mut().find(|other| other.id == above)
+        {
+            above.outlook.below = bottom;
+        }
+    }
+
+    /// The object that the cursor names is gone, or the page token has expired: goes on without losing
+    /// anything, at the price of reading a little twice.
+    pub(crate) fn cursor_lost(&mut self, id: RangeId) {
+        if let Some(range) = self.ranges.iter_mut().find(|range| range.id == id) {
+            range.forget_cursor();
+        }
+    }
+}
+
+impl OpenRange {
+    /// Whether the page reaches the objects that were read before the part began.
+    fn is_past(&self, page: &PageFacts) -> bool {
+        let oldest = page.created.as_ref().and_then(|created| created.last());
+        self.part.stop_below.zip(oldest).is_some_and(|(stop, &oldest)| oldest < stop)
+    }
+}

@@ -1,0 +1,142 @@
+//! What is read, and how a read begins.
+
+use std::sync::Arc;
+
+use protocol::{
+    ConfiguredStream, ConnectionStatus, ConnectorError, LogLevel, Message, ReadRequest, SourceState,
+    StreamStatus,
+};
+use stripe_openapi::{Catalog, ListEndpoint, Resource};
+
+use crate::account;
+use crate::client::Client;
+use crate::clocks;
+use crate::config::StripeConfig;
+use crate::delivery::{Delivery, Sender};
+use crate::driver::Driver;
+use crate::failure::RequestError;
+use crate::lane::StreamRun;
+use crate::meter::RequestMeter;
+use crate::passes;
+use crate::plan::Planner;
+use crate::source::StripeSource;
+use crate::stream_state::StreamState;
+use crate::verdict;
+use crate::window::Window;
+
+/// Performs one read and tells `sender`. An error is one that concerns all streams.
+pub(crate) async fn read(
+    source: &StripeSource,
+    meter: Arc<RequestMeter>,
+    config: &StripeConfig,
+    request: ReadRequest,
+    sender: Sender,
+) -> Result<(), ConnectorError> {
+    let access = config.access()?;
+    let catalog = source.catalog(&access).await?;
+    let client = Arc::new(source.client(&access)?);
+    // Nobody listens any more if sending fails; the task is then aborted.
+    let say = |message: Message| {
+        let _ = sender.send(Delivery::Message(message));
+    };
+    let looked_up = config.account_id.is_none() || config.account_created.is_none();
+    let account = match account::resolve(&client, config.account_id.as_deref(), config.account_created).await
+    {
+        Ok(account) => account,
+        Err(error) => {
+            say(Message::connection_status(ConnectionStatus::failed(account::explain(&error).to_string())));
+            return Ok(());
+        }
+    };
+    let (known, unknown): (Vec<_>, Vec<_>) = request
+        .catalog
+        .streams
+        .iter()
+        .map(|stream| (stream, find(&catalog, stream)))
+        .partition(|(_, found)| found.is_some());
+    for (stream, _) in unknown {
+        let name = &stream.stream.name;
+        let error = format!("Unknown stream: {name}. API version {} has no such list", access.api_version);
+        say(Message::stream_status(name, StreamStatus::Error { error }));
+    }
+    let known: Vec<Known<'_>> = known
+        .into_iter()
+        .filter_map(|(configured, found)| found.map(|(resource, list)| Known { configured, resource, list }))
+        .collect();
+    let clocks = if access.live { Ok(Vec::new()) } else { clocks_for(&client, &catalog, &known, &say).await };
+
+    let mut driver = Driver::new(Arc::clone(&client), meter, &account.id, sender.clone(), looked_up);
+    let now = jiff::Timestamp::now().as_second();
+    for Known { configured, resource, list } in known {
+        let name = Arc::clone(&configured.stream.name);
+        let clocks = match &clocks {
+            Ok(clocks) => clocks.as_slice(),
+            Err(error) if passes::wants_clocks(resource, list) => {
+                say(Message::stream_status(&name, verdict::of(&name, error)));
+                continue;
+            }
+            Err(_) => &[],
+        };
+        let wanted = Window::wanted(configured.time_range.as_ref(), account.created, now);
+        let state = match stored(request.state.as_ref(), &name) {
+            Ok(state) => state,
+            Err(problem) => {
+                let warning =
+                    format!("{name}: the stored state cannot be read, so the stream is read anew: {problem}");
+                say(Message::log(LogLevel::Warn, warning));
+                None
+            }
+        };
+        let passes = passes::of(resource, list, clocks);
+        let parts = passes::parts(&passes, state, wanted);
+        let limit = configured.backfill_limit.or(config.backfill_limit.map(std::num::NonZeroU64::get));
+        let page_size = passes.first().map_or(100, passes::Pass::page_size);
+        driver.add(StreamRun::new(name, passes, wanted), Planner::new(parts, page_size, limit));
+    }
+    driver.run().await;
+    Ok(())
+}
+
+/// A configured stream and the list that fills it.
+struct Known<'a> {
+    configured: &'a ConfiguredStream,
+    resource: &'a Resource,
+    list: &'a ListEndpoint,
+}
+
+fn find<'c>(catalog: &'c Catalog, stream: &ConfiguredStream) -> Option<(&'c Resource, &'c ListEndpoint)> {
+    let resource = catalog.resource(&stream.stream.name)?;
+    resource.list.as_ref().map(|list| (resource, list))
+}
+
+/// What was remembered of a stream; nothing where it was never read.
+fn stored(state: Option<&SourceState>, stream: &str) -> Result<Option<StreamState>, String> {
+    let Some(data) = state.and_then(|state| state.streams.get(stream)) else { return Ok(None) };
+    if data.as_bytes() == b"null" {
+        return Ok(None);
+    }
+    StreamState::read(data).map(Some)
+}
+
+/// The test clocks of the account, if some stream needs them.
+async fn clocks_for(
+    client: &Client,
+    catalog: &Catalog,
+    streams: &[Known<'_>],
+    say: impl Fn(Message),
+) -> Result<Vec<String>, RequestError> {
+    let exists = catalog.resource("test_helpers_test_clock").is_some_and(|clock| clock.list.is_some());
+    if !exists || !streams.iter().any(|known| passes::wants_clocks(known.resource, known.list)) {
+        return Ok(Vec::new());
+    }
+    match clocks::list(client).await {
+        // A key that may not see the clocks is no reason to read nothing.
+        Err(RequestError::Api(error)) if matches!(error.status, 400 | 403 | 404) => {
+            let warning =
+                format!("test clocks cannot be listed, so objects attached to one are not read: {error}");
+            say(Message::log(LogLevel::Warn, warning));
+            Ok(Vec::new())
+        }
+        listed => listed,
+    }
+}
