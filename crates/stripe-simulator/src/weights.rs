@@ -85,3 +85,24 @@ fn weight(table: &str) -> (u64, u64) {
         _ => (2, UNBOUNDED),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use stripe_openapi::embedded;
+
+    use super::*;
+
+    #[test]
+    fn the_sum_is_exact_and_many_tables_get_some() {
+        for version in ["2017-08-15", "2020-08-27", embedded::newest_version()] {
+            let catalog = embedded::catalog(version).unwrap();
+            for objects in [0, 1, 7, 100, 999, 1_000, 10_000, 100_000, 1_000_000] {
+                let counts = spread(&catalog, objects);
+                assert_eq!(counts.values().sum::<u64>(), objects, "{version} {objects}");
+                let listable = catalog.listable().count();
+                assert!(objects < 1_000 || counts.len() == listable, "{version} {objects}: {}", counts.len());
+            }
+        }
+        assert!(spread(&embedded::catalog(embedded::newest_version()).unwrap(), 100_000).len() >= 70);
+    }
+}
