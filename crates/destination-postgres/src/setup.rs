@@ -6,7 +6,8 @@ use std::time::Instant;
 use protocol::{ConfiguredCatalog, ConnectorError, LogLevel, Message};
 use state_postgres::{STATE_TABLE, StateTable};
 use tokio_postgres::GenericClient;
-use util_postgres::{Database, PostgresError, quote_identifier, retrying};
+use tokio_postgres::error::SqlState;
+use util_postgres::{Database, FailureKind, PostgresError, quote_identifier, retrying};
 
 use crate::failure::connector_error;
 use crate::table::existing::{self, Existing};
@@ -29,7 +30,7 @@ pub(crate) async fn run(
 }
 
 /// Waits for other setups and teardowns of the schema; later statements wait for a table's lock for
-/// ten seconds only, because everything that comes after them waits with them.
+/// five seconds only, because everything that comes after them waits with them.
 pub(crate) async fn lock(client: &impl GenericClient, schema: &str) -> Result<(), tokio_postgres::Error> {
     client
         .query_one(
@@ -37,7 +38,7 @@ pub(crate) async fn lock(client: &impl GenericClient, schema: &str) -> Result<()
             &[&format!("sync-engine setup {schema}")],
         )
         .await?;
-    client.batch_execute("SET LOCAL lock_timeout = '10s'").await
+    client.batch_execute("SET LOCAL lock_timeout = '5s'").await
 }
 
 async fn apply(database: &Database, schema: &str, tables: &[Table]) -> Result<usize, PostgresError> {
@@ -45,6 +46,10 @@ async fn apply(database: &Database, schema: &str, tables: &[Table]) -> Result<us
     let failed = |error| {
         let error = database.failure(error);
         let text = format!("setup of schema \"{schema}\" failed, nothing was changed. {error}");
+        if error.refusal().is_some_and(|refusal| *refusal.code() == SqlState::LOCK_NOT_AVAILABLE) {
+            // Everybody else waits while this waits: once is enough.
+            return PostgresError::new(FailureKind::Permanent, text).caused_by(error);
+        }
         error.with_message(text)
     };
     let transaction = connection.transaction().await.map_err(failed)?;

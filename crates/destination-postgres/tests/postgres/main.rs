@@ -1,0 +1,10 @@
+//! The destination against a real server.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod chaos;
+mod deletions;
+mod harness;
+mod refusals;
+mod setup;
+mod upstream;
+mod write;
