@@ -24,7 +24,7 @@ pub enum Side {
 }
 
 impl Side {
-    fn has(self, role: Role) -> bool {
+    pub(crate) fn has(self, role: Role) -> bool {
         self == Side::Both || self == Side::Only(role)
     }
 }
@@ -44,7 +44,7 @@ impl Engine {
     /// Asks the connectors whether their configurations work; messages come as they are produced,
     /// and each tells by `_emitted_by` whose it is.
     pub fn pipeline_check(&self, pipeline: PipelineConfig, side: Side) -> Result<EngineStream, EngineError> {
-        let resolved = self.resolve(pipeline)?;
+        let resolved = self.resolve(pipeline, side)?;
         let (source, destination) = (&resolved.pipeline.source, &resolved.pipeline.destination);
         let mut sides = Vec::new();
         if side.has(Role::Source) {
@@ -70,7 +70,7 @@ impl Engine {
     pub fn pipeline_setup(&self, request: Setup) -> EngineStream {
         let engine = self.clone();
         Box::pin(async_stream::try_stream! {
-            let resolved = engine.resolve(request.pipeline)?;
+            let resolved = engine.resolve(request.pipeline, Side::Both)?;
             let (source, destination) = (&resolved.pipeline.source, &resolved.pipeline.destination);
             tracing::info!(
                 source_type = source.connector,
@@ -112,7 +112,7 @@ impl Engine {
         pipeline: PipelineConfig,
         side: Side,
     ) -> Result<EngineStream, EngineError> {
-        let resolved = self.resolve(pipeline)?;
+        let resolved = self.resolve(pipeline, side)?;
         let (source, destination) = (&resolved.pipeline.source, &resolved.pipeline.destination);
         let none = |messages: Option<MessageStream>| messages.unwrap_or_else(protocol::empty_stream);
         let mut sides = Vec::new();

@@ -9,7 +9,7 @@ use protocol::{
 };
 
 use crate::selection::{ConfiguredCatalogs, configure};
-use crate::{EngineError, EngineStream, Registry};
+use crate::{EngineError, EngineStream, Registry, Role, Side};
 
 /// Runs pipelines. Cloning it shares the connectors.
 #[derive(Clone)]
@@ -85,16 +85,19 @@ impl Engine {
         message
     }
 
-    /// Finds both connectors and checks their configurations, before anything is asked of them.
-    pub(crate) fn resolve(&self, pipeline: PipelineConfig) -> Result<Resolved, EngineError> {
+    /// Finds both connectors and checks the configurations of the sides that take part, before
+    /// anything is asked of them.
+    pub(crate) fn resolve(&self, pipeline: PipelineConfig, side: Side) -> Result<Resolved, EngineError> {
         let source = self.registry.source(&pipeline.source.connector)?;
         let destination = self.registry.destination(&pipeline.destination.connector)?;
-        source
-            .validate(&pipeline.source.config)
-            .map_err(|error| EngineError::source(&pipeline.source.connector, error))?;
-        destination
-            .validate(&pipeline.destination.config)
-            .map_err(|error| EngineError::destination(&pipeline.destination.connector, error))?;
+        if side.has(Role::Source) {
+            let valid = source.validate(&pipeline.source.config);
+            valid.map_err(|error| EngineError::source(&pipeline.source.connector, error))?;
+        }
+        if side.has(Role::Destination) {
+            let valid = destination.validate(&pipeline.destination.config);
+            valid.map_err(|error| EngineError::destination(&pipeline.destination.connector, error))?;
+        }
         Ok(Resolved { source, destination, pipeline })
     }
 

@@ -1,2 +1,7 @@
-//! The `sync-engine` command.
-fn main() {}
+//! `sync-engine`: the command line of the sync engine.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::limits::{Cut, at, until_stopped};
 use crate::run::with_ceiling;
-use crate::{Engine, EngineError, EngineStream, TimeLimits};
+use crate::{Engine, EngineError, EngineStream, Role, Side, TimeLimits};
 
 /// A request to read the source of a pipeline.
 pub struct PipelineRead {
@@ -101,7 +101,7 @@ impl Engine {
         soft: Option<Instant>,
         cut: Cut,
     ) -> Result<EngineStream, EngineError> {
-        let resolved = self.resolve(request.pipeline)?;
+        let resolved = self.resolve(request.pipeline, Side::Only(Role::Source))?;
         let catalogs = self.catalogs(&resolved.pipeline, request.discovered.as_deref()).await?;
         let ceiling = request.state.as_ref().and_then(|state| state.sync_run.time_ceiling);
         let source = &resolved.pipeline.source;

@@ -16,7 +16,7 @@ use crate::engine::from_destination;
 use crate::limits::{Cut, at, until_stopped};
 use crate::read::from_engine;
 use crate::run::{RunLedger, initial_state, with_ceiling, without_terminal};
-use crate::{Engine, EngineError, EngineStream, TimeLimits};
+use crate::{Engine, EngineError, EngineStream, Side, TimeLimits};
 
 /// A request to sync a pipeline.
 pub struct PipelineSync {
@@ -190,7 +190,7 @@ impl Engine {
         bound: impl FnOnce(MessageStream) -> MessageStream,
         narrow_source: bool,
     ) -> Result<Opened, EngineError> {
-        let resolved = self.resolve(request.pipeline)?;
+        let resolved = self.resolve(request.pipeline, Side::Both)?;
         let catalogs = self.catalogs(&resolved.pipeline, request.discovered.as_deref()).await?;
         let known = request.state.as_ref().map(|state| state.source.clone());
         let run_id = request.run_id.as_deref();

@@ -5,7 +5,7 @@ use protocol::{ConnectorError, Message, Payload, PipelineConfig, WriteRequest};
 
 use crate::delivery::Delivery;
 use crate::engine::from_destination;
-use crate::{Engine, EngineError, EngineStream};
+use crate::{Engine, EngineError, EngineStream, Side};
 
 impl Engine {
     /// Writes the records and states among `messages`; other messages do not reach the destination.
@@ -17,7 +17,7 @@ impl Engine {
     ) -> EngineStream {
         let engine = self.clone();
         Box::pin(async_stream::try_stream! {
-            let resolved = engine.resolve(pipeline)?;
+            let resolved = engine.resolve(pipeline, Side::Both)?;
             let catalog = engine.catalogs(&resolved.pipeline, None).await?.destination;
             let destination = &resolved.pipeline.destination;
             let mut delivery = Delivery::new(&catalog);

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
-use crate::redact::{is_secret_name, redact_json, redact_text};
 use crate::REDACTED;
+use crate::redact::{is_secret_name, redact_json, redact_text};
 
 /// One event, with its secrets hidden.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,4 +10,4 @@ mod redact;
 
 pub use entry::{Entry, Format};
 pub use install::{LineSink, Logging, LoggingError, install};
-pub use redact::{REDACTED, is_secret_name, redact_json, redact_text};
+pub use redact::{REDACTED, is_secret_name, redact_json, redact_text, redact_texts};

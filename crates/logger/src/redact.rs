@@ -39,11 +39,6 @@ pub fn is_secret_name(name: &str) -> bool {
 /// Hides secrets at any depth: values under secret names whole, other texts by [`redact_text`].
 pub fn redact_json(value: &mut Value) {
     match value {
-        Value::String(text) => {
-            if let Cow::Owned(redacted) = redact_text(text) {
-                *text = redacted;
-            }
-        }
         Value::Array(items) => items.iter_mut().for_each(redact_json),
         Value::Object(members) => {
             for (name, value) in members {
@@ -54,6 +49,20 @@ pub fn redact_json(value: &mut Value) {
                 }
             }
         }
+        other => redact_texts(other),
+    }
+}
+
+/// Hides what looks like a secret in every text, whatever its name: for values whose names are data.
+pub fn redact_texts(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(redacted) = redact_text(text) {
+                *text = redacted;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(redact_texts),
+        Value::Object(members) => members.values_mut().for_each(redact_texts),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

@@ -1,0 +1,238 @@
+//! The words of the command line.
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use clap_complete::Shell;
+use secrecy::SecretString;
+
+use super::settings::{StreamChoice, parse_duration, parse_moment};
+
+const AFTER_HELP: &str = "\
+Values are looked for in this order: flag, environment, .env in the working directory, --config, default.
+A field FIELD of a connector TYPE can be set as TYPE_FIELD in the environment, e.g. STRIPE_API_KEY,
+POSTGRES_URL, SQLITE_PATH. DATABASE_URL is taken for POSTGRES_URL, SOURCE and DESTINATION name the types.
+
+Exit codes:
+  0    everything asked for was done (streams that the account cannot read are skipped)
+  1    something failed, or a stream did
+  2    wrong usage or configuration; nothing was done
+  130  interrupted; what was read is saved, the same command goes on";
+
+const ABOUT: &str = "Keeps a complete copy of a Stripe account in your own database";
+
+/// Everything the command line says.
+#[derive(Debug, Parser)]
+#[command(name = "sync-engine", version, about = ABOUT, after_help = AFTER_HELP)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How the program talks.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Voice {
+    /// Write messages of the sync protocol to stdout, one JSON object per line, and nothing else
+    #[arg(long, global = true, conflicts_with = "plain")]
+    pub(crate) json: bool,
+    /// Plain lines instead of a live display; the default where stderr is no terminal
+    #[arg(long, global = true)]
+    pub(crate) plain: bool,
+    /// Say more: -v for what is done, -vv for details
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with_all = ["quiet", "log_level"])]
+    pub(crate) verbose: u8,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "json")]
+    pub(crate) quiet: bool,
+    /// Log level: off, error, warn, info, debug, trace, or directives [env: LOG_LEVEL]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Copy what is new from the source into the destination
+    #[command(after_help = AFTER_HELP)]
+    Sync(SyncArgs),
+    /// Tell whether source and destination can be used
+    Check(PipelineArgs),
+    /// Print the streams of the source as a catalog message
+    Discover(SourceOnlyArgs),
+    /// List the streams of the source, or the columns of the named ones
+    Streams(StreamsArgs),
+    /// Create the tables; `sync` does that by itself
+    Setup(SetupArgs),
+    /// Remove what setup and sync made: tables, rows, and the stored position
+    Teardown(TeardownArgs),
+    /// Sync a simulated Stripe account into a SQLite file, without any account or network
+    Demo(DemoArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Where to read.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Source")]
+pub(crate) struct SourceArgs {
+    /// Type of the source [default: stripe] [env: SOURCE]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) source: Option<String>,
+    /// Configuration of the source: JSON, or a file of JSON
+    #[arg(long, value_name = "JSON|FILE")]
+    pub(crate) source_config: Option<String>,
+    /// Secret or restricted key; better given by the environment, where other users do not see it
+    /// [env: STRIPE_API_KEY]
+    #[arg(long, value_name = "KEY", value_parser = secret)]
+    pub(crate) stripe_api_key: Option<SecretString>,
+    /// Where Stripe's API is [default: https://api.stripe.com]
+    #[arg(long, value_name = "URL")]
+    pub(crate) stripe_base_url: Option<String>,
+    /// Requests per second [default: 80% of what Stripe allows the account]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) stripe_rate_limit: Option<u32>,
+    /// Version of Stripe's API, e.g. 2020-08-27 [default: the newest known]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) api_version: Option<String>,
+    /// OpenAPI document of an API version that is not built in
+    #[arg(long, value_name = "FILE|URL")]
+    pub(crate) stripe_spec: Option<String>,
+}
+
+/// Where to write.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Destination")]
+pub(crate) struct DestinationArgs {
+    /// Type of the destination: sqlite or postgres [default: by what is given] [env: DESTINATION]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) destination: Option<String>,
+    /// Configuration of the destination: JSON, or a file of JSON
+    #[arg(long, value_name = "JSON|FILE")]
+    pub(crate) destination_config: Option<String>,
+    /// SQLite file; created where it is missing [default: ./stripe.db]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["postgres_url", "schema"])]
+    pub(crate) sqlite: Option<String>,
+    /// PostgreSQL database, postgres://user:password@host:5432/database [env: POSTGRES_URL, DATABASE_URL]
+    #[arg(long, value_name = "URL", value_parser = secret)]
+    pub(crate) postgres_url: Option<SecretString>,
+    /// Schema of the tables in PostgreSQL [default: stripe]
+    #[arg(long, alias = "postgres-schema", value_name = "NAME")]
+    pub(crate) schema: Option<String>,
+}
+
+/// A whole pipeline.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct PipelineArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
+    /// Pipeline configuration: a JSON file, JSON itself, or - for stdin
+    #[arg(long, value_name = "FILE|JSON|-")]
+    pub(crate) config: Option<String>,
+}
+
+/// Which streams, and what of them.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Streams")]
+pub(crate) struct SelectionArgs {
+    /// Streams, separated by commas; a stream may name the fields to keep: customer:email+name
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) streams: Option<Vec<StreamChoice>>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SyncArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+/// What of the streams, and for how long.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Run")]
+pub(crate) struct RunArgs {
+    /// Only objects created at or after this date or time, e.g. 2024-01-01
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    pub(crate) since: Option<protocol::Timestamp>,
+    /// Only objects created before this date or time
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    pub(crate) until: Option<protocol::Timestamp>,
+    /// At most about so many objects of each stream
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) backfill_limit: Option<u64>,
+    /// Stop after this time, e.g. 90s, 10m, 2h; the next run goes on
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) time_limit: Option<std::time::Duration>,
+    /// Read everything from the start, and leave the stored position as it is
+    #[arg(long, conflicts_with = "sync_id")]
+    pub(crate) no_state: bool,
+    /// Name under which the position is kept in the destination; one for each account [default: default]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sync_id: Option<String>,
+    /// Parameters of the run as JSON, a file or -: streams, since, until, backfill_limit, time_limit,
+    /// soft_time_limit, run_id, sync_id
+    #[arg(long, value_name = "JSON|FILE|-")]
+    pub(crate) params: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourceOnlyArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Pipeline configuration: a JSON file, JSON itself, or - for stdin
+    #[arg(long, value_name = "FILE|JSON|-")]
+    pub(crate) config: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StreamsArgs {
+    /// Streams whose columns to list
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) source: SourceOnlyArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetupArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TeardownArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// How many objects the simulated account has
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) objects: u64,
+    /// The SQLite file
+    #[arg(long, value_name = "PATH", default_value = "./stripe-demo.db")]
+    pub(crate) db: String,
+    /// Another seed, another account
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Version of Stripe's API [default: the newest known]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) api_version: Option<String>,
+}
+
+fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(SecretString::from(text.to_owned()))
+}

@@ -1,0 +1,84 @@
+//! What each command does.
+
+mod check;
+mod completions;
+mod demo;
+mod discover;
+mod setup;
+mod streams;
+mod sync;
+mod teardown;
+
+use std::sync::Arc;
+
+use engine::Engine;
+use serde_json::{Map, Value};
+use source_stripe::RequestMeter;
+
+use super::args::{Command, PipelineArgs, SourceArgs};
+use super::connectors::connect;
+use super::documents::{self, PipelineDocument};
+use super::failure::Failure;
+use super::session::Session;
+use super::settings::{DestinationSettings, Given, SourceSettings, resolve_destination, resolve_source};
+
+/// Does what the command says.
+pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
+    match command {
+        Command::Sync(args) => sync::run(&args, session).await,
+        Command::Check(args) => check::run(&args, session).await,
+        Command::Discover(args) => discover::run(&args, session).await,
+        Command::Streams(args) => streams::run(args, session).await,
+        Command::Setup(args) => setup::run(&args, session).await,
+        Command::Teardown(args) => teardown::run(&args, session).await,
+        Command::Demo(args) => demo::run(&args, session).await,
+        Command::Completions { shell } => {
+            completions::run(shell, session);
+            Ok(())
+        }
+    }
+}
+
+/// The engine, and what was given to it beside flags.
+struct Opened {
+    engine: Engine,
+    meter: Arc<RequestMeter>,
+    document: Option<PipelineDocument>,
+}
+
+impl Opened {
+    fn open(session: &Session, source: &SourceArgs, config: Option<&str>) -> Result<Opened, Failure> {
+        let document = config.map(|config| documents::read("--config", config)).transpose()?;
+        let connected = connect(source.stripe_spec.as_deref(), &session.environment)?;
+        Ok(Opened { engine: connected.engine, meter: connected.meter, document })
+    }
+
+    fn given<'a>(&'a self, session: &'a Session) -> Given<'a> {
+        Given {
+            environment: &session.environment,
+            document: self.document.as_ref(),
+            registry: self.engine.registry(),
+        }
+    }
+
+    fn source(
+        &self,
+        session: &Session,
+        args: &SourceArgs,
+        backfill_limit: Option<u64>,
+    ) -> Result<SourceSettings, Failure> {
+        let config = config_flag("--source-config", args.source_config.as_deref())?;
+        let newest = stripe_openapi::embedded::newest_version();
+        resolve_source(args, backfill_limit, config.as_ref(), &self.given(session), newest)
+    }
+
+    fn destination(&self, session: &Session, args: &PipelineArgs) -> Result<DestinationSettings, Failure> {
+        let args = &args.destination;
+        let config = config_flag("--destination-config", args.destination_config.as_deref())?;
+        resolve_destination(args, config.as_ref(), &self.given(session))
+    }
+}
+
+fn config_flag(flag: &str, given: Option<&str>) -> Result<Option<Map<String, Value>>, Failure> {
+    given.map(|given| documents::read(flag, given)).transpose()
+}

@@ -1,0 +1,102 @@
+//! Progress where nothing can be redrawn: one line for each stream that ends, and totals now and then.
+
+use std::collections::HashSet;
+
+use protocol::{ProgressPayload, StreamRunStatus};
+
+use super::Requests;
+use super::figures::{count, duration, rate};
+
+/// At least this long between two lines of totals.
+const PAUSE_MS: u64 = 5_000;
+
+/// Decides which lines are due.
+#[derive(Debug, Default)]
+pub(crate) struct Plain {
+    told: HashSet<String>,
+    progress: Option<ProgressPayload>,
+    totals_at: u64,
+    totals_told: Option<u64>,
+}
+
+impl Plain {
+    /// The lines about streams that have ended since.
+    pub(crate) fn progress(&mut self, progress: &ProgressPayload) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (name, stream) in &progress.streams {
+            if !stream.status.is_terminal() || !self.told.insert(name.clone()) {
+                continue;
+            }
+            let rows = count(stream.record_count);
+            let reason = stream.message.as_deref().unwrap_or("no reason given");
+            lines.push(match stream.status {
+                StreamRunStatus::Skipped => format!("{name}: skipped: {reason}"),
+                StreamRunStatus::Errored => format!("{name}: failed after {rows} rows: {reason}"),
+                _ => format!("{name}: complete, {rows} rows"),
+            });
+        }
+        self.progress = Some(progress.clone());
+        lines
+    }
+
+    /// A line of totals, where one is due and says something new.
+    pub(crate) fn tick(&mut self, elapsed_ms: u64, requests: Option<Requests>) -> Option<String> {
+        let progress = self.progress.as_ref()?;
+        let rows = progress.derived.total_record_count;
+        let sent = requests.map_or(0, |requests| requests.sent);
+        if elapsed_ms < self.totals_at + PAUSE_MS || self.totals_told == Some(rows + sent) {
+            return None;
+        }
+        (self.totals_at, self.totals_told) = (elapsed_ms, Some(rows + sent));
+        let ended = progress.streams.values().filter(|stream| stream.status.is_terminal()).count();
+        let total = progress.streams.len();
+        let speed = rate(progress.derived.records_per_second);
+        let asked =
+            requests.map(|requests| format!(", {} requests", count(requests.sent))).unwrap_or_default();
+        let time = duration(elapsed_ms);
+        Some(format!("{time}: {} rows, {speed} rows/s{asked}, {ended} of {total} streams ended", count(rows)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::{StreamProgress, Timestamp};
+
+    fn progress(streams: &[(&str, StreamRunStatus, u64)]) -> ProgressPayload {
+        let mut progress = ProgressPayload::fresh(Timestamp::UNIX_EPOCH, std::iter::empty());
+        for (name, status, rows) in streams {
+            let message = Some("because".to_owned());
+            let stream =
+                StreamProgress { status: *status, record_count: *rows, message, ..StreamProgress::default() };
+            progress.streams.insert((*name).to_owned(), stream);
+            progress.derived.total_record_count += rows;
+        }
+        progress
+    }
+
+    #[test]
+    fn each_stream_is_told_once() {
+        use StreamRunStatus::{Completed, Errored, Skipped, Started};
+        let mut plain = Plain::default();
+        assert!(plain.progress(&progress(&[("a", Started, 5)])).is_empty());
+        let all = progress(&[("a", Completed, 1234), ("b", Skipped, 0), ("c", Errored, 7)]);
+        assert_eq!(
+            plain.progress(&all),
+            ["a: complete, 1,234 rows", "b: skipped: because", "c: failed after 7 rows: because"]
+        );
+        assert!(plain.progress(&all).is_empty());
+    }
+
+    #[test]
+    fn totals_come_now_and_then_and_only_when_they_change() {
+        let mut plain = Plain::default();
+        assert_eq!(plain.tick(60_000, None), None, "nothing is known");
+        plain.progress(&progress(&[("a", StreamRunStatus::Started, 5)]));
+        assert_eq!(plain.tick(4_000, None), None);
+        let line = plain.tick(5_000, Some(Requests { sent: 3, ..Requests::default() }));
+        assert_eq!(line.unwrap(), "5.0 s: 5 rows, 0 rows/s, 3 requests, 0 of 1 streams ended");
+        assert_eq!(plain.tick(20_000, Some(Requests { sent: 3, ..Requests::default() })), None);
+        assert!(plain.tick(20_000, Some(Requests { sent: 4, ..Requests::default() })).is_some());
+    }
+}

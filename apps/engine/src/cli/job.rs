@@ -1,0 +1,219 @@
+//! One sync from beginning to end: discover, set up, load the position, sync. `sync` and `demo` do the same.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::{Engine, PipelineSync, Setup, Side};
+use futures::StreamExt;
+use protocol::{
+    CatalogMessage, ConnectionState, Control, Eof, EofPayload, Payload, PipelineConfig, StreamRunStatus,
+    SyncState,
+};
+use source_stripe::RequestMeter;
+use tokio::time::MissedTickBehavior;
+
+use super::connectors::requests;
+use super::display::{Reporter, Summary, summarise};
+use super::failure::Failure;
+use super::interrupt::Interrupt;
+use super::session::{Mode, Session};
+use super::settings::{DestinationSettings, RunSettings, SourceSettings};
+
+/// How often a display is redrawn.
+const TICK: Duration = Duration::from_millis(150);
+
+/// What to sync.
+pub(crate) struct Job {
+    pub(crate) engine: Engine,
+    pub(crate) meter: Arc<RequestMeter>,
+    pub(crate) source: SourceSettings,
+    pub(crate) destination: DestinationSettings,
+    pub(crate) run: RunSettings,
+}
+
+/// How a sync ended.
+pub(crate) struct Finished {
+    pub(crate) eof: EofPayload,
+    pub(crate) elapsed_ms: u64,
+    /// Ended by a signal, with something left to do.
+    pub(crate) interrupted: bool,
+}
+
+impl Job {
+    /// Syncs, tells how it goes and how it ended. A stream that failed fails the job.
+    pub(crate) async fn run(&self, session: &Session, interrupt: &Interrupt) -> Result<Finished, Failure> {
+        if let Some(because) = &self.destination.because {
+            tell(session, because);
+        }
+        tell(session, &format!("Copying {} into {}.", self.source.name, self.destination.place()));
+        let started = Instant::now();
+        let (pipeline, discovered) = interrupt.unless(self.prepare(session)).await?;
+        let state = interrupt.unless(self.load_state()).await?;
+        let eof = self.sync(session, interrupt, pipeline, discovered, state).await?;
+        session.screen.clear();
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let finished = Finished { interrupted: interrupt.happened() && eof.has_more, eof, elapsed_ms };
+        self.conclude(session, &finished)?;
+        Ok(finished)
+    }
+
+    /// Discovers and sets up; answers the pipeline as the connectors want it from now on.
+    async fn prepare(&self, session: &Session) -> Result<(PipelineConfig, Arc<CatalogMessage>), Failure> {
+        let discovered = Arc::new(self.engine.discover(&self.source.connector).await?);
+        let mut pipeline = PipelineConfig {
+            source: self.source.connector.clone(),
+            destination: self.destination.connector.clone(),
+            streams: Some(self.run.selection(&discovered)),
+        };
+        set_up(&self.engine, session, &mut pipeline, Some(Arc::clone(&discovered))).await?;
+        Ok((pipeline, discovered))
+    }
+
+    async fn load_state(&self) -> Result<Option<SyncState>, Failure> {
+        let Some(sync_id) = &self.run.sync_id else { return Ok(None) };
+        let Some(store) = self.engine.state_store(&self.destination.connector, sync_id).await? else {
+            return Ok(None);
+        };
+        let role_failed = |error: protocol::ConnectorError| {
+            Failure::failed(format!("the stored position cannot be read: {error}"))
+        };
+        let loaded = store.load().await.map_err(role_failed)?;
+        Ok(loaded.map(|source| SyncState { source, ..SyncState::empty() }))
+    }
+
+    async fn sync(
+        &self,
+        session: &Session,
+        interrupt: &Interrupt,
+        pipeline: PipelineConfig,
+        discovered: Arc<CatalogMessage>,
+        state: Option<SyncState>,
+    ) -> Result<EofPayload, Failure> {
+        let names = engine::configure(&discovered, pipeline.streams.as_deref().unwrap_or_default())?;
+        let names = names.names().map(str::to_owned).collect::<Vec<_>>();
+        let stop = interrupt.token();
+        let run_id = self.run.run_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let mut messages = self.engine.pipeline_sync(PipelineSync {
+            state,
+            limits: self.run.limits,
+            run_id: Some(run_id),
+            stop: stop.clone(),
+            sync_id: self.run.sync_id.clone(),
+            discovered: Some(discovered),
+            ..PipelineSync::new(pipeline)
+        });
+        let mut reporter = match session.mode {
+            Mode::Live => Reporter::live(session.screen.clone(), names.into_iter()),
+            Mode::Plain => Reporter::plain(session.screen.clone()),
+            Mode::Json => Reporter::Json(session.output.clone()),
+            Mode::Quiet => Reporter::Quiet,
+        };
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut end = None;
+        loop {
+            let message = tokio::select! {
+                message = messages.next() => message,
+                _ = ticks.tick() => {
+                    reporter.tick(Some(requests(&self.meter)), interrupt.happened());
+                    continue;
+                }
+            };
+            match message {
+                None => break,
+                Some(Err(error)) => {
+                    session.screen.clear();
+                    return Err(error.into());
+                }
+                Some(Ok(message)) => {
+                    reporter.message(&message);
+                    if session.output.is_closed() && session.mode == Mode::Json {
+                        // Whoever read along is gone; what was read is still saved.
+                        stop.cancel();
+                    }
+                    if let Payload::Eof(Eof::Sync(eof)) = message.payload {
+                        end = Some(*eof);
+                    }
+                }
+            }
+        }
+        end.ok_or_else(|| Failure::failed("the sync ended without saying how"))
+    }
+
+    /// Says how it ended, and decides whether that is a success.
+    fn conclude(&self, session: &Session, finished: &Finished) -> Result<(), Failure> {
+        let eof = &finished.eof;
+        let query = |stream: &str| self.destination.query_hint(stream);
+        let text = summarise(&Summary {
+            eof,
+            elapsed_ms: finished.elapsed_ms,
+            requests: Some(self.meter.requests_sent()).filter(|sent| *sent > 0),
+            place: &self.destination.place(),
+            query: Some(&query),
+            keeps_state: self.run.sync_id.is_some(),
+            interrupted: finished.interrupted,
+        });
+        session.say(&text);
+        let connection = eof.request_progress.connection_status.as_ref();
+        if let Some(status) = connection.filter(|status| status.status == ConnectionState::Failed) {
+            let text = status.message.clone().unwrap_or_else(|| "the connection failed".to_owned());
+            return Err(Failure::Failed(text));
+        }
+        let with = |wanted: StreamRunStatus| {
+            eof.request_progress.streams.iter().filter(move |(_, stream)| stream.status == wanted)
+        };
+        if with(StreamRunStatus::Errored).next().is_some() {
+            return Err(Failure::Told);
+        }
+        if finished.interrupted {
+            return Err(Failure::Interrupted);
+        }
+        if session.output.is_closed() && session.mode == Mode::Json {
+            return Err(Failure::failed(
+                "stdout was closed; the sync was stopped, and what was read is saved",
+            ));
+        }
+        let unfinished: Vec<&str> = with(StreamRunStatus::Started).map(|(name, _)| name.as_str()).collect();
+        if !eof.has_more && !unfinished.is_empty() {
+            return Err(Failure::failed(format!(
+                "the source ended before these streams were finished: {}; run the same command again",
+                unfinished.join(", ")
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Sets both sides up; a connector may change its configuration by that.
+pub(crate) async fn set_up(
+    engine: &Engine,
+    session: &Session,
+    pipeline: &mut PipelineConfig,
+    discovered: Option<Arc<CatalogMessage>>,
+) -> Result<(), Failure> {
+    let mut messages =
+        engine.pipeline_setup(Setup { pipeline: pipeline.clone(), side: Side::Both, discovered });
+    while let Some(message) = messages.next().await {
+        let message = message?;
+        if session.mode == Mode::Json {
+            session.output.message(&message);
+        }
+        match message.payload {
+            Payload::Control(Control::SourceConfig { source_config }) => {
+                pipeline.source.config = source_config
+            }
+            Payload::Control(Control::DestinationConfig { destination_config }) => {
+                pipeline.destination.config = destination_config;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Says something to people; with `--json` nobody listens on stderr.
+fn tell(session: &Session, text: &str) {
+    if session.mode != Mode::Json {
+        session.screen.note(text);
+    }
+}

@@ -1,0 +1,95 @@
+//! What all commands share: how to talk, and the environment.
+
+use std::sync::Arc;
+
+use logger::{Format, Logging};
+
+use super::args::Voice;
+use super::environment::Environment;
+use super::failure::Failure;
+use super::output::{Output, Screen, stderr_is_terminal};
+
+/// How a command tells of its progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Live,
+    Plain,
+    Json,
+    Quiet,
+}
+
+/// One invocation of the program.
+pub(crate) struct Session {
+    pub(crate) output: Output,
+    pub(crate) screen: Screen,
+    pub(crate) mode: Mode,
+    pub(crate) environment: Environment,
+}
+
+impl Session {
+    /// Reads the environment and sets up logging.
+    pub(crate) fn open(voice: &Voice) -> Result<Session, Failure> {
+        let terminal = stderr_is_terminal();
+        let mode = match voice {
+            Voice { json: true, .. } => Mode::Json,
+            Voice { quiet: true, .. } => Mode::Quiet,
+            Voice { plain: true, .. } => Mode::Plain,
+            _ if terminal => Mode::Live,
+            _ => Mode::Plain,
+        };
+        let environment = read_environment()?;
+        let colour = terminal && environment.get("NO_COLOR").is_none();
+        let session = Session {
+            output: Output::default(),
+            screen: Screen::new(mode == Mode::Quiet, colour),
+            mode,
+            environment,
+        };
+        session.install_logging(voice, terminal)?;
+        Ok(session)
+    }
+
+    /// Writes a line for people to stdout, unless only data or nothing belongs there.
+    pub(crate) fn say(&self, text: &str) {
+        if matches!(self.mode, Mode::Live | Mode::Plain) {
+            self.output.line(&logger::redact_text(text));
+        }
+    }
+
+    fn install_logging(&self, voice: &Voice, terminal: bool) -> Result<(), Failure> {
+        let by_verbosity = match voice.verbose {
+            0 => None,
+            1 => Some("info"),
+            2 => Some("debug"),
+            _ => Some("trace"),
+        };
+        let default = match self.mode {
+            Mode::Quiet => "error",
+            Mode::Json => "info",
+            Mode::Live | Mode::Plain => "warn",
+        };
+        let level = voice.log_level.as_deref().or(by_verbosity);
+        let level = level.or_else(|| self.environment.get("LOG_LEVEL")).unwrap_or(default).to_owned();
+        let (output, screen) = (self.output.clone(), self.screen.clone());
+        let (format, sink): (Format, Arc<dyn logger::LineSink>) = match self.mode {
+            Mode::Json => (Format::Protocol, Arc::new(move |line: &str| output.line(line))),
+            _ if terminal || self.mode == Mode::Plain => {
+                (Format::Pretty { colour: self.screen.colour }, Arc::new(move |line: &str| screen.line(line)))
+            }
+            _ => (Format::Json, Arc::new(move |line: &str| screen.line(line))),
+        };
+        logger::install(Logging { level, format, sink }).map_err(|error| Failure::Usage(error.to_string()))
+    }
+}
+
+fn read_environment() -> Result<Environment, Failure> {
+    let dotenv = match std::fs::read_to_string(".env") {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(Failure::usage(format!(".env cannot be read: {error}"))),
+    };
+    // Variables that are not text cannot be ours.
+    let process = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Environment::new(process, dotenv.as_deref())
+}
