@@ -12,6 +12,9 @@ use super::{AllowedValues, Column, TOMBSTONES, record};
 /// Fields that never become a generated column: they have columns of their own.
 const OWN_COLUMNS: [&str; 3] = ["_raw_data", "_synced_at", "_updated_at"];
 
+/// Columns that every table has without declaring them.
+const HIDDEN_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
 /// A stream's table.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
@@ -47,7 +50,7 @@ impl Table {
             return refuse("the destination keeps a table of this name for itself".to_owned());
         }
         let key_fields = stream.key_fields();
-        let mut taken: HashSet<&str> = OWN_COLUMNS.into_iter().collect();
+        let mut taken: HashSet<&str> = OWN_COLUMNS.into_iter().chain(HIDDEN_COLUMNS).collect();
         let system_columns = configured.system_columns.clone().unwrap_or_default();
         for column in &system_columns {
             if !is_type(&column.column_type) {
@@ -61,13 +64,15 @@ impl Table {
             }
         }
         for field in &key_fields {
-            if !taken.insert(field) {
+            if field.is_empty() || field.contains('\0') || !taken.insert(field) {
                 return refuse(format!("\"{field}\" cannot be part of the primary key"));
             }
         }
         taken.insert("id");
         let properties = || properties(stream.json_schema.as_ref());
         let columns = properties()
+            // No column can have such a name; the payload keeps the field all the same.
+            .filter(|(name, _)| !name.is_empty() && !name.contains('\0'))
             .filter(|(name, _)| !taken.contains(&***name))
             .map(|(name, schema)| Column::of_property(name, schema))
             .collect();

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use protocol::{ConnectorError, ErrorKind, RawJson, Record, Stream};
+use serde_json::value::RawValue;
 
 use super::storable::storable;
 
@@ -77,8 +78,8 @@ impl Fields {
             self.refuse(&format!("a record is not a JSON object of readable keys: {error}")).caused_by(error)
         })?;
         let values = found.iter().zip(&self.key).map(|(value, field)| {
-            let text = value.map(serde_json::value::RawValue::get);
-            text.and_then(key_text).ok_or_else(|| self.without_key(field, text))
+            let text = value.map(RawValue::get);
+            text.and_then(key_text).ok_or_else(|| self.without_key(field, text, &found))
         });
         let key = Key(values.collect::<Result<_, _>>()?);
         if payload != record.data {
@@ -98,8 +99,8 @@ impl Fields {
             (false, None) => {
                 let field = &self.newer_than;
                 let text = format!(
-                    "record {key} has no numeric \"{field}\", so it cannot be told whether it is newer than \
-                     the stored row; the source must stamp every record with \"{field}\" (unix seconds)"
+                    "record {key} has no numeric `{field}`, so it cannot be told whether it is newer than \
+                     the stored row; the source must stamp every record with `{field}` (unix seconds)"
                 );
                 return Err(self.refuse(&text));
             }
@@ -107,13 +108,18 @@ impl Fields {
         Ok(Row { key, change })
     }
 
-    fn without_key(&self, field: &str, value: Option<&str>) -> ConnectorError {
+    /// `field` is not a value a key can have; the other key fields tell which record it is.
+    fn without_key(&self, field: &str, value: Option<&str>, found: &[Option<&RawValue>]) -> ConnectorError {
         let what = value.map_or("is missing".to_owned(), |value| {
             let short: String = value.chars().take(80).collect();
             format!("is {short}")
         });
+        let others = found.iter().zip(&self.key).filter_map(|(value, _)| key_text(value.as_ref()?.get()));
+        let others: Vec<String> = others.collect();
+        let others = if others.is_empty() { String::new() } else { format!(" {}", others.join(", ")) };
         self.refuse(&format!(
-            "the primary key field \"{field}\" of a record {what}; it must be a text, a whole number or a boolean"
+            "the primary key field `{field}` of a record{others} {what}; it must be a text, a whole number \
+             or a boolean"
         ))
     }
 
@@ -186,7 +192,7 @@ mod tests {
             let change = read(&fields(&["id"], "u"), json, true).unwrap().change;
             assert_eq!(change, Change::Delete { version: 99, unconditional: true });
             let refusal = read(&fields(&["id"], "u"), json, false).unwrap_err().to_string();
-            assert!(refusal.contains("stream \"s\": record a has no numeric \"u\""), "{refusal}");
+            assert!(refusal.contains("stream \"s\": record a has no numeric `u`"), "{refusal}");
         }
     }
 
@@ -194,7 +200,7 @@ mod tests {
     fn unusable_keys_are_named() {
         for json in [r#"{"u":1}"#, r#"{"id":null,"u":1}"#, r#"{"id":{"a":1},"u":1}"#, r#"{"id":1.5,"u":1}"#] {
             let refusal = read(&fields(&["id"], "u"), json, false).unwrap_err().to_string();
-            assert!(refusal.contains("primary key field \"id\""), "{refusal}");
+            assert!(refusal.contains("primary key field `id`"), "{refusal}");
         }
     }
 

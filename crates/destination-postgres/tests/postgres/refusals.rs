@@ -47,9 +47,9 @@ async fn a_record_without_key_or_version_fails_its_stream() {
     let catalog = catalog([plain_stream("thing"), plain_stream("other")]);
     place.setup(&catalog).await.unwrap();
     for (data, expected) in [
-        (r#"{"updated":1}"#, "primary key field \"id\" of a record is missing"),
-        (r#"{"id":"x_1"}"#, "record x_1 has no numeric \"updated\""),
-        (r#"{"id":"x_1","updated":"soon"}"#, "record x_1 has no numeric \"updated\""),
+        (r#"{"updated":1}"#, "primary key field `id` of a record is missing"),
+        (r#"{"id":"x_1"}"#, "record x_1 has no numeric `updated`"),
+        (r#"{"id":"x_1","updated":"soon"}"#, "record x_1 has no numeric `updated`"),
     ] {
         let back = place
             .write(&catalog, vec![record("thing", data), record("other", r#"{"id":"1","updated":1}"#)])
