@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -130,7 +131,9 @@ fn check(path: &str) -> Result<(), SqliteError> {
 fn check_directory(directory: &Path) -> Result<(), SqliteError> {
     let existing = directory.ancestors().find(|directory| directory.exists());
     let existing = existing.filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let probe = existing.join(format!(".sync-probe-{}", std::process::id()));
+    static PROBES: AtomicU64 = AtomicU64::new(0);
+    let number = PROBES.fetch_add(1, Ordering::Relaxed);
+    let probe = existing.join(format!(".sync-probe-{}-{number}", std::process::id()));
     let made = fs::OpenOptions::new().write(true).create_new(true).open(&probe);
     made.and_then(|_| fs::remove_file(&probe))
         .map_err(|cause| SqliteError::Unwritable { directory: existing.to_owned(), cause })

@@ -220,3 +220,6 @@ fn texts_iter<'k>(key: &'k Key<'_>) -> impl Iterator<Item = ToSqlOutput<'k>> {
 fn texts<'k>(key: &'k Key<'_>) -> impl rusqlite::Params + 'k {
     params_from_iter(texts_iter(key).collect::<Vec<_>>())
 }
+
+#[cfg(test)]
+mod tests;
