@@ -3,7 +3,7 @@
 //! A suite asks for a fixture: the connector and a few ways to look at it from outside. Each rule is a
 //! case with a name; all run, and all that fail are reported together:
 //!
-//! ```ignore
+//! ```text
 //! #[tokio::test(flavor = "multi_thread")]
 //! async fn conforms() {
 //!     conformance::destination::run_all(&MyFixture).await.assert_passed();
