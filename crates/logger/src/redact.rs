@@ -31,7 +31,7 @@ const KEY_PREFIXES: &[&str] =
 /// Whether a value under this name must not be shown.
 pub fn is_secret_name(name: &str) -> bool {
     let plain: String =
-        name.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
+        name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     SECRET_WORDS.iter().any(|word| plain.contains(word))
         || SECRET_ENDINGS.iter().any(|ending| plain.ends_with(ending))
 }

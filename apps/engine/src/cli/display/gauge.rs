@@ -29,11 +29,11 @@ impl Gauge {
         }
     }
 
-    /// Per second, over the window.
+    /// Per second, over the window, or over one second where less has passed.
     pub(crate) fn rate(&self) -> f64 {
         match (self.samples.front(), self.samples.back()) {
             (Some((first_at, first)), Some((last_at, last))) if last_at > first_at => {
-                last.saturating_sub(*first) as f64 * 1000.0 / (last_at - first_at) as f64
+                last.saturating_sub(*first) as f64 * 1000.0 / (last_at - first_at).max(1000) as f64
             }
             _ => 0.0,
         }

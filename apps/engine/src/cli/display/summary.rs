@@ -7,6 +7,11 @@ use protocol::{EofPayload, StreamProgress, StreamRunStatus};
 
 use super::figures::{count, duration, rate};
 
+/// So many streams get a line of their own; the rest share lines.
+const LISTED: usize = 16;
+
+const WIDTH: usize = 80;
+
 /// What the end of a sync is told by.
 pub(crate) struct Summary<'a> {
     pub(crate) eof: &'a EofPayload,
@@ -45,16 +50,26 @@ pub(crate) fn summarise(summary: &Summary<'_>) -> String {
     let time = duration(summary.elapsed_ms);
     let _ = write!(text, "{verdict}: {} rows in {time} ({speed} rows/s{requests}).", count(rows));
 
-    let filled: Vec<(&String, &StreamProgress)> =
+    let mut filled: Vec<(&String, &StreamProgress)> =
         streams().filter(|(_, stream)| stream.record_count > 0).collect();
-    let width = filled.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    filled.sort_by_key(|(name, stream)| (std::cmp::Reverse(stream.record_count), *name));
+    let (large, small) = filled.split_at(if filled.len() > LISTED + 3 { LISTED } else { filled.len() });
+    let width = large.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     if !filled.is_empty() {
         text.push('\n');
     }
-    for (name, stream) in &filled {
-        let unfinished = if stream.status.is_terminal() { "" } else { "  (not finished)" };
+    for (name, stream) in large {
+        let unfinished = if is_unfinished(stream) { "  (not finished)" } else { "" };
         let _ = write!(text, "\n  {name:<width$}  {:>11}{unfinished}", count(stream.record_count));
     }
+    let small: Vec<String> = small
+        .iter()
+        .map(|(name, stream)| {
+            let unfinished = if is_unfinished(stream) { " (not finished)" } else { "" };
+            format!("{name} {}{unfinished}", count(stream.record_count))
+        })
+        .collect();
+    wrapped(&mut text, &small);
     let idle = with(StreamRunStatus::Completed).filter(|(_, stream)| stream.record_count == 0).count();
     if idle > 0 {
         let noun = if idle == 1 { "stream" } else { "streams" };
@@ -80,6 +95,26 @@ pub(crate) fn summarise(summary: &Summary<'_>) -> String {
     };
     let _ = write!(text, "\n{next}");
     text
+}
+
+fn is_unfinished(stream: &StreamProgress) -> bool {
+    !stream.status.is_terminal()
+}
+
+/// The items on indented lines, separated by commas.
+fn wrapped(text: &mut String, items: &[String]) {
+    let mut column = WIDTH;
+    for (at, item) in items.iter().enumerate() {
+        let comma = usize::from(at + 1 < items.len());
+        if column + 1 + item.len() + comma > WIDTH {
+            text.push_str("\n ");
+            column = 1;
+        }
+        text.push(' ');
+        text.push_str(item);
+        text.push_str(if comma == 1 { "," } else { "" });
+        column += 1 + item.len() + comma;
+    }
 }
 
 /// A reason with the streams it is for; many streams share one.
@@ -162,7 +197,11 @@ mod tests {
         );
         let nothing = eof(&[("charge", Completed, 0, ""), ("customer", Completed, 0, "")], false);
         let cut = eof(&[("charge", Started, 800, ""), ("customer", Completed, 7, "")], true);
+        let many = (0..40).map(|at| (format!("stream_number_{at}"), at * 1000)).collect::<Vec<_>>();
+        let many: Vec<_> = many.iter().map(|(name, rows)| (name.as_str(), Completed, *rows, "")).collect();
+        let many = eof(&many, false);
         let texts = [
+            shown(&many, true, false),
             shown(&errors, true, false),
             shown(&nothing, true, false),
             shown(&cut, true, true),

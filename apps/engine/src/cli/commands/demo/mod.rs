@@ -73,7 +73,7 @@ pub(super) async fn run(args: &DemoArgs, session: &Session) -> Result<(), Failur
         session.say(&queries::shown(Path::new(&args.db))?);
         session.say(
             "\nFor a real account, put its key into the environment and sync:\n  \
-             export STRIPE_API_KEY=…\n  sync-engine sync",
+             export STRIPE_API_KEY=<your key>\n  sync-engine sync",
         );
     }
     Ok(())
