@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::client::{Client, Get, Received};
 use crate::failure::RequestError;
 use crate::page::Unexpected;
+use crate::retry::BRIEF;
 
 pub(crate) const ACCOUNT_PATH: &str = "/v1/account";
 
@@ -31,7 +32,7 @@ pub(crate) async fn look_up(client: &Client) -> Result<Account, RequestError> {
         let id = answer.id.ok_or_else(|| Unexpected("the body is an account without an id".to_owned()))?;
         Ok(Account { id, created: answer.created })
     };
-    client.fetch(&Get::plain(ACCOUNT_PATH), None, read).await
+    client.fetch(&Get::plain(ACCOUNT_PATH), None, BRIEF, read).await
 }
 
 /// The account as configured, completed by Stripe's answer where something is missing.

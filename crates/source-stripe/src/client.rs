@@ -13,7 +13,7 @@ use crate::config::Access;
 use crate::failure::{ApiError, RequestError, with_causes};
 use crate::limit::{Admission, Answer, Gate};
 use crate::page::Unexpected;
-use crate::retry::{self, Failure, RETRIES};
+use crate::retry::{self, Failure};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -90,12 +90,14 @@ impl Client {
         &self.gate
     }
 
-    /// Sends `get`, and again after a failure that may pass, until `read` takes the answer. Every attempt
+    /// Sends `get`, and up to `retries` times again after a failure that may pass, until `read` takes the
+    /// answer. Every attempt
     /// passes the gate; the first may have passed it already.
     pub(crate) async fn fetch<T>(
         &self,
         get: &Get,
         mut admission: Option<Admission>,
+        retries: u32,
         read: impl Fn(&Received) -> Result<T, Unexpected>,
     ) -> Result<T, RequestError> {
         let mut attempt = 1;
@@ -119,9 +121,9 @@ impl Client {
                 },
                 Err(failed) => failed,
             };
-            match retry::delay(failed.failure, attempt, failed.retry_after, rand::random()) {
+            match retry::delay(failed.failure, attempt, retries, failed.retry_after, rand::random()) {
                 Some(pause) => {
-                    tracing::debug!(path = %get.path, attempt, of = RETRIES, ?pause, error = %failed.error, "repeating a request");
+                    tracing::debug!(path = %get.path, attempt, of = retries, ?pause, error = %failed.error, "repeating a request");
                     tokio::time::sleep(pause).await;
                     attempt += 1;
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::client::{Client, Get, Received};
 use crate::failure::RequestError;
 use crate::page::{Shape, Stamp, read_page};
+use crate::retry::PATIENT;
 
 const PATH: &str = "/v1/test_helpers/test_clocks";
 
@@ -17,7 +18,7 @@ pub(crate) async fn list(client: &Client) -> Result<Vec<String>, RequestError> {
         let mut query = vec![("limit".to_owned(), "100".to_owned())];
         query.extend(after.take().map(|id| ("starting_after".to_owned(), id)));
         let read = |received: &Received| read_page(&received.body, Shape::V1, &Stamp::new("", received.date));
-        let page = match client.fetch(&Get { path: Arc::clone(&path), query }, None, read).await {
+        let page = match client.fetch(&Get { path: Arc::clone(&path), query }, None, PATIENT, read).await {
             Ok(page) => page,
             // A clock was deleted between two pages: begin anew, they are few.
             Err(RequestError::Api(error)) if error.is_lost_cursor(false) => {

@@ -14,6 +14,7 @@ use crate::limit::Admission;
 use crate::meter::RequestMeter;
 use crate::page::{Page, Shape, Stamp, Unexpected, read_page};
 use crate::plan::{Lane, Pick, Request, pick};
+use crate::retry::PATIENT;
 use crate::room::{Reserved, Room};
 use crate::verdict;
 
@@ -172,7 +173,7 @@ impl Driver {
                 }
                 Ok(page)
             };
-            let result = client.fetch(&pass.get(&request), Some(admission), read).await;
+            let result = client.fetch(&pass.get(&request), Some(admission), PATIENT, read).await;
             Fetched { lane, request, reserved, result }
         });
         start.map_or(Ok(()), |start| self.say(start))
@@ -222,9 +223,9 @@ impl Driver {
         if let RequestError::Api(api) = &error
             && request.cursor.is_some()
             && api.is_lost_cursor(pass.shape == Shape::V2)
+            && self.lanes[lane].planner.cursor_lost(request.range)
         {
             tracing::info!(stream = %self.streams[lane].name, %error, "a cursor is gone; reading on without it");
-            self.lanes[lane].planner.cursor_lost(request.range);
             return Ok(());
         }
         if error.status() == Some(401) && !self.key_is_good {

@@ -77,7 +77,9 @@ pub(crate) async fn read(
             }
             Err(_) => &[],
         };
-        let wanted = Window::wanted(configured.time_range.as_ref(), account.created, now);
+        // Connected accounts may be older than the account they are connected to.
+        let began = account.created.filter(|_| resource.table != "account");
+        let wanted = Window::wanted(configured.time_range.as_ref(), began, now);
         let state = match stored(request.state.as_ref(), &name) {
             Ok(state) => state,
             Err(problem) => {

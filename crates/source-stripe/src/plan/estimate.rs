@@ -26,6 +26,8 @@ pub(crate) enum Below {
 pub(crate) struct Outlook {
     /// Objects per second at the top; `None` before any page told.
     pub(crate) density: Option<f64>,
+    /// Objects per second at the top of the range that this one was split from.
+    pub(crate) inherited: Option<f64>,
     /// What comes below the range.
     pub(crate) below: Below,
     /// Down from this second, objects lie about as densely as at the top.
@@ -59,7 +61,7 @@ pub(crate) struct Split {
 
 impl Outlook {
     pub(crate) fn unknown(window: Window) -> Outlook {
-        Outlook { density: None, below: Below::Unprobed, known_from: window.lt }
+        Outlook { density: None, inherited: None, below: Below::Unprobed, known_from: window.lt }
     }
 
     /// The density at the bottom, if it tells how the range looks between top and bottom.
@@ -131,7 +133,7 @@ impl Outlook {
         let seen = count as f64 / width;
         let gap = (asked_lt - 1 - newest).max(0) as f64;
         let same = |other: f64| seen / other < SAME_BURST && other / seen < SAME_BURST;
-        match self.density {
+        match self.density.or(self.inherited) {
             Some(before) if gap <= SAME_BURST * width && same(before) => {
                 // A page alone is a small sample: half of what was believed stays.
                 self.density = Some(if first { seen } else { 2.0 / (1.0 / before + 1.0 / seen) });
@@ -168,7 +170,7 @@ mod tests {
     const HOUR: Window = Window { gte: 0, lt: 3600 };
 
     fn outlook(density: f64, below: Below, known_from: i64) -> Outlook {
-        Outlook { density: Some(density), below, known_from }
+        Outlook { density: Some(density), inherited: None, below, known_from }
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod planner;
 mod schedule;
 
 #[cfg(test)]
+mod planner_tests;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod simulation_tests;

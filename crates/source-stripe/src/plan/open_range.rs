@@ -10,6 +10,9 @@ use crate::window::Window;
 /// How many earlier cursors are kept for the case that the newest one is deleted.
 const TRAIL: usize = 8;
 
+/// How often a range may lose its cursor.
+const MOST_LOST: u32 = 32;
+
 /// What one range of a stream is: where it lies and how it is read.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Part {
@@ -42,6 +45,8 @@ pub(super) struct OpenRange {
     /// The range that this one was split from, for as long as that one waits to hear what is below.
     pub(super) above: Option<RangeId>,
     trail: Vec<String>,
+    /// How often the cursor was gone.
+    lost: u32,
 }
 
 impl OpenRange {
@@ -56,6 +61,7 @@ impl OpenRange {
             outlook,
             above: None,
             trail: Vec::new(),
+            lost: 0,
         }
     }
 
@@ -75,9 +81,12 @@ impl OpenRange {
 
     /// Goes on without the cursor, whose object is gone. In a window nothing is lost: it ends with
     /// the second of the last object seen. Elsewhere an earlier cursor has to do, or the beginning.
-    pub(super) fn forget_cursor(&mut self) {
+    /// Answers false when that happened so often that something else must be wrong.
+    pub(super) fn forget_cursor(&mut self) -> bool {
         self.asked = None;
         self.part.cursor = if self.part.windowed { None } else { self.trail.pop() };
+        self.lost += 1;
+        self.lost <= MOST_LOST
     }
 
     pub(super) fn remaining(&self) -> Remaining {

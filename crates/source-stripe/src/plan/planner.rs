@@ -13,8 +13,9 @@ use crate::window::Window;
 /// Requests that a stream may cost beyond one per full page, however few pages it has.
 const SPARE_REQUESTS: f64 = 3.0;
 
-/// Requests that a stream may cost beyond one per full page, as a share of its pages.
-const SPARE_SHARE: f64 = 0.05;
+/// Requests that a stream may cost beyond one per full page, as a share of its pages: a little under the
+/// 5% that we promise, as the number of pages is guessed.
+const SPARE_SHARE: f64 = 0.047;
 
 /// What the last page of a range is counted to waste before it is known; half a page on average.
 const LAST_PAGE_WASTE: f64 = 0.75;
@@ -167,6 +168,7 @@ impl Planner {
         let upper_id = upper.id;
         let mut lower = OpenRange::new(id, lower_part);
         lower.outlook = upper.outlook;
+        lower.outlook.inherited = upper.outlook.density;
         lower.outlook.density = split.density;
         upper.outlook.below = split.density.map_or(Below::Pending, Below::Density);
         // Whoever lies below the old range is now below the new one.
@@ -288,10 +290,10 @@ impl Planner {
 
     /// The object that the cursor names is gone, or the page token has expired: goes on without losing
     /// anything, at the price of reading a little twice.
-    pub(crate) fn cursor_lost(&mut self, id: RangeId) {
-        if let Some(range) = self.ranges.iter_mut().find(|range| range.id == id) {
-            range.forget_cursor();
-        }
+    /// Answers false when that happens over and over.
+    pub(crate) fn cursor_lost(&mut self, id: RangeId) -> bool {
+        let range = self.ranges.iter_mut().find(|range| range.id == id);
+        range.is_some_and(OpenRange::forget_cursor)
     }
 }
 

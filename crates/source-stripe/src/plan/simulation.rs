@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::planner::{PageFacts, Part, Planner, RangeId, Request};
+use super::planner::{PageFacts, Part, Planner, Request};
 use super::schedule::{Lane, Pick, pick};
 use crate::limit::{Answer, Limiter, Limits};
 use crate::stream_state::Remaining;

@@ -45,8 +45,15 @@ const SHAPES: &[Shape] = &[
     ("all ties", |_| LIFE.gte + LIFE.seconds() / 2),
 ];
 
-/// Shapes whose objects share so few seconds that they cannot be read side by side.
-const SEQUENTIAL: &[&str] = &["ten seconds", "all ties"];
+/// The share of the limit to be used at least. Objects that share a few seconds cannot be read side by
+/// side, and where bursts end can only be found by looking.
+fn least_used(shape: &str) -> f64 {
+    match shape {
+        "ten seconds" | "all ties" => 0.0,
+        "monthly bursts" => 0.85,
+        _ => 0.9,
+    }
+}
 
 fn world(shape: &Shape, objects: usize, seed: u64) -> World {
     let mut chance = Chance(seed);
@@ -89,7 +96,8 @@ fn few_requests_and_a_used_limit_for_every_shape() {
             if run.requests as f64 > 1.05 * floor as f64 + 3.0 {
                 failures.push(format!("{name}: {} requests", run.requests));
             }
-            if used < 0.9 && !SEQUENTIAL.contains(&shape.0) {
+            // 80% of the 25 to 100 requests per second that Stripe allows; beyond is for the table only.
+            if rate <= 80.0 && used < least_used(shape.0) {
                 failures.push(format!("{name}: {used:.3} of the rate used"));
             }
             assert_each_once(&world, &run, &name);

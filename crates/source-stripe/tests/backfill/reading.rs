@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use protocol::{
-    CatalogMessage, ConfiguredCatalog, ConfiguredStream, ConnectionState, Message, Payload, ReadRequest, Source,
-    SourceState, StreamStatus,
+    CatalogMessage, ConfiguredCatalog, ConfiguredStream, ConnectionState, Message, Payload, ReadRequest,
+    Source, SourceState, StreamStatus,
 };
 use serde_json::{Value, json};
 use source_stripe::{StripeConfig, StripeSource};
@@ -14,34 +14,34 @@ use stripe_openapi::{Catalog, embedded};
 use stripe_simulator::{Control, DEFAULT_API_KEY, NestedLists, Running, Simulator, SimulatorBuilder};
 
 /// The newest catalog.
-pub fn newest() -> Arc<Catalog> {
+pub(crate) fn newest() -> Arc<Catalog> {
     embedded::catalog(embedded::newest_version()).unwrap()
 }
 
 /// A simulation of `catalog`'s version, to be filled.
-pub fn simulation(catalog: &Arc<Catalog>) -> SimulatorBuilder {
+pub(crate) fn simulation(catalog: &Arc<Catalog>) -> SimulatorBuilder {
     Simulator::builder(Arc::clone(catalog))
 }
 
 /// A simulated account and how to read it.
-pub struct Account {
-    pub running: Running,
-    pub catalog: Arc<Catalog>,
+pub(crate) struct Account {
+    pub(crate) running: Running,
+    pub(crate) catalog: Arc<Catalog>,
     /// Changes to the configuration.
-    pub config: Value,
+    pub(crate) config: Value,
 }
 
 impl Account {
-    pub async fn start(catalog: &Arc<Catalog>, builder: SimulatorBuilder) -> Account {
+    pub(crate) async fn start(catalog: &Arc<Catalog>, builder: SimulatorBuilder) -> Account {
         let running = builder.start().await.unwrap();
         Account { running, catalog: Arc::clone(catalog), config: json!({}) }
     }
 
-    pub fn control(&self) -> Control {
+    pub(crate) fn control(&self) -> Control {
         self.running.control()
     }
 
-    pub fn config(&self) -> StripeConfig {
+    pub(crate) fn config(&self) -> StripeConfig {
         let mut config = json!({
             "api_key": DEFAULT_API_KEY,
             "api_version": self.catalog.api_version,
@@ -56,11 +56,12 @@ impl Account {
     }
 
     /// The discovered streams called `names`; all for none.
-    pub async fn streams(&self, names: &[&str]) -> ConfiguredCatalog {
+    pub(crate) async fn streams(&self, names: &[&str]) -> ConfiguredCatalog {
         let mut config = self.config();
         config.account_id = Some("acct_x".to_owned());
         let mut messages = StripeSource::default().discover(config);
-        let Payload::Catalog(CatalogMessage { streams }) = messages.next().await.unwrap().unwrap().payload else {
+        let Payload::Catalog(CatalogMessage { streams }) = messages.next().await.unwrap().unwrap().payload
+        else {
             panic!("no catalog");
         };
         let wanted = |name: &str| names.is_empty() || names.contains(&name);
@@ -69,7 +70,7 @@ impl Account {
     }
 
     /// Reads to the end.
-    pub async fn read(&self, catalog: ConfiguredCatalog, state: Option<SourceState>) -> Said {
+    pub(crate) async fn read(&self, catalog: ConfiguredCatalog, state: Option<SourceState>) -> Said {
         let request = ReadRequest { catalog, state, input: None };
         let mut messages = StripeSource::default().read(self.config(), request);
         let mut said = Said::default();
@@ -80,7 +81,7 @@ impl Account {
     }
 
     /// What the account holds in a table: each object's text by its id.
-    pub fn truth(&self, table: &str) -> BTreeMap<String, String> {
+    pub(crate) fn truth(&self, table: &str) -> BTreeMap<String, String> {
         let mut truth = BTreeMap::new();
         let visit = |text: &[u8]| {
             let text = std::str::from_utf8(text).unwrap().to_owned();
@@ -99,18 +100,18 @@ struct Id {
 
 /// What a read said.
 #[derive(Default)]
-pub struct Said {
-    pub messages: Vec<Message>,
+pub(crate) struct Said {
+    pub(crate) messages: Vec<Message>,
     /// Per stream and id, the last record's text without the stamp.
-    pub rows: BTreeMap<String, BTreeMap<String, String>>,
-    pub records: usize,
-    pub state: SourceState,
-    pub ends: BTreeMap<String, StreamStatus>,
-    pub connection: Option<String>,
+    pub(crate) rows: BTreeMap<String, BTreeMap<String, String>>,
+    pub(crate) records: usize,
+    pub(crate) state: SourceState,
+    pub(crate) ends: BTreeMap<String, StreamStatus>,
+    pub(crate) connection: Option<String>,
 }
 
 impl Said {
-    pub fn take(&mut self, message: Message) {
+    pub(crate) fn take(&mut self, message: Message) {
         match &message.payload {
             Payload::Record(record) => {
                 self.records += 1;
@@ -134,16 +135,16 @@ impl Said {
         self.messages.push(message);
     }
 
-    pub fn end_of(&self, stream: &str) -> &StreamStatus {
+    pub(crate) fn end_of(&self, stream: &str) -> &StreamStatus {
         self.ends.get(stream).unwrap_or_else(|| panic!("{stream} did not end"))
     }
 
-    pub fn rows_of(&self, stream: &str) -> BTreeMap<String, String> {
+    pub(crate) fn rows_of(&self, stream: &str) -> BTreeMap<String, String> {
         self.rows.get(stream).cloned().unwrap_or_default()
     }
 
     /// Takes in a later read of the same account.
-    pub fn absorb(&mut self, later: Said) {
+    pub(crate) fn absorb(&mut self, later: Said) {
         for (stream, rows) in later.rows {
             self.rows.entry(stream).or_default().extend(rows);
         }
