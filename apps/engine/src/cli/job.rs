@@ -149,7 +149,7 @@ impl Job {
             elapsed_ms: finished.elapsed_ms,
             requests: Some(self.meter.requests_sent()).filter(|sent| *sent > 0),
             place: &self.destination.place(),
-            query: Some(&query),
+            query: &query,
             keeps_state: self.run.sync_id.is_some(),
             interrupted: finished.interrupted,
         });
@@ -200,7 +200,7 @@ pub(crate) async fn set_up(
         }
         match message.payload {
             Payload::Control(Control::SourceConfig { source_config }) => {
-                pipeline.source.config = source_config
+                pipeline.source.config = source_config;
             }
             Payload::Control(Control::DestinationConfig { destination_config }) => {
                 pipeline.destination.config = destination_config;

@@ -35,7 +35,7 @@ impl Output {
         match written {
             Ok(()) => self.bytes(&line),
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a message cannot be written")
+                tracing::error!(error = &error as &dyn std::error::Error, "a message cannot be written");
             }
         }
     }

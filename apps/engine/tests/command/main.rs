@@ -1,5 +1,7 @@
 //! The program as a process: what it prints, what it leaves behind, how it ends.
 
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+
 mod account;
 mod data;
 mod interrupts;

@@ -22,7 +22,7 @@ async fn both_sides_are_checked_and_named() {
 
 #[tokio::test]
 async fn a_wrong_configuration_is_refused_before_anything_happens() {
-    let pipeline = echoing(json!({"strems": {}}));
+    let pipeline = echoing(&json!({"strems": {}}));
     let error = echo().pipeline_check(pipeline, Side::Both).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("unknown field `strems`"), "{error}");
@@ -30,16 +30,16 @@ async fn a_wrong_configuration_is_refused_before_anything_happens() {
 
 #[tokio::test]
 async fn connectors_without_setup_are_silent() {
-    let request = Setup { pipeline: echoing(json!({})), side: Side::Both, discovered: None };
+    let request = Setup { pipeline: echoing(&json!({})), side: Side::Both, discovered: None };
     let (messages, error) = heard(echo().pipeline_setup(request)).await;
     assert!(messages.is_empty() && error.is_none());
-    let (messages, error) = heard(echo().pipeline_teardown(echoing(json!({})), Side::Both).unwrap()).await;
+    let (messages, error) = heard(echo().pipeline_teardown(echoing(&json!({})), Side::Both).unwrap()).await;
     assert!(messages.is_empty() && error.is_none());
 }
 
 #[tokio::test]
 async fn discovery_passes_through() {
-    let source = echoing(json!({"streams": {"a": {"primary_key": [["k"]]}}})).source;
+    let source = echoing(&json!({"streams": {"a": {"primary_key": [["k"]]}}})).source;
     let catalog = echo().discover(&source).await.unwrap();
     assert_eq!(catalog.streams[0].primary_key, [["k"]]);
     let (messages, _) = heard(echo().source_discover(&source).unwrap()).await;
@@ -49,6 +49,6 @@ async fn discovery_passes_through() {
 
 #[tokio::test]
 async fn a_destination_without_states_has_no_store() {
-    let destination = echoing(json!({})).destination;
+    let destination = echoing(&json!({})).destination;
     assert!(echo().state_store(&destination, "default").await.unwrap().is_none());
 }

@@ -1,5 +1,7 @@
 //! The engine library against the `test` connectors and a scripted source.
 
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+
 mod batch;
 mod connections;
 mod limits;

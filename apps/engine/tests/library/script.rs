@@ -98,7 +98,7 @@ pub(crate) fn echo() -> Engine {
     Engine::new(Registry::new().with_source(EchoSource).with_destination(EchoDestination))
 }
 
-pub(crate) fn echoing(source: Value) -> PipelineConfig {
+pub(crate) fn echoing(source: &Value) -> PipelineConfig {
     let source = source.as_object().cloned().unwrap();
     PipelineConfig { source: ConnectorConfig::new("test", source), ..scripted() }
 }

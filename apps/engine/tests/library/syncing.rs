@@ -126,7 +126,7 @@ async fn a_request_that_cannot_begin_ends_the_same_way() {
 
 #[tokio::test]
 async fn push_input_is_echoed_and_completes_nothing() {
-    let pipeline = echoing(json!({"streams": {"a": {}}}));
+    let pipeline = echoing(&json!({"streams": {"a": {}}}));
     let pushed = input(vec![record("a", "1"), record("elsewhere", "2"), state("a", 3)]);
     let request = PipelineSync { input: Some(pushed), ..sync(pipeline) };
     let (messages, error) = heard(echo().pipeline_sync(request)).await;
@@ -138,7 +138,7 @@ async fn push_input_is_echoed_and_completes_nothing() {
 
 #[tokio::test]
 async fn a_failed_connection_fails_the_run() {
-    let pipeline = echoing(json!({"streams": {"a": {}}, "auth_error_after": 1}));
+    let pipeline = echoing(&json!({"streams": {"a": {}}, "auth_error_after": 1}));
     let pushed = input(vec![record("a", "1"), record("a", "2")]);
     let request = PipelineSync { input: Some(pushed), ..sync(pipeline) };
     let (messages, error) = heard(echo().pipeline_sync(request)).await;
@@ -149,7 +149,7 @@ async fn a_failed_connection_fails_the_run() {
 
 #[tokio::test]
 async fn write_gives_the_destination_records_and_states_only() {
-    let pipeline = echoing(json!({"streams": {"a": {}}}));
+    let pipeline = echoing(&json!({"streams": {"a": {}}}));
     let messages = vec![record("a", "1"), status("a", "complete"), state("a", 1), record("b", "2")];
     let given = futures::stream::iter(messages.into_iter().map(|message| Ok(crate::script::said(message))));
     let (messages, error) = heard(echo().pipeline_write(pipeline, given)).await;

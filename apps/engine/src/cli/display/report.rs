@@ -14,7 +14,7 @@ pub(crate) enum Reporter {
     /// Redrawn in place.
     Live(Box<Live>),
     /// Line after line.
-    Plain { lines: Plain, screen: Screen, started: Instant },
+    Plain { lines: Box<Plain>, screen: Screen, started: Instant },
     /// The messages themselves, on stdout.
     Json(Output),
     /// Not at all.
@@ -27,7 +27,7 @@ impl Reporter {
     }
 
     pub(crate) fn plain(screen: Screen) -> Reporter {
-        Reporter::Plain { lines: Plain::default(), screen, started: Instant::now() }
+        Reporter::Plain { lines: Box::default(), screen, started: Instant::now() }
     }
 
     /// Takes in a message of the sync.

@@ -12,6 +12,9 @@ const LISTED: usize = 16;
 
 const WIDTH: usize = 80;
 
+/// From a stream to a command that looks at it.
+pub(crate) type Query<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// What the end of a sync is told by.
 pub(crate) struct Summary<'a> {
     pub(crate) eof: &'a EofPayload,
@@ -20,7 +23,7 @@ pub(crate) struct Summary<'a> {
     /// As it follows "in": `the SQLite file ./stripe.db`.
     pub(crate) place: &'a str,
     /// A command that looks at a stream.
-    pub(crate) query: Option<&'a dyn Fn(&str) -> Option<String>>,
+    pub(crate) query: &'a Query<'a>,
     /// Whether the position was kept.
     pub(crate) keeps_state: bool,
     /// Whether the user ended it.
@@ -81,7 +84,7 @@ pub(crate) fn summarise(summary: &Summary<'_>) -> String {
 
     let _ = write!(text, "\n\nThe data is in {}.", summary.place);
     let biggest = filled.iter().max_by_key(|(_, stream)| stream.record_count).map(|(name, _)| name.as_str());
-    if let Some(command) = summary.query.and_then(|query| query(biggest.unwrap_or("customer"))) {
+    if let Some(command) = (summary.query)(biggest.unwrap_or("customer")) {
         let _ = write!(text, " Look at it, for example, by\n  {command}");
     }
     let next = if !summary.keeps_state {
@@ -174,7 +177,7 @@ mod tests {
             elapsed_ms: 83_000,
             requests: Some(1234),
             place: "the SQLite file ./stripe.db",
-            query: Some(&query),
+            query: &query,
             keeps_state,
             interrupted,
         })

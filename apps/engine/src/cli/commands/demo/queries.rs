@@ -54,8 +54,7 @@ pub(super) fn sync_ids(path: &Path) -> Result<Vec<String>, Failure> {
             return Ok(Vec::new());
         }
         let mut statement = connection.prepare("SELECT DISTINCT sync_id FROM _sync_state")?;
-        let ids = statement.query_map([], |row| row.get(0))?.collect();
-        ids
+        statement.query_map([], |row| row.get(0))?.collect()
     };
     read().map_err(|error| failed(path, &error))
 }
@@ -80,7 +79,7 @@ fn indented(text: &str) -> String {
 fn table(connection: &Connection, sql: &str) -> rusqlite::Result<String> {
     let mut statement = connection.prepare(sql)?;
     let mut rows: Vec<Vec<(String, bool)>> =
-        vec![statement.column_names().into_iter().map(|name| (name.to_owned(), false)).collect()];
+        vec![statement.column_names().map(|name| (name.to_owned(), false)).collect()];
     let columns = rows[0].len();
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
