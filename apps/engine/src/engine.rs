@@ -108,10 +108,18 @@ impl Engine {
         discovered: Option<&CatalogMessage>,
     ) -> Result<ConfiguredCatalogs, EngineError> {
         let selections = pipeline.streams.as_deref().unwrap_or_default();
-        match discovered {
-            Some(discovered) => configure(discovered, selections),
-            None => configure(&self.discover(&pipeline.source).await?, selections),
+        let catalogs = match discovered {
+            Some(discovered) => configure(discovered, selections)?,
+            None => configure(&self.discover(&pipeline.source).await?, selections)?,
+        };
+        for (stream, field) in catalogs.unknown_fields() {
+            tracing::warn!(
+                stream,
+                field,
+                "the schema does not know a selected field; it will have no column"
+            );
         }
+        Ok(catalogs)
     }
 }
 

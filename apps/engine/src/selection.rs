@@ -25,6 +25,18 @@ impl ConfiguredCatalogs {
         self.source.streams.iter().map(|configured| &*configured.stream.name)
     }
 
+    /// Selected fields that a stream's schema does not have: a stream and a field each.
+    pub fn unknown_fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.source.streams.iter().flat_map(|configured| {
+            let schema = configured.stream.json_schema.as_ref();
+            let properties = schema.and_then(|schema| schema.get("properties")?.as_object());
+            let fields = configured.fields.iter().flatten();
+            let unknown =
+                fields.filter(move |field| properties.is_some_and(|known| !known.contains_key(*field)));
+            unknown.map(|field| (&*configured.stream.name, field.as_str()))
+        })
+    }
+
     /// Both catalogs without the streams that `keep` refuses.
     #[must_use]
     pub fn retain(mut self, keep: impl Fn(&str) -> bool) -> ConfiguredCatalogs {
@@ -167,8 +179,16 @@ mod tests {
         };
         assert_eq!(properties(&catalogs.source).len(), 5);
         assert_eq!(properties(&catalogs.destination), ["id", "email", "_account_id", "_updated_at"]);
+        assert_eq!(catalogs.unknown_fields().count(), 0);
         let schema = catalogs.destination.streams[0].stream.json_schema.as_ref().unwrap();
         assert_eq!(schema["required"], json!(["id", "email"]), "`required` is left alone");
+    }
+
+    #[test]
+    fn unknown_fields_are_found() {
+        let fields = Some(vec!["email".to_owned(), "emial".to_owned()]);
+        let catalogs = configure(&offered(), &[StreamSelection { fields, ..select("customer") }]).unwrap();
+        assert_eq!(catalogs.unknown_fields().collect::<Vec<_>>(), [("customer", "emial")]);
     }
 
     #[test]

@@ -22,11 +22,12 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use logger::redact_text;
+use protocol::{LogLevel, Message};
 
 use args::Cli;
 use failure::Failure;
 use output::Output;
-use session::Session;
+use session::{Mode, Session};
 
 /// Reads the command line, does what it says, and answers the exit code.
 pub(crate) fn main() -> ExitCode {
@@ -58,6 +59,10 @@ pub(crate) fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(text) = failure.text() {
+                if session.mode == Mode::Json {
+                    // Whoever reads the messages learns of it, too.
+                    session.output.message(&Message::log(LogLevel::Error, text));
+                }
                 session.screen.error(text);
             }
             failure.exit_code()

@@ -45,7 +45,11 @@ impl Account {
         work(&self.running)
     }
 
-    /// Every table of the account with its ids.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// Fails unless the file has the ids that these tables of the account have.
     #[track_caller]
     pub(crate) fn assert_copied_to(&self, file: &Path, tables: &[&str]) {
         for table in tables {

@@ -6,5 +6,6 @@ mod account;
 mod data;
 mod interrupts;
 mod mistakes;
+mod postgres;
 mod program;
 mod words;

@@ -12,6 +12,8 @@ fn a_wrong_key_is_told_without_showing_it() {
     for words in [["sync"].as_slice(), &["sync", "-vvv"], &["sync", "--json"], &["discover"]] {
         let ended = program.run(words).expect(1);
         assert!(ended.stderr.contains("Invalid API Key"), "{words:?}: {}", ended.stderr);
+        let in_messages = ended.stdout.contains("Invalid API Key");
+        assert_eq!(in_messages, words.contains(&"--json"), "{}", ended.stdout);
     }
     let checked = program.run(&["check", "--sqlite", "a.db"]).expect(1);
     assert!(checked.stdout.contains("failed  Stripe"), "{}", checked.stdout);
