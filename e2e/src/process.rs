@@ -23,7 +23,7 @@ fn build() -> Result<PathBuf> {
     let profile = if folder.ends_with("release") { "release" } else { "dev" };
     let target = folder.parent().context("no target folder")?;
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "-p", "engine", "--bin", "sync-engine", "--profile", profile])
+        .args(["build", "--quiet", "-p", "engine", "--bin", "sync-engine", "--profile", profile])
         .arg("--target-dir")
         .arg(target)
         .current_dir(repository())
