@@ -13,8 +13,13 @@ use crate::failure;
 /// Rows per transaction unless configured: measured, more brings nothing.
 pub const DEFAULT_BATCH_SIZE: usize = 1000;
 
-/// Batches written at once, each on its own connection: two cores of a server are busy with two.
+/// Batches written at once, each on its own connection: with three, two cores of a server never wait.
 const WRITERS: usize = 3;
+
+/// Payload bytes per transaction and held in all. Half as much costs speed; twice as much gains none, but
+/// the driver copies what it sends, and 30 MiB more memory are used.
+const BATCH_BYTES: usize = 2 << 20;
+const HELD_BYTES: usize = 8 << 20;
 
 /// Configuration of the PostgreSQL destination.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -76,6 +81,12 @@ impl PostgresConfig {
 
     /// How records are gathered into batches.
     pub(crate) fn limits(&self) -> BatchLimits {
-        BatchLimits { rows: self.batch_size.get(), writers: WRITERS, ..BatchLimits::default() }
+        BatchLimits {
+            rows: self.batch_size.get(),
+            bytes: BATCH_BYTES,
+            writers: WRITERS,
+            total_bytes: HELD_BYTES,
+            ..BatchLimits::default()
+        }
     }
 }

@@ -6,7 +6,7 @@ use protocol::{
     ConfiguredCatalog, ConfiguredStream, ConnectorError, Destination, Message, MessageStream, Payload,
     RawJson, Record, SourceState, SourceStateMessage, Stream, StreamStatus, WriteRequest, run_to_end,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use test_utils::postgres::shared_database;
 use tokio_postgres::{Client, NoTls};
 
@@ -22,13 +22,7 @@ pub(crate) async fn place() -> Place {
 
 impl Place {
     pub(crate) fn config(&self) -> PostgresConfig {
-        self.config_with(json!({}))
-    }
-
-    pub(crate) fn config_with(&self, more: Value) -> PostgresConfig {
-        let mut config = json!({"url": self.url, "schema": self.schema});
-        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        serde_json::from_value(config).unwrap()
+        serde_json::from_value(json!({"url": self.url, "schema": self.schema})).unwrap()
     }
 
     pub(crate) async fn client(&self) -> Client {
