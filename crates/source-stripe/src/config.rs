@@ -147,8 +147,8 @@ mod tests {
         serde_json::from_value(config)
     }
 
-    fn refused(changes: Value) -> String {
-        config(&changes).unwrap().access().unwrap_err().to_string()
+    fn refused(changes: &Value) -> String {
+        config(changes).unwrap().access().unwrap_err().to_string()
     }
 
     #[test]
@@ -172,12 +172,12 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        assert!(refused(json!({"api_key": ""})).contains("empty"));
-        assert!(refused(json!({"api_key": "sk_test_1\n"})).contains("line break"));
-        assert!(refused(json!({"api_key": " sk_test_1"})).contains("white space"));
-        assert!(refused(json!({"api_key": "pk_test_1"})).contains("publishable"));
-        assert!(refused(json!({"api_version": "latest"})).contains("YYYY-MM-DD"));
-        assert!(refused(json!({"base_url": "ftp://example.com"})).contains("base_url"));
+        assert!(refused(&json!({"api_key": ""})).contains("empty"));
+        assert!(refused(&json!({"api_key": "sk_test_1\n"})).contains("line break"));
+        assert!(refused(&json!({"api_key": " sk_test_1"})).contains("white space"));
+        assert!(refused(&json!({"api_key": "pk_test_1"})).contains("publishable"));
+        assert!(refused(&json!({"api_version": "latest"})).contains("YYYY-MM-DD"));
+        assert!(refused(&json!({"base_url": "ftp://example.com"})).contains("base_url"));
         for changes in [
             json!({"surprise": 1}),
             json!({"rate_limit": 0}),

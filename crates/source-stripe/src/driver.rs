@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::{ConnectionStatus, ConnectorError, Message, StreamStatus, Timestamp};
+use protocol::{ConnectionStatus, ConnectorError, LogLevel, Message, StreamStatus, Timestamp};
 use tokio::task::JoinSet;
 
 use crate::account;
@@ -43,6 +43,16 @@ struct Fetched {
     request: Request,
     reserved: Reserved,
     result: Result<Page, RequestError>,
+}
+
+/// Whether what a further list was asked about, such as a test clock, no longer exists.
+fn is_gone(error: &RequestError) -> bool {
+    matches!(error, RequestError::Api(api)
+        if api.code.as_deref() == Some("resource_missing") && api.param.as_deref() != Some("starting_after"))
+}
+
+fn is_skip(stream: &str, error: &RequestError) -> bool {
+    matches!(verdict::of(stream, error), StreamStatus::Skip { .. })
 }
 
 /// The reading is over before its end: nobody listens, or nothing more can be read.
@@ -228,6 +238,9 @@ impl Driver {
             tracing::info!(stream = %self.streams[lane].name, %error, "a cursor is gone; reading on without it");
             return Ok(());
         }
+        if pass.label.is_some() && (is_gone(&error) || is_skip(&self.streams[lane].name, &error)) {
+            return self.leave_out(lane, request, &error);
+        }
         if error.status() == Some(401) && !self.key_is_good {
             self.ask_whether_the_key_is_good().await?;
         }
@@ -235,6 +248,20 @@ impl Driver {
         self.lanes[lane].open = false;
         let status = verdict::of(&self.streams[lane].name, &error);
         self.say(self.streams[lane].status(status))
+    }
+
+    /// One of a stream's further lists is gone or refused: the stream goes on without it.
+    fn leave_out(&mut self, lane: usize, request: &Request, error: &RequestError) -> Result<(), Over> {
+        let name = &self.streams[lane].name;
+        if !is_gone(error) {
+            let warning = format!("{name}: some objects are left out, because a list is refused: {error}");
+            self.say(Message::log(LogLevel::Warn, warning))?;
+        }
+        let Lane { planner, open, .. } = &mut self.lanes[lane];
+        planner.abandon(request.range);
+        *open = !planner.is_done();
+        let after = self.streams[lane].after_page(planner, 0, None).map_err(|_| Over)?;
+        after.into_iter().try_for_each(|message| self.say(message))
     }
 
     /// One list answers 401 and nothing was answered otherwise yet: `/v1/account` decides whether it is

@@ -68,7 +68,9 @@ impl StreamRun {
         bytes: usize,
         completed: Option<Window>,
     ) -> Result<Vec<Message>, protocol::RawJsonError> {
-        self.largest_page = Some(self.largest_page.unwrap_or(0).max(bytes));
+        if bytes > 0 {
+            self.largest_page = Some(self.largest_page.unwrap_or(0).max(bytes));
+        }
         let mut after = Vec::new();
         if let Some(part) = completed {
             after.push(self.status(StreamStatus::RangeComplete { range_complete: part.into() }));

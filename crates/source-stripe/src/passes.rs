@@ -131,8 +131,8 @@ impl Pass {
 }
 
 /// The parts of a stream that are to be read, given what was remembered of it.
-pub(crate) fn parts(passes: &[Pass], state: Option<StreamState>, wanted: Window) -> Vec<Part> {
-    let same = state.as_ref().is_some_and(|state| state.accounted == wanted);
+pub(crate) fn parts(passes: &[Pass], state: Option<&StreamState>, wanted: Window) -> Vec<Part> {
+    let same = state.is_some_and(|state| state.accounted == wanted);
     let mut parts = Vec::new();
     for (index, pass) in passes.iter().enumerate() {
         let part = |window: Window, cursor: Option<String>| Part {
@@ -143,7 +143,7 @@ pub(crate) fn parts(passes: &[Pass], state: Option<StreamState>, wanted: Window)
             windowed: pass.windowed(),
             stop_below: None,
         };
-        let Some(state) = state.clone().map(|state| state.of(passes, index)) else {
+        let Some(state) = state.map(|state| state.of(passes, index)) else {
             parts.push(part(wanted, None));
             continue;
         };
@@ -197,9 +197,9 @@ fn unbounded(remaining: Vec<Remaining>, accounted: Window, wanted: Window) -> Ve
 
 impl StreamState {
     /// The part of the state that is about one pass, with its cursors as the list knows them.
-    fn of(self, passes: &[Pass], index: usize) -> StreamState {
-        let remaining = self.remaining.into_iter().filter_map(|left| {
-            let (owner, cursor) = owner(passes, left.cursor);
+    fn of(&self, passes: &[Pass], index: usize) -> StreamState {
+        let remaining = self.remaining.iter().filter_map(|left| {
+            let (owner, cursor) = owner(passes, left.cursor.as_deref());
             (owner == index).then_some(Remaining { window: left.window, cursor })
         });
         StreamState { accounted: self.accounted, remaining: remaining.collect() }
@@ -208,7 +208,7 @@ impl StreamState {
 
 /// The pass that a stored cursor belongs to, and the cursor without the pass's label. What belongs to
 /// a list that is gone, such as that of a deleted test clock, has no pass.
-fn owner(passes: &[Pass], cursor: Option<String>) -> (usize, Option<String>) {
+fn owner(passes: &[Pass], cursor: Option<&str>) -> (usize, Option<String>) {
     let Some(stored) = cursor else { return (0, None) };
     for (index, pass) in passes.iter().enumerate() {
         let Some(label) = &pass.label else { continue };
@@ -216,7 +216,7 @@ fn owner(passes: &[Pass], cursor: Option<String>) -> (usize, Option<String>) {
             return (index, (!cursor.is_empty()).then(|| cursor.to_owned()));
         }
     }
-    if stored.starts_with(LABEL) { (usize::MAX, None) } else { (0, Some(stored)) }
+    if stored.starts_with(LABEL) { (usize::MAX, None) } else { (0, Some(stored.to_owned())) }
 }
 
 #[cfg(test)]

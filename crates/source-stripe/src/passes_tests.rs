@@ -72,15 +72,13 @@ fn left(gte: i64, lt: i64, cursor: Option<&str>) -> Remaining {
     Remaining { window: Window::new(gte, lt), cursor: cursor.map(str::to_owned) }
 }
 
+type Planned = (usize, i64, i64, Option<String>, Option<i64>);
+
 /// What is read of a stream whose state says that `remaining` of 0 to 100 is left, wanting 0 to `lt`:
 /// pass, bounds, cursor, where to stop.
-fn plan(
-    passes: &[Pass],
-    remaining: Vec<Remaining>,
-    lt: i64,
-) -> Vec<(usize, i64, i64, Option<String>, Option<i64>)> {
+fn plan(passes: &[Pass], remaining: Vec<Remaining>, lt: i64) -> Vec<Planned> {
     let state = StreamState { accounted: Window::new(0, 100), remaining };
-    parts(passes, Some(state), Window::new(0, lt))
+    parts(passes, Some(&state), Window::new(0, lt))
         .into_iter()
         .map(|part| (part.pass, part.window.gte, part.window.lt, part.cursor, part.stop_below))
         .collect()

@@ -90,7 +90,7 @@ pub(crate) async fn read(
             }
         };
         let passes = passes::of(resource, list, clocks);
-        let parts = passes::parts(&passes, state, wanted);
+        let parts = passes::parts(&passes, state.as_ref(), wanted);
         let limit = configured.backfill_limit.or(config.backfill_limit.map(std::num::NonZeroU64::get));
         let page_size = passes.first().map_or(100, passes::Pass::page_size);
         driver.add(StreamRun::new(name, passes, wanted), Planner::new(parts, page_size, limit));

@@ -44,7 +44,7 @@ mod tests {
                        account 'acct_1'. Having the 'rak_dispute_read' permission would allow this request to continue.";
         match of("dispute", &api(403, message)) {
             StreamStatus::Skip { reason } => {
-                assert!(reason.contains("permission rak_dispute_read:"), "{reason}")
+                assert!(reason.contains("permission rak_dispute_read:"), "{reason}");
             }
             other => panic!("{other:?}"),
         }

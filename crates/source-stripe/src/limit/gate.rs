@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use super::limiter::{Answer, Limiter, Limits, Refused};
@@ -63,9 +64,9 @@ impl Gate {
         tokio::time::sleep_until(self.began + at).await;
     }
 
-    /// Waits until a request ends.
-    pub(crate) async fn changed(&self) {
-        self.changed.notified().await;
+    /// Completes when a request has ended since this was called.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 }
 

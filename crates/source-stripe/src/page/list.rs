@@ -117,7 +117,10 @@ impl Page {
             }
             objects.push(object);
         }
-        text.shrink_to_fit();
+        // Bodies laid out over many lines shrink; the memory counts for as long as a record lives.
+        if text.capacity() - text.len() > text.len() / 8 {
+            text.shrink_to_fit();
+        }
         Ok(Page { text: text.into(), objects, next: None })
     }
 

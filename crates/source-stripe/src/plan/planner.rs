@@ -295,6 +295,11 @@ impl Planner {
         let range = self.ranges.iter_mut().find(|range| range.id == id);
         range.is_some_and(OpenRange::forget_cursor)
     }
+
+    /// There is nothing to read in the range, such as when the test clock that it lists is gone.
+    pub(crate) fn abandon(&mut self, id: RangeId) {
+        self.ranges.retain(|range| range.id != id);
+    }
 }
 
 impl OpenRange {

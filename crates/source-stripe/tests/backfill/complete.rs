@@ -15,7 +15,7 @@ fn hides_for_good(table: &str) -> bool {
 
 async fn all_streams_are_complete(version: &str) {
     let catalog = embedded::catalog(version).unwrap();
-    let builder = simulation(&catalog).objects(6_000).oddities(true).pretty(true);
+    let builder = simulation(&catalog).objects(4_000).oddities(true).pretty(true);
     let account = Account::start(&catalog, builder).await;
     let said = account.read(account.streams(&[]).await, None).await;
     assert_eq!(said.connection, None);

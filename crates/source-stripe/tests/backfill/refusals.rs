@@ -172,3 +172,34 @@ async fn an_unknown_version_is_refused_with_its_neighbours() {
     assert_eq!(error.kind(), protocol::ErrorKind::Config);
     assert!(error.to_string().contains("YYYY-MM-DD"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_further_list_that_is_refused_or_gone_does_not_fail_the_stream() {
+    let builder = small()
+        .table("account", 5)
+        .table("customer", 5)
+        .table("test_helpers_test_clock", 1)
+        .fault(FaultRule::always("/v1/account", Fault::Forbidden));
+    let mut account = Account::start(&newest(), builder).await;
+    account.config = json!({"account_id": "acct_mine"});
+    let streams = account.streams(&["account", "customer"]).await;
+    // A key that may list connected accounts but not read its own.
+    let said = account.read(streams.clone(), None).await;
+    assert_eq!(said.end_of("account"), &StreamStatus::Complete);
+    assert_eq!(said.rows_of("account").len(), 5);
+    let warned = said.messages.iter().any(|message| match &message.payload {
+        Payload::Log(log) => log.message.starts_with("account: some objects are left out"),
+        _ => false,
+    });
+    assert!(warned);
+
+    // A clock that is deleted after it was listed.
+    let gone = Fault::Refused {
+        status: 404,
+        message: "No such test clock".to_owned(),
+        code: Some("resource_missing".to_owned()),
+    };
+    account.control().add_fault(FaultRule::nth("/v1/customers", &[2], gone));
+    let said = account.read(streams, None).await;
+    assert_eq!(said.end_of("customer"), &StreamStatus::Complete);
+}

@@ -43,7 +43,7 @@ async fn resume_from_every_state(account: &Account, table: &str) {
 async fn a_stream_read_in_ranges_resumes_from_every_state() {
     let catalog = newest();
     for distribution in [Distribution::Uniform, Distribution::Ties { per_second: 130 }] {
-        let builder = simulation(&catalog).table("charge", 1_500).distribution(distribution).latency(3, 3);
+        let builder = simulation(&catalog).table("charge", 1_200).distribution(distribution).latency(3, 3);
         let account = Account::start(&catalog, builder).await;
         resume_from_every_state(&account, "charge").await;
     }
