@@ -91,7 +91,8 @@ impl Job {
     ) -> Result<EofPayload, Failure> {
         let names = engine::configure(&discovered, pipeline.streams.as_deref().unwrap_or_default())?;
         let names = names.names().map(str::to_owned).collect::<Vec<_>>();
-        let stop = interrupt.token();
+        // Its own, so that a reader who went away is not taken for an interruption.
+        let stop = interrupt.token().child_token();
         let run_id = self.run.run_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let mut messages = self.engine.pipeline_sync(PipelineSync {
             state,

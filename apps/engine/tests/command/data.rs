@@ -1,11 +1,13 @@
 //! What ends up in the destination.
 
+use std::io::BufReader;
+
 use protocol::{Eof, Payload, RunStatus};
 use serde_json::json;
 use stripe_simulator::{Fault, FaultRule};
 
 use crate::account::{Account, rows, summarised};
-use crate::program::{KEY, Program};
+use crate::program::{KEY, Program, wait_for};
 
 const TABLES: [&str; 3] = ["customer", "charge", "plan"];
 
@@ -67,6 +69,25 @@ fn json_is_all_there_is_on_stdout() {
     assert!(eof.run_progress.derived.total_record_count >= 473);
     assert!(!messages.iter().any(|message| matches!(message.payload, Payload::Record(_))));
     assert!(messages.iter().any(|message| matches!(message.payload, Payload::Progress(_))));
+}
+
+#[test]
+fn when_the_reader_goes_away_what_was_read_is_saved() {
+    let account = Account::start(|account| account.table("customer", 3000).latency(100, 0));
+    let program = account.program().variable("STRIPE_RATE_LIMIT", "10");
+    let mut child = program.start(&["sync", "--streams", "customer", "--json"]);
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    wait_for(&mut stdout, "\"source_state\"");
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("stdout was closed; the sync was stopped, and what was read is saved"),
+        "{stderr}"
+    );
+    let saved = rows(&program.path("stripe.db"), "customer").len();
+    assert!((1..3000).contains(&saved), "{saved}");
 }
 
 #[test]
