@@ -200,6 +200,8 @@ async fn a_further_list_that_is_refused_or_gone_does_not_fail_the_stream() {
         code: Some("resource_missing".to_owned()),
     };
     account.control().add_fault(FaultRule::nth("/v1/customers", &[2], gone));
+    // A fifth of a second apart, so that the list of the clock is surely the second to be asked.
+    account.config = json!({"account_id": "acct_mine", "endpoint_rate_limit": 5});
     let said = account.read(streams, None).await;
     assert_eq!(said.end_of("customer"), &StreamStatus::Complete);
 }
