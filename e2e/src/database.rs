@@ -59,7 +59,8 @@ impl Database {
                 }
                 let connection = rusqlite::Connection::open(path)?;
                 connection.busy_timeout(std::time::Duration::from_secs(10))?;
-                let known = "select count(*) from sqlite_schema where type in ('table', 'view') and name = ?1";
+                let known =
+                    "select count(*) from sqlite_schema where type in ('table', 'view') and name = ?1";
                 if connection.query_row(known, [table], |row| row.get::<_, i64>(0))? == 0 {
                     return Ok(Vec::new());
                 }

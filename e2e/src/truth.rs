@@ -11,7 +11,7 @@ use crate::canonical::identify;
 /// The objects of a table: a hash of what each means, by id.
 pub type Rows = BTreeMap<String, u64>;
 
-/// All objects of every table that can be listed, hidden ones included.
+/// All objects of every table that can be listed, hidden ones and the own account included.
 ///
 /// Nested lists are compared as a list answers them, cut at ten: completing them is for the issue about
 /// staying complete.
@@ -28,6 +28,9 @@ pub fn rows(control: &Control, catalog: &Catalog) -> Result<BTreeMap<String, Row
         })?;
         if let Some(failure) = failure {
             return Err(failure).with_context(|| format!("dumping {}", resource.table));
+        }
+        if resource.table == "account" {
+            rows.extend([identify(&control.own_account())?]);
         }
         tables.insert(resource.table.clone(), rows);
     }

@@ -88,6 +88,12 @@ impl Control {
         serde_json::from_slice(&text).map(Some).map_err(|error| SimulatorError::Invalid(error.to_string()))
     }
 
+    /// The account behind the key as `/v1/account` answers it, JSON text. Lists of accounts, and so the
+    /// table `account`, hold connected accounts only.
+    pub fn own_account(&self) -> Vec<u8> {
+        self.state.world().own_account()
+    }
+
     /// Every table with the number of its objects, hidden ones included.
     pub fn tables(&self) -> Vec<(String, u64)> {
         self.state.main.world().counts()
