@@ -91,7 +91,7 @@ impl Control {
     /// The account behind the key as `/v1/account` answers it, JSON text. Lists of accounts, and so the
     /// table `account`, hold connected accounts only.
     pub fn own_account(&self) -> Vec<u8> {
-        self.state.world().own_account()
+        self.state.main.world().own_account()
     }
 
     /// Every table with the number of its objects, hidden ones included.

@@ -174,7 +174,7 @@ pub(crate) struct RunArgs {
     /// Read everything from the start, and leave the stored position as it is
     #[arg(long, conflicts_with = "sync_id")]
     pub(crate) no_state: bool,
-    /// Name under which the position is kept in the destination; one for each account [default: default]
+    /// Name under which the position is kept in the destination [default: the id of the account]
     #[arg(long, value_name = "NAME")]
     pub(crate) sync_id: Option<String>,
     /// Parameters of the run as JSON, a file or -: streams, since, until, backfill_limit, time_limit,

@@ -17,7 +17,7 @@ use super::display::{Reporter, Summary, summarise};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::session::{Mode, Session};
-use super::settings::{DestinationSettings, RunSettings, SourceSettings};
+use super::settings::{DestinationSettings, Position, RunSettings, SourceSettings};
 
 /// How often a display is redrawn.
 const TICK: Duration = Duration::from_millis(150);
@@ -48,8 +48,16 @@ impl Job {
         tell(session, &format!("Copying {} into {}.", self.source.name, self.destination.place()));
         let started = Instant::now();
         let (pipeline, discovered) = interrupt.unless(self.prepare(session)).await?;
-        let state = interrupt.unless(self.load_state()).await?;
-        let eof = self.sync(session, interrupt, pipeline, discovered, state).await?;
+        let sync_id = self.run.position.sync_id(&pipeline.source.config);
+        let state = interrupt.unless(self.load_state(sync_id.as_deref())).await?;
+        let request = PipelineSync {
+            state,
+            sync_id,
+            discovered: Some(discovered),
+            limits: self.run.limits,
+            ..PipelineSync::new(pipeline)
+        };
+        let eof = self.sync(session, interrupt, request).await?;
         session.screen.clear();
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let finished = Finished { interrupted: interrupt.happened() && eof.has_more, eof, elapsed_ms };
@@ -69,8 +77,8 @@ impl Job {
         Ok((pipeline, discovered))
     }
 
-    async fn load_state(&self) -> Result<Option<SyncState>, Failure> {
-        let Some(sync_id) = &self.run.sync_id else { return Ok(None) };
+    async fn load_state(&self, sync_id: Option<&str>) -> Result<Option<SyncState>, Failure> {
+        let Some(sync_id) = sync_id else { return Ok(None) };
         let Some(store) = self.engine.state_store(&self.destination.connector, sync_id).await? else {
             return Ok(None);
         };
@@ -85,24 +93,18 @@ impl Job {
         &self,
         session: &Session,
         interrupt: &Interrupt,
-        pipeline: PipelineConfig,
-        discovered: Arc<CatalogMessage>,
-        state: Option<SyncState>,
+        request: PipelineSync,
     ) -> Result<EofPayload, Failure> {
-        let names = engine::configure(&discovered, pipeline.streams.as_deref().unwrap_or_default())?;
-        let names = names.names().map(str::to_owned).collect::<Vec<_>>();
+        let selected = request.pipeline.streams.as_deref().unwrap_or_default();
+        let names = match &request.discovered {
+            Some(discovered) => engine::configure(discovered, selected)?.names().map(str::to_owned).collect(),
+            None => Vec::new(),
+        };
         // Its own, so that a reader who went away is not taken for an interruption.
         let stop = interrupt.token().child_token();
         let run_id = self.run.run_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-        let mut messages = self.engine.pipeline_sync(PipelineSync {
-            state,
-            limits: self.run.limits,
-            run_id: Some(run_id),
-            stop: stop.clone(),
-            sync_id: self.run.sync_id.clone(),
-            discovered: Some(discovered),
-            ..PipelineSync::new(pipeline)
-        });
+        let mut messages =
+            self.engine.pipeline_sync(PipelineSync { run_id: Some(run_id), stop: stop.clone(), ..request });
         let mut reporter = match session.mode {
             Mode::Live => Reporter::live(session.screen.clone(), names.into_iter()),
             Mode::Plain => Reporter::plain(session.screen.clone()),
@@ -151,7 +153,7 @@ impl Job {
             requests: Some(self.meter.requests_sent()).filter(|sent| *sent > 0),
             place: &self.destination.place(),
             query: &query,
-            keeps_state: self.run.sync_id.is_some(),
+            keeps_state: self.run.position != Position::Nowhere,
             interrupted: finished.interrupted,
         });
         session.say(&text);

@@ -10,7 +10,7 @@ use super::documents::{ParamsDocument, PipelineDocument};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::{
-    DestinationSettings, Given, RunSettings, SourceSettings, resolve_destination, resolve_run,
+    DestinationSettings, Given, Position, RunSettings, SourceSettings, resolve_destination, resolve_run,
     resolve_selection, resolve_source,
 };
 
@@ -225,6 +225,14 @@ fn contradictions_are_refused() {
 }
 
 #[test]
+fn each_account_has_a_position_of_its_own() {
+    let position = sync(&[]).run().unwrap().position;
+    let of = |config: Value| position.sync_id(config.as_object().unwrap());
+    assert_eq!(of(json!({"account_id": "acct_1"})).as_deref(), Some("acct_1"));
+    assert_eq!(of(json!({})).as_deref(), Some("default"));
+}
+
+#[test]
 fn a_run_has_parameters_from_flags_and_params() {
     let params = json!({
         "streams": [{"name": "charge"}], "since": "2020-01-01", "time_limit": 60, "soft_time_limit": 30,
@@ -236,14 +244,13 @@ fn a_run_has_parameters_from_flags_and_params() {
     assert_eq!(run.limits.hard.unwrap().as_secs(), 120);
     assert_eq!(run.limits.soft.unwrap().as_secs(), 30);
     assert_eq!(
-        (run.run_id.as_deref(), run.sync_id.as_deref(), run.backfill_limit),
-        (Some("r"), Some("s"), Some(5))
+        (run.run_id.as_deref(), run.position, run.backfill_limit),
+        (Some("r"), Position::Named("s".to_owned()), Some(5))
     );
     let flags =
         sync(&["--streams", "customer:email+name,charge", "--no-state"]).params(params).run().unwrap();
     assert_eq!(flags.streams[0].fields.as_ref().unwrap(), &["email", "name"]);
-    assert_eq!(flags.sync_id, None);
-    assert_eq!(sync(&[]).run().unwrap().sync_id.as_deref(), Some("default"));
+    assert_eq!(flags.position, Position::Nowhere);
     let text = usage(sync(&[]).params(json!({"time_limit": -1})).run());
     assert_eq!(text, "--params: `time_limit` must be a number of seconds above zero");
 }

@@ -9,7 +9,7 @@ mod source;
 
 pub(crate) use choice::{StreamChoice, parse_duration, parse_moment};
 pub(crate) use destination::{DestinationSettings, resolve_destination};
-pub(crate) use run::{RunSettings, resolve_run, resolve_selection};
+pub(crate) use run::{Position, RunSettings, resolve_run, resolve_selection};
 pub(crate) use source::{SourceSettings, resolve_source};
 
 use engine::Registry;

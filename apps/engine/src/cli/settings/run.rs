@@ -8,7 +8,33 @@ use crate::cli::args::{RunArgs, SelectionArgs};
 use crate::cli::documents::{ParamsDocument, PipelineDocument};
 use crate::cli::failure::Failure;
 
-const DEFAULT_SYNC_ID: &str = "default";
+/// Where the position is kept in the destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Position {
+    /// Neither read nor written.
+    Nowhere,
+    /// Under this name.
+    Named(String),
+    /// Under the account that is read, so that one account's position never counts for another's objects.
+    OfAccount,
+}
+
+/// The name under which the position is kept where the source has no accounts.
+const NO_ACCOUNT: &str = "default";
+
+impl Position {
+    /// The name for a source of this configuration, as it is after `setup`.
+    pub(crate) fn sync_id(&self, source: &serde_json::Map<String, serde_json::Value>) -> Option<String> {
+        match self {
+            Position::Nowhere => None,
+            Position::Named(name) => Some(name.clone()),
+            Position::OfAccount => {
+                let account = source.get("account_id").and_then(serde_json::Value::as_str);
+                Some(account.unwrap_or(NO_ACCOUNT).to_owned())
+            }
+        }
+    }
+}
 
 /// The parameters of one run.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +44,7 @@ pub(crate) struct RunSettings {
     pub(crate) backfill_limit: Option<u64>,
     pub(crate) limits: TimeLimits,
     pub(crate) run_id: Option<String>,
-    /// Where the position is kept; `None` neither reads nor writes it.
-    pub(crate) sync_id: Option<String>,
+    pub(crate) position: Position,
 }
 
 /// The selected streams: by flag, parameters, document; empty means all.
@@ -67,14 +92,18 @@ pub(crate) fn resolve_run(
         None => seconds("time_limit", params.time_limit)?,
     };
     let sync_id = args.sync_id.clone().or_else(|| params.sync_id.clone());
-    let sync_id = sync_id.unwrap_or_else(|| DEFAULT_SYNC_ID.to_owned());
+    let position = match sync_id {
+        _ if args.no_state => Position::Nowhere,
+        Some(name) => Position::Named(name),
+        None => Position::OfAccount,
+    };
     Ok(RunSettings {
         streams,
         range,
         backfill_limit: args.backfill_limit.or_else(|| params.backfill_limit.map(Into::into)),
         limits: TimeLimits { hard, soft: seconds("soft_time_limit", params.soft_time_limit)? },
         run_id: params.run_id.clone(),
-        sync_id: (!args.no_state).then_some(sync_id),
+        position,
     })
 }
 

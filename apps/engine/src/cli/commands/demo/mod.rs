@@ -15,7 +15,7 @@ use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::job::Job;
 use crate::cli::session::{Mode, Session};
-use crate::cli::settings::{DestinationSettings, RunSettings, SourceSettings};
+use crate::cli::settings::{DestinationSettings, Position, RunSettings, SourceSettings};
 
 /// Looks like a key of live mode, so that the sync goes at the pace of one.
 const KEY: &str = "sk_live_simulated";
@@ -64,7 +64,7 @@ pub(super) async fn run(args: &DemoArgs, session: &Session) -> Result<(), Failur
             backfill_limit: None,
             limits: engine::TimeLimits::default(),
             run_id: None,
-            sync_id: Some(sync_id),
+            position: Position::Named(sync_id),
         },
     };
     job.run(session, &interrupt).await?;
