@@ -20,6 +20,8 @@ pub struct Fidelity {
     pub rows: u64,
     /// Requests that the simulator served.
     pub requests: u64,
+    /// Objects that it served; more than `rows` by those that are in two lists or nobody asked for.
+    pub served: u64,
 }
 
 /// Syncs `objects` objects, spread over every stream of `version`, into an empty `database`, and
@@ -34,7 +36,12 @@ pub async fn prove(version: &str, objects: u64, seed: u64, database: &Database) 
     let truth = truth::rows(&simulator.control(), &catalog)?;
     let tables: Vec<&str> = truth.keys().map(String::as_str).collect();
     let rows = compare::equal(&truth, &database.rows(&tables).await?)?;
-    let requests = simulator.control().counters().requests;
+    let counters = simulator.control().counters();
     simulator.stop().await;
-    Ok(Fidelity { streams: truth.values().filter(|rows| !rows.is_empty()).count(), rows, requests })
+    Ok(Fidelity {
+        streams: truth.values().filter(|rows| !rows.is_empty()).count(),
+        rows,
+        requests: counters.requests,
+        served: counters.objects,
+    })
 }

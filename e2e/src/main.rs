@@ -86,8 +86,8 @@ async fn main() -> Result<()> {
                 let (database, _folder) = fresh(into).await?;
                 let seen = fidelity::prove(&version, objects, 1, &database).await?;
                 println!(
-                    "{version}: {} rows in {} streams equal Stripe's, {} requests",
-                    seen.rows, seen.streams, seen.requests
+                    "{version}: {} rows in {} streams equal Stripe's; {} requests, {} objects served",
+                    seen.rows, seen.streams, seen.requests, seen.served
                 );
             }
         }
@@ -101,6 +101,7 @@ async fn main() -> Result<()> {
                     "seed {seed}: {} kills, {} rows equal, {} objects in flight when killed, {} read again",
                     seen.kills, seen.rows, seen.in_flight, seen.read_again
                 );
+                ensure!(seen.read_again <= seen.in_flight, "more was read again than was in flight");
                 total = (total.0 + seen.kills, total.1 + seen.in_flight, total.2 + seen.read_again);
             }
             println!(

@@ -6,7 +6,7 @@ use protocol::{Message, RawJson, StreamStatus};
 
 use crate::passes::Pass;
 use crate::plan::Planner;
-use crate::stream_state::StreamState;
+use crate::stream_state::{SETTLING, StreamState};
 use crate::window::Window;
 
 /// Bytes of state that each page may cost on average. With many ranges open a state is larger, and is
@@ -28,17 +28,21 @@ pub(crate) struct StreamRun {
     pub(crate) name: Arc<str>,
     pub(crate) passes: Vec<Pass>,
     wanted: Window,
+    /// From this second on, objects may still turn up.
+    settled: i64,
     started: bool,
     largest_page: Option<usize>,
     state_credit: usize,
 }
 
 impl StreamRun {
-    pub(crate) fn new(name: Arc<str>, passes: Vec<Pass>, wanted: Window) -> StreamRun {
+    /// A stream of which `wanted` is to be read, beginning at the second `now`.
+    pub(crate) fn new(name: Arc<str>, passes: Vec<Pass>, wanted: Window, now: i64) -> StreamRun {
         StreamRun {
             name,
             passes,
             wanted,
+            settled: now - SETTLING,
             started: false,
             largest_page: None,
             state_credit: STATE_BYTES_AHEAD,
@@ -88,6 +92,7 @@ impl StreamRun {
     }
 
     fn state(&self, planner: &Planner) -> Result<RawJson, protocol::RawJsonError> {
-        StreamState { accounted: self.wanted, remaining: planner.remaining() }.write()
+        let state = StreamState { accounted: self.wanted, remaining: planner.remaining() };
+        state.settled(self.settled).write()
     }
 }

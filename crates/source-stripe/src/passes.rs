@@ -9,12 +9,12 @@ use stripe_openapi::{ListEndpoint, ListStyle, Resource};
 use crate::client::Get;
 use crate::page::Shape;
 use crate::plan::{Part, Request};
-use crate::stream_state::{Remaining, StreamState};
+use crate::stream_state::{Remaining, SETTLING, StreamState};
 use crate::window::Window;
 
-/// Clocks differ: objects may have been created so many seconds before the end of the window in which
-/// they should have been read, and were not there yet.
-const CLOCK_SKEW: i64 = 300;
+/// A read that goes on after an interruption within so many seconds is the same work going on: what
+/// it had finished of lists that can only be read as a whole is not read again.
+const SAME_WORK: i64 = 3600;
 
 /// Begins the label of a pass; no id and no page token begins so.
 const LABEL: char = '?';
@@ -130,9 +130,28 @@ impl Pass {
     }
 }
 
-/// The parts of a stream that are to be read, given what was remembered of it.
-pub(crate) fn parts(passes: &[Pass], state: Option<&StreamState>, wanted: Window) -> Vec<Part> {
-    let same = state.is_some_and(|state| state.accounted == wanted);
+/// Whether a read with these states goes on with one that was interrupted a short while before `now`.
+pub(crate) fn goes_on<'s>(states: impl Iterator<Item = &'s StreamState>, now: i64) -> bool {
+    states.into_iter().any(|state| !state.remaining.is_empty() && state.accounted.lt + SAME_WORK >= now)
+}
+
+/// The window to read of a stream in a read that [`goes_on`]: a list that can only be read as a whole,
+/// and was, stays as it is. What is new in it is left to the next read.
+pub(crate) fn window_going_on(passes: &[Pass], state: Option<&StreamState>, wanted: Window) -> Window {
+    let finished = state.filter(|state| state.remaining.is_empty() && state.accounted.gte == wanted.gte);
+    let whole = passes.first().is_some_and(|pass| !pass.bounded);
+    finished.filter(|_| whole).map_or(wanted, |state| state.accounted)
+}
+
+/// The parts of a stream that are to be read, given what was remembered of it. `going_on` says that
+/// further lists which were read to their ends need not be read again.
+pub(crate) fn parts(
+    passes: &[Pass],
+    state: Option<&StreamState>,
+    wanted: Window,
+    going_on: bool,
+) -> Vec<Part> {
+    let same = going_on || state.is_some_and(|state| state.accounted == wanted);
     let mut parts = Vec::new();
     for (index, pass) in passes.iter().enumerate() {
         let part = |window: Window, cursor: Option<String>| Part {
@@ -186,11 +205,11 @@ fn unbounded(remaining: Vec<Remaining>, accounted: Window, wanted: Window) -> Ve
         .map(|left| {
             let is_top = left.window.gte > accounted.gte;
             let gte = if is_top { left.window.gte } else { wanted.gte };
-            (Window::new(gte, left.window.lt), left.cursor, is_top.then_some(gte - CLOCK_SKEW))
+            (Window::new(gte, left.window.lt), left.cursor, is_top.then_some(gte - SETTLING))
         })
         .collect();
     if wanted.lt > accounted.lt {
-        stretches.push((Window::new(accounted.lt, wanted.lt), None, Some(accounted.lt - CLOCK_SKEW)));
+        stretches.push((Window::new(accounted.lt, wanted.lt), None, Some(accounted.lt - SETTLING)));
     }
     stretches
 }

@@ -74,11 +74,11 @@ fn left(gte: i64, lt: i64, cursor: Option<&str>) -> Remaining {
 
 type Planned = (usize, i64, i64, Option<String>, Option<i64>);
 
-/// What is read of a stream whose state says that `remaining` of 0 to 100 is left, wanting 0 to `lt`:
+/// What is read of a stream whose state says that `remaining` of 0 to 10_000 is left, wanting 0 to `lt`:
 /// pass, bounds, cursor, where to stop.
 fn plan(passes: &[Pass], remaining: Vec<Remaining>, lt: i64) -> Vec<Planned> {
-    let state = StreamState { accounted: Window::new(0, 100), remaining };
-    parts(passes, Some(&state), Window::new(0, lt))
+    let state = StreamState { accounted: Window::new(0, 10_000), remaining };
+    parts(passes, Some(&state), Window::new(0, lt), false)
         .into_iter()
         .map(|part| (part.pass, part.window.gte, part.window.lt, part.cursor, part.stop_below))
         .collect()
@@ -92,14 +92,14 @@ fn cursor(text: &str) -> Option<String> {
 fn a_list_without_bounds_goes_on_from_its_cursor_and_reads_what_is_new_from_the_top() {
     let passes = passes_of(embedded::newest_version(), "apple_pay_domain", &[]);
     assert!(!passes[0].bounded);
-    assert_eq!(plan(&passes, vec![], 100), []);
-    assert_eq!(plan(&passes, vec![], 200), [(0, 0, 200, None, None)]);
-    assert_eq!(plan(&passes, vec![left(0, 100, Some("a"))], 100), [(0, 0, 100, cursor("a"), None)]);
+    assert_eq!(plan(&passes, vec![], 10_000), []);
+    assert_eq!(plan(&passes, vec![], 20_000), [(0, 0, 20_000, None, None)]);
+    assert_eq!(plan(&passes, vec![left(0, 10_000, Some("a"))], 10_000), [(0, 0, 10_000, cursor("a"), None)]);
     assert_eq!(
-        plan(&passes, vec![left(0, 100, Some("a"))], 200),
-        [(0, 0, 100, cursor("a"), None), (0, 100, 200, None, Some(-200))]
+        plan(&passes, vec![left(0, 10_000, Some("a"))], 20_000),
+        [(0, 0, 10_000, cursor("a"), None), (0, 10_000, 20_000, None, Some(9_940))]
     );
-    assert_eq!(plan(&passes, vec![left(0, 100, None)], 200), [(0, 0, 200, None, None)]);
+    assert_eq!(plan(&passes, vec![left(0, 10_000, None)], 20_000), [(0, 0, 20_000, None, None)]);
 }
 
 #[test]
@@ -107,23 +107,43 @@ fn each_list_finds_its_own_cursor_in_the_state() {
     let passes = passes_of(embedded::newest_version(), "customer", &["clock_1", "clock_2"]);
     let remaining = || {
         vec![
-            left(0, 50, Some("cus_1")),
-            left(0, 100, Some("?test_clock=clock_2:cus_9")),
-            left(0, 100, Some("?test_clock=clock_gone:cus_8")),
+            left(0, 5_000, Some("cus_1")),
+            left(0, 10_000, Some("?test_clock=clock_2:cus_9")),
+            left(0, 10_000, Some("?test_clock=clock_gone:cus_8")),
         ]
     };
     assert_eq!(
-        plan(&passes, remaining(), 100),
-        [(0, 0, 50, cursor("cus_1"), None), (2, 0, 100, cursor("cus_9"), None)]
+        plan(&passes, remaining(), 10_000),
+        [(0, 0, 5_000, cursor("cus_1"), None), (2, 0, 10_000, cursor("cus_9"), None)]
     );
     // For another window the clocks are read anew, and what is new of the stream's own list.
     assert_eq!(
-        plan(&passes, remaining(), 200),
+        plan(&passes, remaining(), 20_000),
         [
-            (0, 0, 50, cursor("cus_1"), None),
-            (0, 100, 200, None, None),
-            (1, 0, 200, None, None),
-            (2, 0, 200, cursor("cus_9"), None)
+            (0, 0, 5_000, cursor("cus_1"), None),
+            (0, 10_000, 20_000, None, None),
+            (1, 0, 20_000, None, None),
+            (2, 0, 20_000, cursor("cus_9"), None)
         ]
     );
+}
+
+#[test]
+fn an_interrupted_read_goes_on_without_reading_finished_lists_again() {
+    let state = |remaining| StreamState { accounted: Window::new(0, 10_000), remaining };
+    let (interrupted, finished) = (state(vec![left(0, 5_000, None)]), state(vec![]));
+    assert!(goes_on([&finished, &interrupted].into_iter(), 10_000 + SAME_WORK));
+    assert!(!goes_on([&finished, &interrupted].into_iter(), 10_001 + SAME_WORK));
+    assert!(!goes_on([&finished].into_iter(), 10_000));
+
+    let wanted = Window::new(0, 20_000);
+    let whole = passes_of(embedded::newest_version(), "apple_pay_domain", &[]);
+    assert_eq!(window_going_on(&whole, Some(&finished), wanted), finished.accounted);
+    assert_eq!(window_going_on(&whole, Some(&interrupted), wanted), wanted);
+    assert_eq!(window_going_on(&whole, Some(&finished), Window::new(5, 20_000)), Window::new(5, 20_000));
+    let bounded = passes_of(embedded::newest_version(), "customer", &["clock_1"]);
+    assert_eq!(window_going_on(&bounded, Some(&finished), wanted), wanted);
+    let parts = parts(&bounded, Some(&finished), wanted, true);
+    assert_eq!(parts.len(), 1, "the test clock was read to its end: {parts:?}");
+    assert_eq!(parts[0].window, Window::new(10_000, 20_000));
 }

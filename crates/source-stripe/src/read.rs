@@ -67,7 +67,10 @@ pub(crate) async fn read(
 
     let mut driver = Driver::new(Arc::clone(&client), meter, &account.id, sender.clone(), looked_up);
     let now = jiff::Timestamp::now().as_second();
-    for Known { configured, resource, list } in known {
+    let states: Vec<Option<StreamState>> =
+        known.iter().map(|known| remembered(request.state.as_ref(), known, say)).collect();
+    let going_on = passes::goes_on(states.iter().flatten(), now);
+    for (Known { configured, resource, list }, state) in known.into_iter().zip(states) {
         let name = Arc::clone(&configured.stream.name);
         let clocks = match &clocks {
             Ok(clocks) => clocks.as_slice(),
@@ -79,21 +82,15 @@ pub(crate) async fn read(
         };
         // Connected accounts may be older than the account they are connected to.
         let began = account.created.filter(|_| resource.table != "account");
-        let wanted = Window::wanted(configured.time_range.as_ref(), began, now);
-        let state = match stored(request.state.as_ref(), &name) {
-            Ok(state) => state,
-            Err(problem) => {
-                let warning =
-                    format!("{name}: the stored state cannot be read, so the stream is read anew: {problem}");
-                say(Message::log(LogLevel::Warn, warning));
-                None
-            }
-        };
+        let mut wanted = Window::wanted(configured.time_range.as_ref(), began, now);
         let passes = passes::of(resource, list, clocks);
-        let parts = passes::parts(&passes, state.as_ref(), wanted);
+        if going_on {
+            wanted = passes::window_going_on(&passes, state.as_ref(), wanted);
+        }
+        let parts = passes::parts(&passes, state.as_ref(), wanted, going_on);
         let limit = configured.backfill_limit.or(config.backfill_limit.map(std::num::NonZeroU64::get));
         let page_size = passes.first().map_or(100, passes::Pass::page_size);
-        driver.add(StreamRun::new(name, passes, wanted), Planner::new(parts, page_size, limit));
+        driver.add(StreamRun::new(name, passes, wanted, now), Planner::new(parts, page_size, limit));
     }
     driver.run().await;
     Ok(())
@@ -111,13 +108,19 @@ fn find<'c>(catalog: &'c Catalog, stream: &ConfiguredStream) -> Option<(&'c Reso
     resource.list.as_ref().map(|list| (resource, list))
 }
 
-/// What was remembered of a stream; nothing where it was never read.
-fn stored(state: Option<&SourceState>, stream: &str) -> Result<Option<StreamState>, String> {
-    let Some(data) = state.and_then(|state| state.streams.get(stream)) else { return Ok(None) };
-    if data.as_bytes() == b"null" {
-        return Ok(None);
+/// What was remembered of a stream; nothing where it was never read, or where that is not understood.
+fn remembered(state: Option<&SourceState>, known: &Known<'_>, say: impl Fn(Message)) -> Option<StreamState> {
+    let name = &known.configured.stream.name;
+    let data = state?.streams.get(&**name).filter(|data| data.as_bytes() != b"null")?;
+    match StreamState::read(data) {
+        Ok(state) => Some(state),
+        Err(problem) => {
+            let warning =
+                format!("{name}: the stored state cannot be read, so the stream is read anew: {problem}");
+            say(Message::log(LogLevel::Warn, warning));
+            None
+        }
     }
-    StreamState::read(data).map(Some)
 }
 
 /// The test clocks of the account, if some stream needs them.

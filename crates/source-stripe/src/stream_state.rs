@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::window::Window;
 
+/// Seconds after which no more objects turn up in a second of `created`. Clocks differ, and a second is not
+/// over when it is read, so what is younger is read but not accounted for: the next read reads it again.
+pub(crate) const SETTLING: i64 = 60;
+
 /// A part of a stream that was not emitted yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Remaining {
@@ -57,6 +61,16 @@ impl StreamState {
             accounted_range: self.accounted.into(),
             remaining: remaining.collect(),
         })
+    }
+
+    /// The same state without any claim about the seconds from `until` on.
+    pub(crate) fn settled(mut self, until: i64) -> StreamState {
+        let accounted = Window::new(self.accounted.gte, self.accounted.lt.min(until.max(self.accounted.gte)));
+        for part in &mut self.remaining {
+            part.window = part.window.intersect(accounted);
+        }
+        self.remaining.retain(|part| !part.window.is_empty());
+        StreamState { accounted, ..self }
     }
 
     /// The same state for another wanted window: what is outside is forgotten, what is new is added.
@@ -120,6 +134,25 @@ mod tests {
         ] {
             assert!(StreamState::read(&RawJson::parse(text.to_owned()).unwrap()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_present_is_not_accounted_for() {
+        let state = || StreamState {
+            accounted: Window::new(0, 100),
+            remaining: vec![part(10, 60, Some("c")), part(80, 100, None)],
+        };
+        assert_eq!(state().settled(100), state());
+        assert_eq!(state().settled(200), state());
+        let settled = state().settled(50);
+        assert_eq!(settled.accounted, Window::new(0, 50));
+        assert_eq!(settled.remaining, [part(10, 50, Some("c"))]);
+        // Whatever was left away is read by the next read that wants it.
+        assert_eq!(
+            settled.reconcile(Window::new(0, 100)).remaining,
+            [part(10, 50, Some("c")), part(50, 100, None)]
+        );
+        assert_eq!(state().settled(-5).accounted, Window::new(0, 0));
     }
 
     #[test]
