@@ -130,9 +130,13 @@ impl Pass {
     }
 }
 
-/// Whether a read with these states goes on with one that was interrupted a short while before `now`.
-pub(crate) fn goes_on<'s>(states: impl Iterator<Item = &'s StreamState>, now: i64) -> bool {
-    states.into_iter().any(|state| !state.remaining.is_empty() && state.accounted.lt + SAME_WORK >= now)
+/// Whether a read of streams with these states goes on with one that was interrupted a short while
+/// before `now`: some stream was read lately, and some other was not read to its end.
+pub(crate) fn goes_on(states: &[Option<StreamState>], now: i64) -> bool {
+    let lately = |state: &StreamState| state.accounted.lt + SAME_WORK >= now;
+    let unfinished =
+        |state: &Option<StreamState>| state.as_ref().is_none_or(|state| !state.remaining.is_empty());
+    states.iter().flatten().any(lately) && states.iter().any(unfinished)
 }
 
 /// The window to read of a stream in a read that [`goes_on`]: a list that can only be read as a whole,

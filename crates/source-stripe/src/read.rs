@@ -69,7 +69,7 @@ pub(crate) async fn read(
     let now = jiff::Timestamp::now().as_second();
     let states: Vec<Option<StreamState>> =
         known.iter().map(|known| remembered(request.state.as_ref(), known, say)).collect();
-    let going_on = passes::goes_on(states.iter().flatten(), now);
+    let going_on = passes::goes_on(&states, now);
     for (Known { configured, resource, list }, state) in known.into_iter().zip(states) {
         let name = Arc::clone(&configured.stream.name);
         let clocks = match &clocks {
