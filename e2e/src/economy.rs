@@ -38,7 +38,10 @@ pub async fn prove(objects: u64, distribution: Distribution, rate: u32, latency_
         .await?;
     let folder = TempDir::new()?;
     let database = Database::Sqlite(folder.path().join("stripe.db"));
-    Sync::new(&simulator, &database, rate).streams(&["customer"]).run(&folder.path().join("words")).await?;
+    Sync::new(&simulator, &database, Some(rate))
+        .streams(&["customer"])
+        .run(&folder.path().join("words"))
+        .await?;
     let counters = simulator.control().counters();
     let mut truth = truth::rows(&simulator.control(), &catalog)?;
     truth.retain(|table, _| table == "customer");

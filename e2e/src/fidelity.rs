@@ -32,7 +32,7 @@ pub async fn prove(version: &str, objects: u64, seed: u64, database: &Database) 
     let simulator =
         Simulator::builder(catalog.clone()).seed(seed).objects(objects).pretty(true).start().await?;
     let folder = TempDir::new()?;
-    Sync::new(&simulator, database, UNLIMITED).run(&folder.path().join("words")).await?;
+    Sync::new(&simulator, database, Some(UNLIMITED)).run(&folder.path().join("words")).await?;
     let truth = truth::rows(&simulator.control(), &catalog)?;
     let tables: Vec<&str> = truth.keys().map(String::as_str).collect();
     let rows = compare::equal(&truth, &database.rows(&tables).await?)?;

@@ -51,7 +51,7 @@ pub async fn prove(version: &str, objects: u64, seed: u64, database: &Database) 
     let counted: Vec<&str> = tables.iter().copied().filter(|table| *table != UNCOUNTED).collect();
     let folder = TempDir::new()?;
     let words = folder.path().join("words");
-    let sync = Sync::new(&simulator, database, RATE_LIMIT);
+    let sync = Sync::new(&simulator, database, Some(RATE_LIMIT));
 
     // `settled`: what was served in vain so far, so that the rest is what is stored or in flight.
     let (mut kills, mut in_flight, mut settled) = (0, 0, 0);

@@ -58,6 +58,9 @@ enum What {
     Memory {
         #[arg(long, default_values_t = [10_000, 1_000_000])]
         objects: Vec<u64>,
+        /// Requests per second; default the engine's own, 80.
+        #[arg(long)]
+        rate: Option<u32>,
         #[arg(long, value_enum, default_value = "postgres")]
         into: Target,
     },
@@ -127,10 +130,10 @@ async fn main() -> Result<()> {
                 ensure!(seen.requests <= most, "more requests than 1.05 × the floor + 3");
             }
         }
-        What::Memory { objects, into } => {
+        What::Memory { objects, rate, into } => {
             for objects in objects {
                 let (database, _folder) = fresh(into).await?;
-                let seen = memory::weigh(objects, &database).await?;
+                let seen = memory::weigh(objects, rate, &database).await?;
                 println!("{} objects: peak {:.1} MiB, {:.1} s", seen.objects, seen.peak_mib, seen.seconds);
             }
         }

@@ -20,16 +20,23 @@ pub struct Weight {
     pub seconds: f64,
 }
 
-/// Syncs `objects` objects over all streams, invoices among them, without a rate limit.
-pub async fn weigh(objects: u64, database: &Database) -> Result<Weight> {
+/// Syncs `objects` objects over all streams of a live account, invoices among them, at `rate_limit` requests
+/// per second; `None` is the default limit, 80 a second.
+pub async fn weigh(objects: u64, rate_limit: Option<u32>, database: &Database) -> Result<Weight> {
     let version = stripe_openapi::embedded::newest_version();
     let catalog =
         stripe_openapi::embedded::catalog(version).with_context(|| format!("no catalog for {version}"))?;
-    let simulator = Simulator::builder(catalog).objects(objects).start().await?;
+    let simulator = Simulator::builder(catalog)
+        .objects(objects)
+        .livemode(true)
+        .api_key("sk_live_simulated")
+        .start()
+        .await?;
     let folder = TempDir::new()?;
     let words = folder.path().join("words");
+    crate::process::binary();
     let started = Instant::now();
-    let mut child = Sync::new(&simulator, database, 100_000).start(&words)?;
+    let mut child = Sync::new(&simulator, database, rate_limit).start(&words)?;
     let mut peak_kib = 0;
     let status = loop {
         // The kernel keeps the peak itself; it is gone with the process, so the last look counts.

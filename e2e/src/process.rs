@@ -43,13 +43,15 @@ pub struct Sync {
 
 impl Sync {
     /// From the simulator into `database`, at the simulator's API version, as fast as `rate_limit`
-    /// requests per second allow, overall and on one endpoint.
-    pub fn new(simulator: &Running, database: &Database, rate_limit: u32) -> Sync {
-        let source = serde_json::json!({"rate_limit": rate_limit, "endpoint_rate_limit": rate_limit});
+    /// requests per second allow, overall and on one endpoint; `None` is the default limit.
+    pub fn new(simulator: &Running, database: &Database, rate_limit: Option<u32>) -> Sync {
         let mut arguments: Vec<String> =
             ["sync", "--plain", "--stripe-base-url", &simulator.url()].map(str::to_owned).into();
         arguments.extend(["--api-version".to_owned(), simulator.api_version()]);
-        arguments.extend(["--source-config".to_owned(), source.to_string()]);
+        if let Some(limit) = rate_limit {
+            let source = serde_json::json!({"rate_limit": limit, "endpoint_rate_limit": limit});
+            arguments.extend(["--source-config".to_owned(), source.to_string()]);
+        }
         arguments.extend(database.flags());
         Sync { api_key: simulator.api_key(), arguments }
     }

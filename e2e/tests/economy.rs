@@ -5,7 +5,7 @@ use e2e::economy;
 use stripe_simulator::Distribution;
 
 async fn requests_stay_near_the_floor(distribution: Distribution) {
-    let seen = economy::prove(20_000, distribution, 200, 40).await.unwrap();
+    let seen = economy::prove(40_000, distribution, 400, 20).await.unwrap();
     let most = seen.floor + seen.floor / 20 + 3;
     assert!(seen.requests <= most, "{} requests, at most {most} for {} pages", seen.requests, seen.floor);
 }

@@ -19,7 +19,7 @@ use crate::room::{Reserved, Room};
 use crate::verdict;
 
 /// Memory for pages between Stripe and the consumer.
-pub(crate) const PAGE_MEMORY: usize = 32 << 20;
+pub(crate) const PAGE_MEMORY: usize = 16 << 20;
 
 /// All streams of a read, and what they share.
 pub(crate) struct Driver {
