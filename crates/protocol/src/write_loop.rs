@@ -89,7 +89,7 @@ pub fn write_batches<W: BatchWriter>(
                 }
                 Step::Committed(Ok((batch, Err(error)))) => {
                     batches.finished(&batch, false);
-                    tracing::warn!(stream = &**batch.stream(), error = &error as &dyn std::error::Error, "write failed");
+                    tracing::info!(stream = &**batch.stream(), error = &error as &dyn std::error::Error, "write failed");
                     let status = StreamStatus::Error { error: error.to_string() };
                     yield Ok(Message::stream_status(batch.stream(), status));
                 }
