@@ -89,7 +89,7 @@ pub(crate) struct SourceArgs {
     /// [env: STRIPE_API_KEY]
     #[arg(long, value_name = "KEY", value_parser = secret)]
     pub(crate) stripe_api_key: Option<SecretString>,
-    /// Where Stripe's API is [default: https://api.stripe.com]
+    /// Where Stripe's API is [default: api.stripe.com]
     #[arg(long, value_name = "URL")]
     pub(crate) stripe_base_url: Option<String>,
     /// Requests per second [default: 80% of what Stripe allows the account]
