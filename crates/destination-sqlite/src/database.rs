@@ -21,7 +21,7 @@ const PAGE_BYTES: u32 = 8192;
 /// Pages in the log, 32 MiB, before they are moved into the file: each time waits for the disk.
 const WAL_PAGES: u32 = 4096;
 /// Memory for pages, in KiB.
-const CACHE_KIB: i64 = 16 * 1024;
+const CACHE_KIB: i64 = 8 * 1024;
 
 /// An open file and its one connection.
 pub(crate) struct Database {
