@@ -20,14 +20,17 @@ fn build() -> Result<PathBuf> {
     // `target/<profile>/deps/<test>` or `target/<profile>/prove`.
     let this = std::env::current_exe()?;
     let folder = this.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).context("no folder")?;
-    let profile = if folder.ends_with("release") { "release" } else { "dev" };
     let target = folder.parent().context("no target folder")?;
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "-p", "engine", "--bin", "sync-engine", "--profile", profile])
-        .arg("--target-dir")
-        .arg(target)
-        .current_dir(repository())
-        .status()?;
+    // As the caller was built: with the whole workspace's tests, or by itself for a release. Any other choice
+    // of packages has other features, and builds most dependencies once more.
+    let build: &[&str] = if folder.ends_with("release") {
+        &["build", "--release", "-p", "engine", "-p", "e2e", "--bins"]
+    } else {
+        &["test", "--workspace", "--no-run"]
+    };
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(build).arg("--quiet").arg("--target-dir").arg(target).current_dir(repository());
+    let status = cargo.status()?;
     if !status.success() {
         bail!("cargo build failed: {status}");
     }
