@@ -25,14 +25,14 @@ pub struct BatchLimits {
 }
 
 impl Default for BatchLimits {
-    /// 1,000 rows, 2 MiB, one second, one writer, 8 MiB in all.
+    /// 1,000 rows, 1 MiB, one second, one writer, 4 MiB in all.
     fn default() -> BatchLimits {
         BatchLimits {
             rows: 1000,
-            bytes: 2 << 20,
+            bytes: 1 << 20,
             age: Duration::from_secs(1),
             writers: 1,
-            total_bytes: 8 << 20,
+            total_bytes: 4 << 20,
         }
     }
 }

@@ -18,8 +18,20 @@ use crate::retry::PATIENT;
 use crate::room::{Reserved, Room};
 use crate::verdict;
 
-/// Memory for pages between Stripe and the consumer.
-pub(crate) const PAGE_MEMORY: usize = 16 << 20;
+/// Memory for pages between Stripe and the consumer at the rate of a live account, and the most at any rate:
+/// the faster pages may be asked for, the more of them are under way.
+const PAGE_MEMORY: usize = 8 << 20;
+const MOST_PAGE_MEMORY: usize = 32 << 20;
+
+/// Requests per second that [`PAGE_MEMORY`] is for.
+const PAGE_MEMORY_RATE: f64 = 100.0;
+
+/// Memory for pages at a rate of so many requests per second.
+fn page_memory(rate: f64) -> usize {
+    // A cast saturates.
+    let bytes = (PAGE_MEMORY as f64 * rate / PAGE_MEMORY_RATE) as usize;
+    bytes.clamp(PAGE_MEMORY, MOST_PAGE_MEMORY)
+}
 
 /// All streams of a read, and what they share.
 pub(crate) struct Driver {
@@ -59,12 +71,14 @@ fn is_skip(stream: &str, error: &RequestError) -> bool {
 struct Over;
 
 impl Driver {
-    /// A driver that tells `sender`. `key_is_good` says that the key was accepted before.
+    /// A driver that tells `sender` and may send `rate` requests per second. `key_is_good` says that the key
+    /// was accepted before.
     pub(crate) fn new(
         client: Arc<Client>,
         meter: Arc<RequestMeter>,
         account_id: &str,
         sender: Sender,
+        rate: f64,
         key_is_good: bool,
     ) -> Driver {
         Driver {
@@ -72,7 +86,7 @@ impl Driver {
             meter,
             account_id: account_id.into(),
             sender,
-            room: Room::new(PAGE_MEMORY),
+            room: Room::new(page_memory(rate)),
             lanes: Vec::new(),
             streams: Vec::new(),
             last: 0,
@@ -286,5 +300,18 @@ impl Driver {
 
     fn tell(&self, delivery: Delivery) -> Result<(), Over> {
         self.sender.send(delivery).map_err(|_| Over)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_for_pages_depends_on_the_rate_alone() {
+        assert_eq!(page_memory(20.0), PAGE_MEMORY);
+        assert_eq!(page_memory(80.0), PAGE_MEMORY);
+        assert_eq!(page_memory(200.0), 2 * PAGE_MEMORY);
+        assert_eq!(page_memory(1e9), MOST_PAGE_MEMORY);
     }
 }

@@ -65,7 +65,8 @@ pub(crate) async fn read(
         .collect();
     let clocks = if access.live { Ok(Vec::new()) } else { clocks_for(&client, &catalog, &known, &say).await };
 
-    let mut driver = Driver::new(Arc::clone(&client), meter, &account.id, sender.clone(), looked_up);
+    let rate = access.limits.account_rate;
+    let mut driver = Driver::new(Arc::clone(&client), meter, &account.id, sender.clone(), rate, looked_up);
     let now = jiff::Timestamp::now().as_second();
     let states: Vec<Option<StreamState>> =
         known.iter().map(|known| remembered(request.state.as_ref(), known, say)).collect();
