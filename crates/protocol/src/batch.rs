@@ -124,6 +124,29 @@ struct Queue {
 }
 
 impl Queue {
+    /// How many messages the next batch takes: as many as fit, but rather up to a state than beyond it. Rows
+    /// that are durable without the state after them are read again when the sync is interrupted.
+    fn cut(&self, limits: &BatchLimits, ending: bool) -> usize {
+        let (mut rows, mut bytes, mut after_state) = (0, 0, None);
+        let mut messages = self.messages.iter().enumerate().peekable();
+        while let Some((index, (_, length, message))) = messages.next() {
+            let is_record = |message: &Message| matches!(message.payload, Payload::Record(_));
+            rows += usize::from(is_record(message));
+            bytes += length;
+            let follows_state = after_state == Some(index) && !is_record(message);
+            if follows_state || matches!(message.payload, Payload::SourceState(_)) {
+                after_state = Some(index + 1);
+            }
+            let full = rows >= limits.rows || bytes >= limits.bytes;
+            // What follows the last record belongs to it.
+            if full && messages.peek().is_some_and(|(_, (_, _, next))| is_record(next)) {
+                return after_state.unwrap_or(index + 1);
+            }
+        }
+        let whole = self.messages.len();
+        if ending || self.urgent { whole } else { after_state.unwrap_or(whole) }
+    }
+
     fn oldest(&self) -> Option<u64> {
         self.in_flight.or_else(|| self.messages.front().map(|(sequence, _, _)| *sequence))
     }
@@ -204,17 +227,10 @@ impl Batches {
         let first = queue.oldest()?;
         let mut batch = Batch { stream: Arc::clone(stream), messages: Vec::new(), first, bytes: 0 };
         let mut rows = 0;
-        while let Some((_, bytes, message)) = queue.messages.pop_front() {
+        for (_, bytes, message) in queue.messages.drain(..queue.cut(&limits, ending)) {
             rows += usize::from(matches!(message.payload, Payload::Record(_)));
             batch.bytes += bytes;
             batch.messages.push(message);
-            let full = rows >= limits.rows || batch.bytes >= limits.bytes;
-            // What follows the last record belongs to it: its state becomes durable with it.
-            let next_is_record =
-                matches!(queue.messages.front(), Some((_, _, Message { payload: Payload::Record(_), .. })));
-            if full && next_is_record {
-                break;
-            }
         }
         queue.rows -= rows;
         queue.bytes -= batch.bytes;

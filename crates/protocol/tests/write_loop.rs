@@ -115,6 +115,23 @@ async fn bytes_and_the_total_flush_too() {
 }
 
 #[tokio::test]
+async fn a_batch_ends_with_a_state_where_it_can() {
+    let memory = Arc::new(Memory::default());
+    let input = vec![
+        record("a", 1),
+        record("a", 2),
+        state("a", 2),
+        record("a", 3),
+        record("a", 4),
+        state("a", 4),
+        record("a", 5),
+    ];
+    assert_eq!(run(&memory, limits(3), input.clone()).await, input);
+    let batches: Vec<usize> = memory.batches.lock().unwrap().iter().map(|(_, rows)| *rows).collect();
+    assert_eq!(batches, [2, 3]);
+}
+
+#[tokio::test]
 async fn age_flushes_a_lonely_record() {
     let memory = Arc::new(Memory::default());
     let aged = BatchLimits { age: Duration::from_millis(1), ..limits(100) };
