@@ -32,6 +32,14 @@ pub struct Kills {
     pub in_flight: u64,
 }
 
+impl Kills {
+    /// What may be read again: what was in flight, and of each kill one page of a hundred. Pages come one after the
+    /// other, so of one at most a part is durable without the state behind it, and that one is read again whole.
+    pub fn may_be_read_again(&self) -> u64 {
+        self.in_flight + 100 * self.kills
+    }
+}
+
 /// Kills a sync of `objects` objects up to four times at moments drawn from `seed`, then lets it end.
 pub async fn prove(version: &str, objects: u64, seed: u64, database: &Database) -> Result<Kills> {
     let mut random = StdRng::seed_from_u64(seed);
