@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::SimulatorError;
 use crate::counters::Counters;
+use crate::events::emission::Watch;
+use crate::events::{Event, Generation, Subject};
 use crate::faults::FaultRule;
 use crate::state::State;
 use crate::throttle::Limits;
@@ -40,7 +42,9 @@ impl Control {
     pub fn create(&self, table: &str, fields: Value) -> Result<Mutation, SimulatorError> {
         let now = self.state.clock.now();
         let fields = object(fields)?;
-        self.everywhere(table, |world, property| world.create(table, without(&fields, property), now))
+        self.everywhere(table, Subject::New(&fields), |world, lists| {
+            world.create(table, without(&fields, lists), now)
+        })
     }
 
     /// Creates `count` generated objects, created now, and returns their ids.
@@ -51,22 +55,28 @@ impl Control {
     /// Merges a JSON object into an existing one; null sets a property to null.
     pub fn update(&self, table: &str, id: &str, patch: Value) -> Result<Mutation, SimulatorError> {
         let patch = object(patch)?;
-        self.everywhere(table, |world, property| world.update(table, id, without(&patch, property)))
+        self.everywhere(table, Subject::Known(id), |world, lists| {
+            world.update(table, id, without(&patch, lists))
+        })
     }
 
     /// Deletes an object.
     pub fn delete(&self, table: &str, id: &str) -> Result<Mutation, SimulatorError> {
-        self.everywhere(table, |world, _| world.delete(table, id))
+        self.everywhere(table, Subject::Known(id), |world, _| world.delete(table, id))
     }
 
-    /// Makes a change at the default version, whose outcome counts, and at every other one with the table.
+    /// Makes a change at the default version, whose outcome counts, and at every other one with the table;
+    /// then tells of it.
     ///
     /// `change` is told which properties to leave out, as another version may hold a list there.
     fn everywhere(
         &self,
         table: &str,
+        subject: Subject<'_>,
         change: impl Fn(&mut World, &[String]) -> Result<Mutation, SimulatorError>,
     ) -> Result<Mutation, SimulatorError> {
+        let _turn = self.state.feed.turn();
+        let watch = Watch::begin(&self.state, table, subject)?;
         let mutation = change(&mut self.state.main.world_mut(), &[])?;
         for other in &self.state.others {
             let mut world = other.world_mut();
@@ -75,11 +85,17 @@ impl Control {
                 world.resource(index).nested_lists.iter().map(|nested| nested.property.clone()).collect();
             change(&mut world, &lists)?;
         }
+        watch.end(&mutation);
         Ok(mutation)
     }
 
     /// The object as the API answers it, or `None`.
     pub fn get(&self, table: &str, id: &str) -> Result<Option<Value>, SimulatorError> {
+        if let Some(generation) = Generation::of_table(table) {
+            let log = self.state.feed.log();
+            let found = log.find(generation, id, self.state.clock.now());
+            return Ok(found.and_then(|event| serde_json::from_slice(&event.text).ok()));
+        }
         let world = self.state.main.world();
         let index = world.table_index(table)?;
         let Some(ordinal) = world.find(index, id) else { return Ok(None) };
@@ -96,17 +112,34 @@ impl Control {
 
     /// Every table with the number of its objects, hidden ones included.
     pub fn tables(&self) -> Vec<(String, u64)> {
-        self.state.main.world().counts()
+        let mut counts = self.state.main.world().counts();
+        for (table, count) in &mut counts {
+            if let Some(generation) = Generation::of_table(table) {
+                *count = self.events(generation).len() as u64;
+            }
+        }
+        counts
+    }
+
+    /// The events that are told now, oldest first.
+    fn events(&self, generation: Generation) -> Vec<Arc<Event>> {
+        self.state.feed.log().told(generation, self.state.clock.now()).cloned().collect()
     }
 
     /// The number of objects in a table, hidden ones included.
     pub fn count(&self, table: &str) -> Result<u64, SimulatorError> {
+        if let Some(generation) = Generation::of_table(table) {
+            return Ok(self.events(generation).len() as u64);
+        }
         let world = self.state.main.world();
         Ok(world.count(world.table_index(table)?))
     }
 
     /// The ids of all objects of a table, hidden ones included, oldest first.
     pub fn ids(&self, table: &str) -> Result<Vec<String>, SimulatorError> {
+        if let Some(generation) = Generation::of_table(table) {
+            return Ok(self.events(generation).into_iter().map(|event| event.id.clone()).collect());
+        }
         let world = self.state.main.world();
         let index = world.table_index(table)?;
         let mut rows: Vec<u64> = world.ordinals(index).collect();
@@ -131,8 +164,10 @@ impl Control {
 
     pub(crate) fn rows(&self, table: &str) -> Result<Rows, SimulatorError> {
         let world = self.state.main.world();
+        let events = Generation::of_table(table).map(|generation| self.events(generation));
         let table = world.table_index(table)?;
-        Ok(Rows { table, rows: world.ordinals(table).collect::<Vec<u64>>().into_iter() })
+        let rows = world.ordinals(table).collect::<Vec<u64>>().into_iter();
+        Ok(Rows { table, rows, events: events.unwrap_or_default() })
     }
 
     /// Renders the next rows; false when there are none left.
@@ -143,6 +178,9 @@ impl Control {
         visit: &mut dyn FnMut(&[u8]),
         text: &mut Vec<u8>,
     ) -> bool {
+        for event in rows.events.drain(..) {
+            visit(&event.text);
+        }
         let nesting = match nested {
             NestedLists::Cut => Nesting::Cut,
             NestedLists::Full => Nesting::Full,
@@ -204,6 +242,7 @@ impl Control {
 pub(crate) struct Rows {
     table: usize,
     rows: std::vec::IntoIter<u64>,
+    events: Vec<Arc<Event>>,
 }
 
 fn object(value: Value) -> Result<Map<String, Value>, SimulatorError> {

@@ -9,6 +9,12 @@ pub enum SimulatorError {
         /// The version of the catalog.
         api_version: String,
     },
+    /// Events cannot be made: they tell of changes.
+    #[error("`{table}` holds what happened: change other objects, and their events are there")]
+    Events {
+        /// The table.
+        table: String,
+    },
     /// There is no living object of this id.
     #[error("there is no `{id}` in `{table}`")]
     NoSuchObject {

@@ -9,6 +9,7 @@
 //! * `world` knows which objects exist and what they hold. An object that nobody touched is a pure function
 //!   of the seed, its table and its ordinal (`timeline`, `identity`, `kinship`, `content`, `template`); only
 //!   changes are stored. All changes go through one function, which knows before and after.
+//! * `events` tells of each change: `/v1/events` and `/v2/core/events`, as Stripe does.
 //! * `query`, `selection`, `paging` and `api` answer a request from a world: pure, without a clock.
 //! * `throttle` and `faults` decide which requests are let through and which are to fail: pure, too.
 //! * `service`, `connection` and `control_http` are the edge: sockets, time, HTTP.
@@ -23,6 +24,7 @@ mod control;
 mod control_http;
 mod counters;
 mod error;
+mod events;
 mod faults;
 mod identity;
 mod kinship;
@@ -46,6 +48,7 @@ pub use clock::Clock;
 pub use control::{Control, NestedLists};
 pub use counters::{Counters, EndpointCounters};
 pub use error::SimulatorError;
+pub use events::EventSettings;
 pub use faults::{Fault, FaultRule, When};
 pub use simulator::{DEFAULT_API_KEY, Running, Simulator, SimulatorBuilder};
 pub use throttle::Limits;

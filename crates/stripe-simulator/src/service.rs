@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 
 use crate::api::{self, Page};
 use crate::connection::Scissors;
+use crate::events;
 use crate::faults::Fault;
 use crate::lore;
 use crate::pretty::pretty;
@@ -80,12 +81,13 @@ fn bearer(request: &Request<Body>) -> Option<&str> {
 }
 
 /// Answers if key and version are right; the version's account is given, or else what was asked for.
+/// With the answer comes the second at which it was true.
 fn answer(
     state: &State,
     served: Result<&Served, &str>,
     request: &Request<Body>,
     path: &str,
-) -> Result<Page, Refusal> {
+) -> Result<(Page, i64), Refusal> {
     let key = bearer(request).ok_or_else(Refusal::no_key)?;
     if !state.keys.iter().any(|known| known == key) {
         return Err(Refusal::wrong_key(key));
@@ -96,7 +98,16 @@ fn answer(
         return Err(Refusal::unknown_url(request.method().as_str(), path));
     };
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    api::answer(&served.world(), &route.endpoint, path, &values, &query)
+    let world = served.world();
+    if let Some(generation) = events::answer::generation(&world, &route.endpoint) {
+        let log = state.feed.log();
+        let now = state.clock.now();
+        let asked = (generation, &route.endpoint);
+        return Ok((events::answer::answer(&world, &log, asked, path, &values, &query, now)?, now));
+    }
+    // While the world cannot change: what happens in a second before `Date` is in the answer.
+    let now = state.clock.now();
+    Ok((api::answer(&world, &route.endpoint, path, &values, &query)?, now))
 }
 
 fn refused_on_purpose(
@@ -140,18 +151,19 @@ fn refused_on_purpose(
 fn respond(
     served: &Served,
     mut work: Work,
-    answer: Result<Page, Refusal>,
+    answer: Result<(Page, i64), Refusal>,
     fault: Option<&Fault>,
     v2: bool,
 ) -> Response {
+    let second = answer.as_ref().map_or_else(|_| work.state.clock.now(), |(_, second)| *second);
     let mut response = Response::builder()
         .header("request-id", work.state.request_id())
         .header("stripe-version", served.api_version.as_str())
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::CACHE_CONTROL, "no-cache, no-store")
-        .header(header::DATE, http_date(work.state.clock.now()));
+        .header(header::DATE, http_date(second));
     let (status, body) = match answer {
-        Ok(page) => {
+        Ok((page, _)) => {
             work.objects = page.objects;
             (200, page.body)
         }

@@ -14,6 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::clock::Clock;
 use crate::connection::{CuttableListener, Scissors};
 use crate::control::Control;
+use crate::events::EventSettings;
 use crate::faults::{Fault, FaultRule, Faults};
 use crate::state::State;
 use crate::throttle::{Limits, Throttle};
@@ -42,6 +43,7 @@ impl Simulator {
             faults: Vec::new(),
             clock: Clock::system(),
             pretty: false,
+            events: EventSettings { unsaid_percent: 50, ..EventSettings::default() },
         }
     }
 
@@ -94,6 +96,7 @@ pub struct SimulatorBuilder {
     faults: Vec<FaultRule>,
     clock: Clock,
     pretty: bool,
+    events: EventSettings,
 }
 
 impl SimulatorBuilder {
@@ -217,6 +220,34 @@ impl SimulatorBuilder {
         self
     }
 
+    /// The API version at which events are rendered: the default version of the account, which need not be
+    /// the one that requests name. It is served too. Default the builder's version.
+    #[must_use]
+    pub fn events_version(mut self, catalog: Arc<Catalog>) -> Self {
+        self.events.api_version = Some(catalog.api_version.clone());
+        let served = [&self.catalog].into_iter().chain(&self.others);
+        if !served.into_iter().any(|known| known.api_version == catalog.api_version) {
+            self.others.push(catalog);
+        }
+        self
+    }
+
+    /// A share of the events (between 0 and 1) surfaces up to so many seconds after its `created`.
+    /// Default none.
+    #[must_use]
+    pub fn late_events(mut self, share: f64, most_seconds: u64) -> Self {
+        (self.events.late_share, self.events.late_most) = (share, most_seconds);
+        self
+    }
+
+    /// Of a hundred changes in tables whose events are unreliable (`stripe_openapi::knowledge::events`), so
+    /// many have no event. Default 50.
+    #[must_use]
+    pub fn unsaid_changes(mut self, percent: u8) -> Self {
+        self.events.unsaid_percent = percent;
+        self
+    }
+
     /// The world alone, without an API.
     pub fn build_world(self) -> Result<World, SimulatorError> {
         World::new(self.catalog, self.settings)
@@ -241,8 +272,9 @@ impl SimulatorBuilder {
             others.push(World::new(catalog, settings)?);
         }
         let main = World::new(self.catalog, self.settings)?;
-        let state =
-            State::new(main, others, keys, self.clock, Throttle::new(self.limits), faults, self.pretty);
+        let throttle = Throttle::new(self.limits);
+        let state = State::new(main, others, keys, self.clock, throttle, faults, self.events);
+        state.set_pretty(self.pretty);
         Ok(Simulator { state: Arc::new(state) })
     }
 

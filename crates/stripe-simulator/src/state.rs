@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 use crate::chance::mix;
 use crate::clock::Clock;
 use crate::counters::Counters;
+use crate::events::{EventSettings, Feed};
 use crate::faults::Faults;
 use crate::identity::push_base62;
 use crate::routes::Routes;
@@ -48,6 +49,8 @@ pub(crate) struct State {
     pub(crate) others: Vec<Served>,
     pub(crate) keys: Vec<String>,
     pub(crate) clock: Clock,
+    /// What the account tells of its changes.
+    pub(crate) feed: Feed,
     throttle: Mutex<Throttle>,
     faults: Mutex<Faults>,
     counters: Mutex<Counters>,
@@ -63,9 +66,10 @@ impl State {
         clock: Clock,
         throttle: Throttle,
         faults: Faults,
-        pretty: bool,
+        events: EventSettings,
     ) -> Self {
         Self {
+            feed: Feed::new(events, &main),
             main: Served::new(main),
             others: others.into_iter().map(Served::new).collect(),
             keys,
@@ -73,7 +77,7 @@ impl State {
             throttle: Mutex::new(throttle),
             faults: Mutex::new(faults),
             counters: Mutex::default(),
-            pretty: AtomicBool::new(pretty),
+            pretty: AtomicBool::new(false),
             requests: AtomicU64::new(0),
         }
     }
@@ -84,6 +88,11 @@ impl State {
             None => Some(&self.main),
             Some(version) => [&self.main].into_iter().chain(&self.others).find(|s| s.api_version == version),
         }
+    }
+
+    /// The versions at which events are rendered; the one of `/v1/events` is first.
+    pub(crate) fn event_versions(&self) -> Vec<String> {
+        vec![self.feed.api_version.clone()]
     }
 
     pub(crate) fn throttle(&self) -> MutexGuard<'_, Throttle> {

@@ -100,10 +100,6 @@ pub(super) fn body(table: &str, column: &str) -> Option<&'static str> {
         ("price", "recurring") => {
             "{\"interval\":\"{{pick@interval:month|year|week}}\",\"interval_count\":1,\"meter\":null,\"trial_period_days\":null,\"usage_type\":\"licensed\"}"
         }
-        ("event" | "v2_core_event", "data") => {
-            "{\"object\":{\"id\":{{ref@subject:customer}},\"object\":\"customer\",\"created\":{{created}},\"email\":\"{{email}}\",\"livemode\":{{livemode}},\"metadata\":{{metadata}},\"name\":\"{{name}}\"}}"
-        }
-        ("event", "request") => "{\"id\":\"req_{{token:14}}\",\"idempotency_key\":null}",
         ("balance_transaction", "fee_details") => {
             "[{\"amount\":{{int@fee:30-900}},\"application\":null,\"currency\":\"{{currency}}\",\"description\":\"Stripe processing fees\",\"type\":\"stripe_fee\"}]"
         }

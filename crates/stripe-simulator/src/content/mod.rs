@@ -131,7 +131,6 @@ fn states(table: &str, column: &str) -> Option<&'static str> {
         ("checkout_session", "status") => "complete|complete|complete|expired|open",
         ("credit_note", "status") => "issued|issued|void",
         ("dispute", "status") => "won|lost|needs_response|under_review|warning_closed",
-        ("event", "type") => "customer.created|customer.updated",
         ("invoice", "status") => "paid|paid|paid|paid|open|draft|void|uncollectible",
         ("payment_intent", "status") => {
             "succeeded|succeeded|succeeded|succeeded|requires_payment_method|canceled|processing"

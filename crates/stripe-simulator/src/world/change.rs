@@ -119,7 +119,7 @@ impl World {
     }
 
     /// The family and parent of an object about to be created under a parent.
-    fn owner_for(
+    pub(super) fn owner_for(
         &self,
         table: usize,
         fields: &mut Map<String, Value>,

@@ -5,6 +5,7 @@
 
 mod change;
 mod children;
+mod kin;
 mod object;
 mod settings;
 mod table;
@@ -17,12 +18,14 @@ use stripe_openapi::{Catalog, ListStyle, Resource};
 
 pub use change::Mutation;
 pub(crate) use children::Family;
+pub(crate) use kin::Parent;
 pub(crate) use object::{Nesting, View};
 pub use settings::{AccountFacts, WorldSettings};
 pub(crate) use table::{Position, Table};
 
 use crate::chance::seed_of;
 use crate::content::{self, Setting};
+use crate::events::Generation;
 use crate::identity::{Identity, form};
 use crate::template::{Compiler, Part, push_text};
 use crate::timeline::Timeline;
@@ -44,6 +47,9 @@ impl World {
         let names: HashMap<String, usize> =
             catalog.resources.iter().enumerate().map(|(index, r)| (r.table.clone(), index)).collect();
         for table in settings.counts.keys().chain(settings.distributions.keys()) {
+            if Generation::of_table(table).is_some() {
+                return Err(SimulatorError::Events { table: table.clone() });
+            }
             let listable = catalog.resource(table).is_some_and(|resource| resource.list.is_some());
             if !listable {
                 return Err(SimulatorError::UnknownTable {

@@ -7,6 +7,7 @@ mod client;
 mod command;
 mod control;
 mod errors;
+mod events;
 mod lists;
 mod network;
 mod paging;

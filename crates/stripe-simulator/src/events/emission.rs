@@ -1,0 +1,264 @@
+//! Looks at objects before and after a change, and tells of it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Map, Value};
+use stripe_openapi::knowledge::events::unreliable;
+
+use super::difference::previous_attributes;
+use super::kinds::{self, Change};
+use super::log::{Event, EventLog, Generation, Lateness};
+use super::text::{self, Payload};
+use crate::SimulatorError;
+use crate::chance::{draw, percent};
+use crate::state::State;
+use crate::world::{Mutation, Parent, View, World};
+
+/// How events are told.
+#[derive(Debug, Clone, Default)]
+pub struct EventSettings {
+    /// The API version at which payloads are rendered; `None`: the version served by default.
+    pub api_version: Option<String>,
+    /// Of all events, how many surface late: between 0 and 1.
+    pub late_share: f64,
+    /// By how many seconds at most.
+    pub late_most: u64,
+    /// Of a hundred changes in tables whose events are known to be unreliable, how many pass unsaid.
+    pub unsaid_percent: u8,
+}
+
+/// The events of the account.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub(crate) api_version: String,
+    seed: u64,
+    unsaid_percent: u8,
+    /// Held while the account changes, so that events are in the order of the changes.
+    turn: Mutex<()>,
+    log: Mutex<EventLog>,
+    changes: AtomicU64,
+}
+
+impl Feed {
+    pub(crate) fn new(settings: EventSettings, main: &World) -> Self {
+        let seed = main.settings.seed;
+        let mut log = EventLog::new(seed, main.settings.account.fragment());
+        log.lateness = Lateness { share: settings.late_share, most: settings.late_most };
+        Self {
+            api_version: settings.api_version.unwrap_or_else(|| main.api_version().to_owned()),
+            seed,
+            unsaid_percent: settings.unsaid_percent,
+            turn: Mutex::new(()),
+            log: Mutex::new(log),
+            changes: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn log(&self) -> MutexGuard<'_, EventLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the turn to change the account.
+    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a change is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Subject<'a> {
+    /// An object to be made from these fields.
+    New(&'a Map<String, Value>),
+    /// The object with this id.
+    Known(&'a str),
+}
+
+/// An object as it was, at each version at which events are rendered.
+#[derive(Debug)]
+struct Seen {
+    table: String,
+    id: String,
+    before: Vec<Option<Vec<u8>>>,
+}
+
+/// The objects that a change may touch, as they were before it.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    state: &'a State,
+    versions: Vec<String>,
+    own: Option<Seen>,
+    parents: Vec<Seen>,
+}
+
+impl<'a> Watch<'a> {
+    /// Looks at everything that a change of `subject` may touch.
+    pub(crate) fn begin(state: &'a State, table: &str, subject: Subject<'_>) -> Result<Self, SimulatorError> {
+        if Generation::of_table(table).is_some() {
+            return Err(SimulatorError::Events { table: table.to_owned() });
+        }
+        let mut watch = Self { state, versions: state.event_versions(), own: None, parents: Vec::new() };
+        let (id, parents) = {
+            let world = state.main.world();
+            let index = world.table_index(table)?;
+            let (id, parents) = match subject {
+                Subject::New(fields) => (None, world.parents_to_be(index, fields)?),
+                Subject::Known(id) => match world.find(index, id) {
+                    Some(row) => {
+                        let object = world.stored(index, row);
+                        (Some(id.to_owned()), world.parents(index, row, &object))
+                    }
+                    None => (None, Vec::new()),
+                },
+            };
+            let name = |parent: Parent| {
+                let table = &world.tables[world.families[parent.family].parent];
+                (table.name.clone(), table.id(parent.ordinal))
+            };
+            (id, parents.into_iter().map(name).collect::<Vec<(String, String)>>())
+        };
+        watch.own = id.map(|id| watch.see(table.to_owned(), id));
+        for (table, id) in parents {
+            watch.add_parent(table, id);
+        }
+        Ok(watch)
+    }
+
+    fn add_parent(&mut self, table: String, id: String) {
+        if !self.parents.iter().any(|seen| seen.table == table && seen.id == id) {
+            let seen = self.see(table, id);
+            self.parents.push(seen);
+        }
+    }
+
+    fn see(&self, table: String, id: String) -> Seen {
+        let before = self.versions.iter().map(|version| self.render(version, &table, &id)).collect();
+        Seen { table, id, before }
+    }
+
+    /// The object as retrieve answers it at a version.
+    fn render(&self, version: &str, table: &str, id: &str) -> Option<Vec<u8>> {
+        let world = self.state.served(Some(version))?.world();
+        let index = world.table_index(table).ok()?;
+        let row = world.find(index, id)?;
+        let mut text = Vec::new();
+        world.write_object(index, row, View::PLAIN, &mut text);
+        Some(text)
+    }
+
+    /// Tells of what happened.
+    pub(crate) fn end(mut self, mutation: &Mutation) {
+        if mutation.before == mutation.after {
+            return;
+        }
+        let feed = &self.state.feed;
+        let number = feed.changes.fetch_add(1, Ordering::Relaxed);
+        let unsaid = unreliable(&mutation.table).is_some()
+            && percent(draw(feed.seed, number, 0x0515), u64::from(feed.unsaid_percent));
+        if unsaid {
+            return;
+        }
+        let change = Change {
+            table: &mutation.table,
+            before: mutation.before.as_deref(),
+            after: mutation.after.as_deref(),
+        };
+        let own = self.own.take().unwrap_or_else(|| Seen {
+            table: mutation.table.clone(),
+            id: mutation.id.clone(),
+            before: vec![None; self.versions.len()],
+        });
+        let known = self.known(&own.table);
+        let kinds = kinds::own(&change, &known);
+        for kind in &kinds {
+            self.tell(kind, &own);
+        }
+        for parent in std::mem::take(&mut self.parents) {
+            let now = self.render(&self.versions[0], &parent.table, &parent.id);
+            let shown = now.is_some() && parent.before.first() != Some(&now);
+            let known = self.known(&parent.table);
+            if now.is_none() {
+                continue;
+            }
+            if let Some(kind) = kinds::of_parent(&parent.table, &change, !kinds.is_empty(), shown, &known) {
+                self.tell(kind, &parent);
+            }
+        }
+    }
+
+    /// The event types of a table at the version of the events.
+    fn known(&self, table: &str) -> Vec<stripe_openapi::EventType> {
+        let Some(served) = self.state.served(Some(&self.versions[0])) else { return Vec::new() };
+        let world = served.world();
+        world.catalog.resource(table).map(|resource| resource.events.clone()).unwrap_or_default()
+    }
+
+    fn tell(&self, kind: &str, seen: &Seen) {
+        let generation = if seen.table.starts_with("v2_") { Generation::V2 } else { Generation::V1 };
+        let request = self.state.request_id();
+        let livemode = self.state.main.world().settings.livemode;
+        let related = self.related(seen);
+        let payloads: Vec<Option<Payload>> = match generation {
+            Generation::V2 => Vec::new(),
+            Generation::V1 => self
+                .versions
+                .iter()
+                .zip(&seen.before)
+                .map(|(version, before)| {
+                    let after = self.render(version, &seen.table, &seen.id);
+                    payload(version, kind, before.as_deref(), after)
+                })
+                .collect(),
+        };
+        let write = |payload: Option<&Payload>, id: &str, created: i64| {
+            let head = text::Head { id, kind, created, livemode, request: &request };
+            match payload {
+                Some(payload) => text::snapshot(&head, payload),
+                None => text::thin(&head, &related),
+            }
+        };
+        let first = payloads.first().and_then(Option::as_ref);
+        if generation == Generation::V1 && first.is_none() {
+            return;
+        }
+        let mut log = self.state.feed.log();
+        let now = self.state.clock.now();
+        let _event: Arc<Event> =
+            log.add(generation, kind, &seen.id, now, |id, created| write(first, id, created));
+    }
+
+    /// How a thin event names its object.
+    fn related(&self, seen: &Seen) -> text::Related {
+        let world = self.state.main.world();
+        let resource = world.catalog.resource(&seen.table);
+        let parent = self.parents.first().map(|parent| parent.id.as_str()).unwrap_or_default();
+        let path = resource.and_then(|resource| resource.retrieve_path.as_deref()).unwrap_or_default();
+        let holes = path.matches('{').count();
+        let mut url = String::new();
+        for (index, segment) in path.split('/').skip(1).enumerate() {
+            let hole = segment.starts_with('{');
+            let last = path.split('/').skip(1).skip(index + 1).all(|rest| !rest.starts_with('{'));
+            url.push('/');
+            url.push_str(match hole {
+                true if last || holes == 1 => &seen.id,
+                true => parent,
+                false => segment,
+            });
+        }
+        let kind = resource.map(|resource| resource.resource_id.clone()).unwrap_or_default();
+        text::Related { id: seen.id.clone(), kind, url }
+    }
+}
+
+/// What the event shows of the object; `None` where the version does not have it.
+fn payload(version: &str, kind: &str, before: Option<&[u8]>, after: Option<Vec<u8>>) -> Option<Payload> {
+    let previous = match (before, &after) {
+        (Some(before), Some(after)) if kind.ends_with("updated") || kind == "charge.refunded" => {
+            let read = |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap_or_default();
+            Some(previous_attributes(&read(before), &read(after)))
+        }
+        _ => None,
+    };
+    let object = after.or_else(|| before.map(<[u8]>::to_vec))?;
+    Some(Payload { api_version: version.to_owned(), object, previous, pending_webhooks: 0 })
+}
