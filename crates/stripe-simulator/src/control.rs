@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::SimulatorError;
 use crate::counters::Counters;
 use crate::events::emission::Watch;
+use crate::events::log::Lateness;
 use crate::events::{Event, Generation, Subject};
 use crate::faults::FaultRule;
 use crate::state::State;
@@ -214,6 +215,21 @@ impl Control {
     /// The faults in force, by number.
     pub fn faults(&self) -> Vec<(u64, FaultRule)> {
         self.state.faults().rules().map(|(id, rule)| (id, rule.clone())).collect()
+    }
+
+    /// From now on a share of the events (between 0 and 1) surfaces up to so many seconds late.
+    pub fn set_late_events(&self, share: f64, most_seconds: u64) {
+        self.state.feed.log().lateness = Lateness { share, most: most_seconds };
+    }
+
+    /// Moves the clock of the account, if it is one that can be moved ([`Clock::manual`](crate::Clock::manual)).
+    pub fn advance(&self, by: std::time::Duration) {
+        self.state.clock.advance(by);
+    }
+
+    /// What the clock of the account says: unix seconds.
+    pub fn now(&self) -> i64 {
+        self.state.clock.now()
     }
 
     /// Sets the rate limits.

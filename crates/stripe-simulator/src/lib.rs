@@ -38,6 +38,7 @@ mod selection;
 mod service;
 mod simulator;
 mod state;
+mod stir;
 mod template;
 mod throttle;
 mod timeline;

@@ -56,20 +56,23 @@ impl World {
             fields.remove("created");
         }
         if let Some(id) = fields.get("id").and_then(Value::as_str) {
-            let own = &mut self.tables[index];
-            if own.ordinal(id).is_some_and(|known| own.changes.contains_key(&known) || known < own.count) {
+            // An id may be used again once its object is gone.
+            if self.find(index, id).is_some() {
                 return Err(SimulatorError::Exists { table: table.to_owned(), id: id.to_owned() });
             }
+            let own = &mut self.tables[index];
             own.chosen_ids.insert(id.to_owned(), ordinal);
             own.ids_of_chosen.insert(ordinal, id.to_owned());
         }
         object.extend(fields);
         self.tables[index].next_added += 1;
+        // A child exists from the moment that it has a parent, and it did not exist before.
+        let mutation = self.apply(index, ordinal, Some(object));
         if let Some((family, parent)) = owner {
             self.tables[index].added_children.entry((family, parent)).or_default().push(ordinal);
             self.tables[index].added_owners.insert(ordinal, (family, parent));
         }
-        Ok(self.apply(index, ordinal, Some(object)))
+        Ok(mutation)
     }
 
     /// Merges `patch` into an object (RFC 7396: null removes a key only inside nested objects;

@@ -21,7 +21,7 @@ pub(crate) use children::Family;
 pub(crate) use kin::Parent;
 pub(crate) use object::{Nesting, View};
 pub use settings::{AccountFacts, WorldSettings};
-pub(crate) use table::{Position, Table};
+pub(crate) use table::{ADDED, Position, Table};
 
 use crate::chance::seed_of;
 use crate::content::{self, Setting};

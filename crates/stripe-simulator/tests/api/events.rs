@@ -221,7 +221,7 @@ fn the_truth_about_the_events_table_is_what_is_told() {
     let mut rows: Vec<Value> = Vec::new();
     control
         .dump("event", stripe_simulator::NestedLists::Cut, |text| {
-            rows.push(serde_json::from_slice(text).unwrap())
+            rows.push(serde_json::from_slice(text).unwrap());
         })
         .unwrap();
     assert_eq!(rows, told(&client));
@@ -271,4 +271,58 @@ fn changes_of_v2_objects_have_thin_events_of_their_own() {
     assert_eq!(about["data"].as_array().unwrap().len(), 3);
     let others = client.ok("/v2/core/events?object_id=acct_other");
     assert_eq!(others["data"], json!([]));
+}
+
+#[test]
+fn stirring_is_repeatable_and_told_in_full() {
+    let tables = [("customer", 30), ("subscription", 30), ("invoice", 60), ("product", 5), ("charge", 20)];
+    let outcome = |seed: u64| {
+        let (client, control) = started(account(&tables));
+        let done = control.stir(seed, 400).unwrap();
+        let events = told(&client);
+        (client, control, done, events)
+    };
+    let (client, control, done, events) = outcome(5);
+    assert!(
+        (400..410).contains(&done.len()) && events.len() >= done.len(),
+        "{} {}",
+        done.len(),
+        events.len()
+    );
+    let made: Vec<String> = done.iter().map(|mutation| mutation.id.clone()).collect();
+    let again: Vec<String> = outcome(5).2.iter().map(|mutation| mutation.id.clone()).collect();
+    assert_eq!(made, again);
+    assert_ne!(made, outcome(6).2.iter().map(|mutation| mutation.id.clone()).collect::<Vec<_>>());
+    for kind in [
+        "customer.deleted",
+        "customer.subscription.deleted",
+        "customer.subscription.updated",
+        "invoice.deleted",
+        "coupon.deleted",
+        "plan.created",
+        "charge.refunded",
+        "customer.tax_id.created",
+        "invoice.paid",
+    ] {
+        assert!(kinds(&events).contains(&kind), "{kind}");
+    }
+    let lives = |id: &str| done.iter().filter(|m| m.id == id && m.before.is_none()).count();
+    assert!((0..6).any(|name| lives(&format!("stirred_coupon_{name}")) > 1));
+    // The last event of each object says how it is now.
+    for table in ["customer", "product", "coupon", "subscription", "invoice", "charge"] {
+        let mut last: std::collections::BTreeMap<String, &Value> = std::collections::BTreeMap::new();
+        for event in events.iter().filter(|event| event["data"]["object"]["object"] == table) {
+            last.insert(event["data"]["object"]["id"].as_str().unwrap().to_owned(), event);
+        }
+        assert!(!last.is_empty(), "{table}");
+        for (id, event) in last {
+            let now = control.get(table, &id).unwrap();
+            let gone = event["type"].as_str().unwrap().ends_with(".deleted") && table != "subscription";
+            assert_eq!(now.is_none(), gone, "{table} {id}");
+            if let Some(now) = now {
+                assert_eq!(event["data"]["object"], now, "{table} {id}");
+            }
+        }
+    }
+    assert!(client.walk("/v1/coupons?limit=50").len() < 30);
 }
