@@ -96,6 +96,19 @@ impl Client {
     pub(crate) async fn fetch<T>(
         &self,
         get: &Get,
+        admission: Option<Admission>,
+        retries: u32,
+        read: impl Fn(&Received) -> Result<T, Unexpected>,
+    ) -> Result<T, RequestError> {
+        self.fetch_at(&get.path, get, admission, retries, read).await
+    }
+
+    /// Fetches as [`Client::fetch`] does where Stripe limits the request by `endpoint`, not by its path: the
+    /// path names an object.
+    pub(crate) async fn fetch_at<T>(
+        &self,
+        endpoint: &Arc<str>,
+        get: &Get,
         mut admission: Option<Admission>,
         retries: u32,
         read: impl Fn(&Received) -> Result<T, Unexpected>,
@@ -104,7 +117,7 @@ impl Client {
         loop {
             let admitted = match admission.take() {
                 Some(admitted) => admitted,
-                None => self.gate.admit(&get.path).await,
+                None => self.gate.admit(endpoint).await,
             };
             let failed = match self.send(get, admitted).await {
                 Ok(received) => match read(&received) {

@@ -12,6 +12,7 @@ use crate::failure::RequestError;
 use crate::lane::StreamRun;
 use crate::limit::Admission;
 use crate::meter::RequestMeter;
+use crate::nested;
 use crate::page::{Page, Shape, Stamp, Unexpected, read_page};
 use crate::plan::{Lane, Pick, Request, pick};
 use crate::retry::PATIENT;
@@ -179,7 +180,7 @@ impl Driver {
 
     fn send(&mut self, lane: usize, request: Request, admission: Admission) -> Result<(), Over> {
         let stream = &mut self.streams[lane];
-        let reserved = self.room.reserve(stream.page_bytes());
+        let mut reserved = self.room.reserve(stream.page_bytes());
         let pass = stream.passes[request.pass].clone();
         let start = stream.start();
         let client = Arc::clone(&self.client);
@@ -197,7 +198,13 @@ impl Driver {
                 }
                 Ok(page)
             };
-            let result = client.fetch(&pass.get(&request), Some(admission), PATIENT, read).await;
+            let mut result = client.fetch(&pass.get(&request), Some(admission), PATIENT, read).await;
+            if let Ok(page) = &mut result {
+                let grown = |bytes| reserved.set(bytes);
+                if let Err(error) = nested::complete_page(&client, page, grown).await {
+                    result = Err(error);
+                }
+            }
             Fetched { lane, request, reserved, result }
         });
         start.map_or(Ok(()), |start| self.say(start))

@@ -6,6 +6,7 @@
 //! * `plan`: which pages to ask for (few requests, full use of the rate limit, exact states);
 //! * `limit`, `retry`, `verdict`: how fast to ask, when to ask again, what a refusal means;
 //! * `page`: from the text of a list to stamped records, without a tree;
+//! * `nested`: completes lists within objects;
 //! * `passes`: the lists that make a stream complete;
 //! * `client`, `account`, `clocks`: the HTTP edge;
 //! * `driver`, `delivery`: all streams at once, in bounded memory, pulled by whoever reads.
@@ -23,6 +24,7 @@ mod failure;
 mod lane;
 mod limit;
 mod meter;
+mod nested;
 mod page;
 mod passes;
 mod plan;

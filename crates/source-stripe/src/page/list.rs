@@ -1,13 +1,14 @@
 //! The envelope of a list.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use protocol::RawJson;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::object::{Object, Stamp, append_stamped};
+use super::object::{Object, Stamp, append};
 use crate::plan::PageFacts;
 
 /// What an answer is expected to be.
@@ -30,6 +31,8 @@ pub(crate) struct Unexpected(pub(crate) String);
 pub(crate) struct Page {
     text: Bytes,
     objects: Vec<Object>,
+    /// Longer texts of some objects, by index.
+    replaced: BTreeMap<usize, RawJson>,
     /// Where the next page begins; `None` on the last.
     pub(crate) next: Option<String>,
 }
@@ -53,6 +56,15 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
 /// Reads the body of an answer. Anything but the expected shape is refused: it must never pass for an
 /// empty last page (fidelity C12).
 pub(crate) fn read_page(body: &[u8], shape: Shape, stamp: &Stamp) -> Result<Page, Unexpected> {
+    read(body, shape, Some(stamp))
+}
+
+/// Reads a page as [`read_page`] does, but adds nothing to its objects.
+pub(crate) fn read_plain_page(body: &[u8], shape: Shape) -> Result<Page, Unexpected> {
+    read(body, shape, None)
+}
+
+fn read(body: &[u8], shape: Shape, stamp: Option<&Stamp>) -> Result<Page, Unexpected> {
     let not_json =
         |error: serde_json::Error| Unexpected(format!("the body is not JSON as expected: {error}"));
     if shape == Shape::Single {
@@ -103,7 +115,7 @@ fn page_token(url: &str) -> Option<String> {
 }
 
 impl Page {
-    fn of(items: &[&RawValue], body: usize, stamp: &Stamp) -> Result<Page, Unexpected> {
+    fn of(items: &[&RawValue], body: usize, stamp: Option<&Stamp>) -> Result<Page, Unexpected> {
         // Each object grows by its stamp of about 60 bytes and shrinks by its white space.
         let mut text = Vec::with_capacity(body + items.len() * 80);
         let mut objects = Vec::with_capacity(items.len());
@@ -111,7 +123,7 @@ impl Page {
             if !item.get().starts_with('{') {
                 return Err(Unexpected("the list holds something that is not an object".to_owned()));
             }
-            let object = append_stamped(item.get(), stamp, &mut text);
+            let object = append(item.get(), stamp, &mut text);
             if object.id.is_none() {
                 return Err(Unexpected("an object has no `id`, so that it cannot be stored".to_owned()));
             }
@@ -121,7 +133,7 @@ impl Page {
         if text.capacity() - text.len() > text.len() / 8 {
             text.shrink_to_fit();
         }
-        Ok(Page { text: text.into(), objects, next: None })
+        Ok(Page { text: text.into(), objects, replaced: BTreeMap::new(), next: None })
     }
 
     /// What the planner needs to know.
@@ -136,12 +148,25 @@ impl Page {
 
     /// Bytes that the page's records hold on to.
     pub(crate) fn bytes(&self) -> usize {
-        self.text.len()
+        self.text.len() + self.replaced.values().map(RawJson::len).sum::<usize>()
+    }
+
+    /// Number of objects.
+    pub(crate) fn count(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Gives the object number `index` another text.
+    pub(crate) fn replace(&mut self, index: usize, text: RawJson) {
+        self.replaced.insert(index, text);
     }
 
     /// The record number `index`, and whether the object is deleted.
     pub(crate) fn record(&self, index: usize) -> Option<(RawJson, bool)> {
         let object = self.objects.get(index)?;
+        if let Some(text) = self.replaced.get(&index) {
+            return Some((text.clone(), object.deleted));
+        }
         Some((RawJson::from_trusted(self.text.slice(object.start..object.end)), object.deleted))
     }
 

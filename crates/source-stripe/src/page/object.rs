@@ -43,8 +43,8 @@ enum Key {
 }
 
 /// Appends `text`, a valid JSON object, to `out`: without insignificant white space, otherwise digit by
-/// digit as it is, and with `_updated_at` and `_account_id` as its last members.
-pub(super) fn append_stamped(text: &str, stamp: &Stamp, out: &mut Vec<u8>) -> Object {
+/// digit as it is, and with the stamp, if there is one, as its last members.
+pub(super) fn append(text: &str, stamp: Option<&Stamp>, out: &mut Vec<u8>) -> Object {
     let start = out.len();
     let mut object = Object { start, end: start, id: None, created: None, deleted: false };
     let mut updated = None;
@@ -78,7 +78,7 @@ pub(super) fn append_stamped(text: &str, stamp: &Stamp, out: &mut Vec<u8>) -> Ob
                     object.take(key, &text[value..at], &mut updated);
                     key
                 });
-                if key == Key::Stamp {
+                if key == Key::Stamp && stamp.is_some() {
                     out.extend_from_slice(&text[copied..at]);
                     out.truncate(member_out);
                     copied = at + 1;
@@ -91,7 +91,7 @@ pub(super) fn append_stamped(text: &str, stamp: &Stamp, out: &mut Vec<u8>) -> Ob
                     copied = text.len();
                     if let Some((key, value)) = member.take() {
                         object.take(key, &text[value..at], &mut updated);
-                        if key == Key::Stamp {
+                        if key == Key::Stamp && stamp.is_some() {
                             out.truncate(member_out);
                         }
                     }
@@ -110,6 +110,11 @@ pub(super) fn append_stamped(text: &str, stamp: &Stamp, out: &mut Vec<u8>) -> Ob
         at += 1;
     }
     out.extend_from_slice(&text[copied..]);
+    let Some(stamp) = stamp else {
+        out.push(b'}');
+        object.end = out.len();
+        return object;
+    };
     if out.last() == Some(&b',') {
         out.pop();
     }

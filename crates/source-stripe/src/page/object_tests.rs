@@ -5,7 +5,7 @@ use super::*;
 
 fn stamped(text: &str) -> (String, Object) {
     let mut out = b"before".to_vec();
-    let object = append_stamped(text, &Stamp::new("acct_1", 77), &mut out);
+    let object = append(text, Some(&Stamp::new("acct_1", 77)), &mut out);
     assert_eq!(object.end, out.len());
     (String::from_utf8(out[object.start..].to_vec()).unwrap(), object)
 }
@@ -42,6 +42,14 @@ fn members_that_we_write_are_replaced_wherever_they_are() {
     ] {
         assert_eq!(stamped(given).0, expected, "{given}");
     }
+}
+
+#[test]
+fn without_a_stamp_only_white_space_goes() {
+    let mut out = Vec::new();
+    let object = append(r#"{ "id": "a", "_updated_at": 1.0, "_account_id": "x" }"#, None, &mut out);
+    assert_eq!(out, br#"{"id":"a","_updated_at":1.0,"_account_id":"x"}"#);
+    assert_eq!((object.end, object.id.as_deref()), (out.len(), Some("a")));
 }
 
 #[test]

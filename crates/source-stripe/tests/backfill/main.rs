@@ -3,6 +3,7 @@
 
 mod complete;
 mod faults;
+mod nested;
 mod reading;
 mod refusals;
 mod resume;

@@ -88,7 +88,7 @@ impl Account {
             let id: Id = serde_json::from_str(&text).unwrap();
             truth.insert(id.id, text);
         };
-        self.control().dump(table, NestedLists::Cut, visit).unwrap();
+        self.control().dump(table, NestedLists::Full, visit).unwrap();
         truth
     }
 }

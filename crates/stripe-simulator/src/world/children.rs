@@ -4,14 +4,17 @@ use stripe_openapi::knowledge::children::{Origin, origins};
 
 use super::World;
 use super::table::ADDED;
-use crate::chance::{below, draw, percent, seed_of};
+use crate::chance::{below, draw, mix, percent, seed_of};
 use crate::kinship::Kinship;
 use crate::template::Reference;
 
 const SLOT_BITS: u32 = 3;
-const PLACE_BITS: u32 = 5;
-/// Items which a parent can be generated with.
-const MOST_ITEMS: u64 = 25;
+const PLACE_BITS: u32 = 8;
+/// Items which a parent with a long list is generated with, and of a few parents.
+const LONG: std::ops::RangeInclusive<u64> = 11..=25;
+const VERY_LONG: std::ops::RangeInclusive<u64> = 111..=250;
+/// Of a hundred long lists, how many are very long.
+const VERY_LONG_PERCENT: u64 = 10;
 
 /// The children that the objects of one table have in another.
 #[derive(Debug, Clone)]
@@ -195,7 +198,8 @@ impl World {
         };
         match kin.property {
             Some(_) if percent(drawn, u64::from(self.settings.long_lists_percent)) => {
-                11 + below(length, MOST_ITEMS - 10)
+                let range = if percent(mix(drawn), VERY_LONG_PERCENT) { VERY_LONG } else { LONG };
+                range.start() + below(length, range.end() - range.start() + 1)
             }
             _ => few,
         }

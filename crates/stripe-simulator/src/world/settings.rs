@@ -41,7 +41,8 @@ pub struct WorldSettings {
     pub distributions: BTreeMap<String, Distribution>,
     /// Whether metadata holds `\u0000`, numbers beyond 2^53 and the like.
     pub oddities: bool,
-    /// Of a hundred parents, how many have 11 to 25 items in a list of their own.
+    /// Of a hundred parents, how many have 11 to 25 items in a list of their own, and one in ten of
+    /// those 111 to 250.
     pub long_lists_percent: u8,
 }
 
