@@ -1,7 +1,6 @@
 //! Fetches what cut lists lack.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use protocol::RawJson;
@@ -87,20 +86,19 @@ pub(crate) async fn complete_page(
 
 /// The items that a list lacks; none where it has to stay as it is.
 async fn rest_of(client: &Client, cut: &Cut) -> Result<Option<Rest>, RequestError> {
-    let Some((path, query)) = address(&cut.url) else {
+    let Some(list) = address(&cut.url) else {
         tracing::warn!(url = %cut.url, "a nested list is left incomplete: it does not say where the rest is");
         return Ok(None);
     };
-    let place = place_of(&path, cut.around.iter().map(String::as_str));
+    let place = place_of(&list.path, &cut.around);
     let mut restarts = 0;
     let mut after = cut.last.clone();
     let mut items: Vec<u8> = Vec::new();
     let mut count = if after.is_some() { cut.count } else { 0 };
     loop {
-        let mut query = query.clone();
-        query.push(("limit".to_owned(), "100".to_owned()));
-        query.extend(after.clone().map(|id| ("starting_after".to_owned(), id)));
-        let get = Get { path: Arc::clone(&path), query };
+        let mut get = list.clone();
+        get.query.push(("limit".to_owned(), "100".to_owned()));
+        get.query.extend(after.clone().map(|id| ("starting_after".to_owned(), id)));
         let read = |received: &Received| read_plain_page(&received.body, Shape::V1);
         let page = match client.fetch_at(&place, &get, None, PATIENT, read).await {
             Ok(page) => page,
@@ -146,12 +144,12 @@ async fn rest_of(client: &Client, cut: &Cut) -> Result<Option<Rest>, RequestErro
     Ok(Some(if from_the_start { Rest::Replace(items) } else { Rest::Append(items) }))
 }
 
-/// Path and query of a list's `url`, which is relative to the API.
-fn address(url: &str) -> Option<(Arc<str>, Vec<(String, String)>)> {
+/// The request for a list's `url`, which is relative to the API.
+fn address(url: &str) -> Option<Get> {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let query = url::form_urlencoded::parse(query.as_bytes());
     let query = query.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-    path.starts_with("/v").then(|| (path.into(), query))
+    path.starts_with("/v").then(|| Get { path: path.into(), query })
 }
 
 #[cfg(test)]
@@ -160,8 +158,8 @@ mod tests {
 
     #[test]
     fn the_rest_is_where_the_list_says() {
-        let (path, query) = address("/v1/refunds?charge=ch_1").unwrap();
-        assert_eq!((&*path, query), ("/v1/refunds", vec![("charge".to_owned(), "ch_1".to_owned())]));
+        let get = address("/v1/refunds?charge=ch_1").unwrap();
+        assert_eq!((&*get.path, get.query), ("/v1/refunds", vec![("charge".to_owned(), "ch_1".to_owned())]));
         assert!(address("https://example.com/v1/x").is_none());
         assert!(address("").is_none());
     }

@@ -4,7 +4,7 @@
 //! * `splice`: puts the missing items into the text;
 //! * `complete`: fetches them.
 
-mod complete;
+pub(crate) mod complete;
 mod scan;
 mod splice;
 

@@ -117,7 +117,9 @@ impl<'a> Scanner<'a> {
             self.at += 1;
             let start = self.at;
             match key {
-                b"\"data\"" if self.text.get(start) == Some(&b'[') => members.items = Some(self.array(around)),
+                b"\"data\"" if self.text.get(start) == Some(&b'[') => {
+                    members.items = Some(self.array(around));
+                }
                 _ => {
                     self.value(around);
                 }
@@ -164,10 +166,10 @@ impl<'a> Scanner<'a> {
 
 /// What Stripe limits requests to `path` by: the path with a hole in place of each id, so that the same list
 /// of many parents is one endpoint. `ids` are known to be ids; others are told by how they look.
-pub(crate) fn place_of<'i>(path: &str, ids: impl Iterator<Item = &'i str> + Clone) -> Arc<str> {
+pub(crate) fn place_of(path: &str, ids: &[String]) -> Arc<str> {
     let is_id = |segment: &str| {
         let looks_so = segment.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-        looks_so || ids.clone().any(|id| id == segment)
+        looks_so || ids.iter().any(|id| id == segment)
     };
     let segments = path.split('/').enumerate().map(|(index, segment)| match index {
         // The first is empty, the second the version.
@@ -237,7 +239,9 @@ mod tests {
 
     #[test]
     fn lists_of_many_parents_are_one_endpoint() {
-        let place = |path: &str, ids: &[&str]| place_of(path, ids.iter().copied()).to_string();
+        let place = |path: &str, ids: &[&str]| {
+            place_of(path, &ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>()).to_string()
+        };
         assert_eq!(place("/v1/invoices/in_1ab/lines", &[]), "/v1/invoices/{}/lines");
         assert_eq!(place("/v1/customers/anna/sources", &["anna"]), "/v1/customers/{}/sources");
         assert_eq!(place("/v1/charges", &["ch_1"]), "/v1/charges");

@@ -11,10 +11,13 @@ pub(super) enum Rest {
     Replace(Vec<u8>),
 }
 
+/// A part of the text, and what is put in its place.
+type Edit<'a> = (std::ops::Range<usize>, Vec<&'a [u8]>);
+
 /// `text` with the rest of each of the cut lists, which then have no more; all else stays as it is. `cuts` are
 /// in the order of the text and do not overlap.
 pub(super) fn splice(text: &[u8], cuts: &[(Cut, Rest)]) -> Vec<u8> {
-    let mut edits: Vec<(std::ops::Range<usize>, Vec<&[u8]>)> = Vec::new();
+    let mut edits: Vec<Edit<'_>> = Vec::new();
     for (cut, rest) in cuts {
         let edit = match rest {
             Rest::Replace(items) => (cut.items.clone(), vec![&items[..]]),
@@ -53,7 +56,9 @@ mod tests {
     #[test]
     fn items_are_put_behind_those_that_are_there() {
         let text = |data: &str, more: &str| {
-            format!(r#"{{"id":"a","l":{{"has_more":{more},"object":"list","data":[{data}],"n":1.0,"url":"/v1/l"}},"z":2}}"#)
+            format!(
+                r#"{{"id":"a","l":{{"has_more":{more},"object":"list","data":[{data}],"n":1.0,"url":"/v1/l"}},"z":2}}"#
+            )
         };
         let rest = Rest::Append(br#"{"id":"y"}"#.to_vec());
         assert_eq!(

@@ -44,7 +44,7 @@ async fn lists_that_are_not_cut_cost_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_cannot_be_completed_is_not_passed_for_whole() {
     let (account, _) = invoices(&[11, 2]).await;
-    let refused = Fault::Refused { status: 400, message: "Not today.".to_owned() };
+    let refused = Fault::Refused { status: 400, message: "Not today.".to_owned(), code: None };
     let fault = account.control().add_fault(FaultRule::always("/v1/invoices/*/lines", refused));
     let failed = account.read(account.streams(&["invoice"]).await, None).await;
     assert!(matches!(failed.end_of("invoice"), protocol::StreamStatus::Error { .. }));
