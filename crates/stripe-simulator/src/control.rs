@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::SimulatorError;
 use crate::counters::Counters;
+use crate::delivery::DeliverySettings;
 use crate::events::emission::Watch;
 use crate::events::log::Lateness;
 use crate::events::{Event, Generation, Subject};
@@ -220,6 +221,21 @@ impl Control {
     /// From now on a share of the events (between 0 and 1) surfaces up to so many seconds late.
     pub fn set_late_events(&self, share: f64, most_seconds: u64) {
         self.state.feed.log().lateness = Lateness { share, most: most_seconds };
+    }
+
+    /// How events are delivered from now on.
+    pub fn set_delivery(&self, settings: DeliverySettings) {
+        self.state.outbox.set(settings);
+    }
+
+    /// Deliveries that are still to be made, answered by 2xx or acknowledged.
+    pub fn pending_deliveries(&self) -> usize {
+        self.state.outbox.pending()
+    }
+
+    /// Ends all Stripe CLI sessions: their sockets close, and clients must ask for new ones.
+    pub fn end_sessions(&self) {
+        self.state.outbox.end_sessions();
     }
 
     /// Moves the clock of the account, if it is one that can be moved ([`Clock::manual`](crate::Clock::manual)).

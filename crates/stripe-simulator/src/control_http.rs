@@ -9,6 +9,12 @@
 //! | `GET`, `DELETE /_sim/counters` | answers, resets |
 //! | `GET`, `POST`, `DELETE /_sim/faults` | the rules; adds one; removes all |
 //! | `DELETE /_sim/faults/{number}` | removes one |
+//! | `PUT /_sim/events` | `{"late_share": 0.1, "late_most": 30}`: which events surface late, by seconds |
+//! | `PUT /_sim/delivery` | how webhooks are delivered: [`DeliverySettings`] |
+//! | `GET /_sim/delivery` | `{"pending": 3}`: deliveries not made yet |
+//! | `DELETE /_sim/sessions` | ends all Stripe CLI sessions |
+//! | `POST /_sim/stir` | `{"seed": 1, "count": 50}`: random changes; answers how many were made |
+//! | `POST /_sim/advance` | seconds by which a clock that can be moved moves |
 //! | `PUT /_sim/limits` | sets the rate limits |
 //! | `PUT /_sim/pretty` | `true` or `false` |
 
@@ -23,6 +29,7 @@ use serde_json::{Value, json};
 
 use crate::SimulatorError;
 use crate::control::{Control, NestedLists};
+use crate::delivery::{DeliverySettings, socket};
 use crate::faults::FaultRule;
 use crate::throttle::Limits;
 
@@ -36,6 +43,12 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/_sim/counters", get(counters).delete(reset_counters))
         .route("/_sim/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/_sim/faults/{number}", delete(remove_fault))
+        .route("/_sim/events", put(set_events))
+        .route("/_sim/delivery", get(pending).put(set_delivery))
+        .route("/_sim/sessions", delete(end_sessions))
+        .route("/_sim/stir", post(stir))
+        .route("/_sim/advance", post(advance))
+        .route("/subscribe/{account}", get(socket::connect))
         .route("/_sim/limits", put(set_limits))
         .route("/_sim/pretty", put(set_pretty))
         .with_state(control)
@@ -142,6 +155,48 @@ async fn clear_faults(State(control): State<Control>) -> StatusCode {
 
 async fn remove_fault(State(control): State<Control>, Path(number): Path<u64>) -> StatusCode {
     if control.remove_fault(number) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lateness {
+    late_share: f64,
+    late_most: u64,
+}
+
+async fn set_events(State(control): State<Control>, Json(late): Json<Lateness>) -> StatusCode {
+    control.set_late_events(late.late_share, late.late_most);
+    StatusCode::NO_CONTENT
+}
+
+async fn set_delivery(State(control): State<Control>, Json(settings): Json<DeliverySettings>) -> StatusCode {
+    control.set_delivery(settings);
+    StatusCode::NO_CONTENT
+}
+
+async fn pending(State(control): State<Control>) -> Json<Value> {
+    Json(json!({"pending": control.pending_deliveries()}))
+}
+
+async fn end_sessions(State(control): State<Control>) -> StatusCode {
+    control.end_sessions();
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stir {
+    seed: u64,
+    count: usize,
+}
+
+async fn stir(State(control): State<Control>, Json(stir): Json<Stir>) -> Result<Json<Value>, SimulatorError> {
+    Ok(Json(json!({"changes": control.stir(stir.seed, stir.count)?.len()})))
+}
+
+async fn advance(State(control): State<Control>, Json(seconds): Json<u64>) -> Json<Value> {
+    control.advance(std::time::Duration::from_secs(seconds));
+    Json(json!({"now": control.now()}))
 }
 
 async fn set_limits(State(control): State<Control>, Json(limits): Json<Limits>) -> StatusCode {

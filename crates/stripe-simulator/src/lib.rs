@@ -10,6 +10,7 @@
 //!   of the seed, its table and its ordinal (`timeline`, `identity`, `kinship`, `content`, `template`); only
 //!   changes are stored. All changes go through one function, which knows before and after.
 //! * `events` tells of each change: `/v1/events` and `/v2/core/events`, as Stripe does.
+//! * `delivery` sends events to webhook endpoints and Stripe CLI sessions.
 //! * `query`, `selection`, `paging` and `api` answer a request from a world: pure, without a clock.
 //! * `throttle` and `faults` decide which requests are let through and which are to fail: pure, too.
 //! * `service`, `connection` and `control_http` are the edge: sockets, time, HTTP.
@@ -23,6 +24,7 @@ mod content;
 mod control;
 mod control_http;
 mod counters;
+mod delivery;
 mod error;
 mod events;
 mod faults;
@@ -48,6 +50,7 @@ mod world;
 pub use clock::Clock;
 pub use control::{Control, NestedLists};
 pub use counters::{Counters, EndpointCounters};
+pub use delivery::DeliverySettings;
 pub use error::SimulatorError;
 pub use events::EventSettings;
 pub use faults::{Fault, FaultRule, When};

@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 
 use crate::api::{self, Page};
 use crate::connection::Scissors;
+use crate::delivery::{endpoints, sessions};
 use crate::events;
 use crate::faults::Fault;
 use crate::lore;
@@ -22,6 +23,7 @@ use crate::state::{Served, State};
 
 /// Answers a request to the API.
 pub(crate) async fn serve(state: Arc<State>, request: Request<Body>) -> Response {
+    let (request, sent) = split(request).await;
     let path = request.uri().path().to_owned();
     let asked = request.headers().get("stripe-version").map(|version| version.to_str().unwrap_or("?"));
     let served = state.served(asked).ok_or(asked.unwrap_or_default());
@@ -44,9 +46,22 @@ pub(crate) async fn serve(state: Arc<State>, request: Request<Body>) -> Response
     let answer = match admitted {
         Err(reason) => Err(Refusal::limited(reason, state.throttle().limits().retry_after)),
         Ok(()) => refused_on_purpose(shown, verdict.fault.as_ref(), &request, &path)
-            .map_or_else(|| answer(&state, served, &request, &path), Err),
+            .map_or_else(|| answer(&state, served, &request, &sent, &path), Err),
     };
     respond(shown, work, answer, verdict.fault.as_ref(), path.starts_with("/v2/"))
+}
+
+/// The most that a request to the API may send.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// Takes the body off a request; a body that is too long or cut off counts as none.
+async fn split(request: Request<Body>) -> (Request<Body>, Bytes) {
+    if request.method() == Method::GET {
+        return (request, Bytes::new());
+    }
+    let (parts, body) = request.into_parts();
+    let sent = axum::body::to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
+    (Request::from_parts(parts, Body::empty()), sent)
 }
 
 /// A request at work; it counts as ended when dropped, also if the client goes away.
@@ -83,9 +98,10 @@ fn bearer(request: &Request<Body>) -> Option<&str> {
 /// Answers if key and version are right; the version's account is given, or else what was asked for.
 /// With the answer comes the second at which it was true.
 fn answer(
-    state: &State,
+    state: &Arc<State>,
     served: Result<&Served, &str>,
     request: &Request<Body>,
+    sent: &[u8],
     path: &str,
 ) -> Result<(Page, i64), Refusal> {
     let key = bearer(request).ok_or_else(Refusal::no_key)?;
@@ -93,6 +109,12 @@ fn answer(
         return Err(Refusal::wrong_key(key));
     }
     let served = served.map_err(|asked| Refusal::wrong_version(asked, &state.main.api_version))?;
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let changed = endpoints::answer(state, served, request.method(), path, sent)
+        .or_else(|| sessions::answer(state, request.method(), path, host, sent));
+    if let Some(answer) = changed {
+        return Ok((answer?, state.clock.now()));
+    }
     let found = served.routes.find(path).filter(|_| request.method() == Method::GET);
     let Some((route, values)) = found else {
         return Err(Refusal::unknown_url(request.method().as_str(), path));

@@ -9,11 +9,12 @@ use axum::response::Response;
 use http::Request;
 use stripe_openapi::Catalog;
 use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 
 use crate::clock::Clock;
 use crate::connection::{CuttableListener, Scissors};
 use crate::control::Control;
+use crate::delivery::{self, DeliverySettings};
 use crate::events::EventSettings;
 use crate::faults::{Fault, FaultRule, Faults};
 use crate::state::State;
@@ -44,6 +45,7 @@ impl Simulator {
             clock: Clock::system(),
             pretty: false,
             events: EventSettings { unsaid_percent: 50, ..EventSettings::default() },
+            delivery: DeliverySettings::default(),
         }
     }
 
@@ -76,7 +78,8 @@ impl Simulator {
         let failed = |source| SimulatorError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let stop = CancellationToken::new();
+        let stop = self.state.stop.clone();
+        tokio::spawn(delivery::post::run(Arc::clone(&self.state), stop.clone()));
         let app = self.router().into_make_service_with_connect_info::<Scissors>();
         let server = axum::serve(CuttableListener(listener), app)
             .with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -97,6 +100,7 @@ pub struct SimulatorBuilder {
     clock: Clock,
     pretty: bool,
     events: EventSettings,
+    delivery: DeliverySettings,
 }
 
 impl SimulatorBuilder {
@@ -240,6 +244,13 @@ impl SimulatorBuilder {
         self
     }
 
+    /// How events are delivered to webhook endpoints and Stripe CLI sessions. Default: once each, at once.
+    #[must_use]
+    pub fn delivery(mut self, settings: DeliverySettings) -> Self {
+        self.delivery = settings;
+        self
+    }
+
     /// Of a hundred changes in tables whose events are unreliable (`stripe_openapi::knowledge::events`), so
     /// many have no event. Default 50.
     #[must_use]
@@ -275,6 +286,7 @@ impl SimulatorBuilder {
         let throttle = Throttle::new(self.limits);
         let state = State::new(main, others, keys, self.clock, throttle, faults, self.events);
         state.set_pretty(self.pretty);
+        state.outbox.set(self.delivery);
         Ok(Simulator { state: Arc::new(state) })
     }
 

@@ -3,9 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::chance::mix;
 use crate::clock::Clock;
 use crate::counters::Counters;
+use crate::delivery::outbox::Target;
+use crate::delivery::{DeliverySettings, Outbox};
 use crate::events::{EventSettings, Feed};
 use crate::faults::Faults;
 use crate::identity::push_base62;
@@ -51,6 +55,10 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     /// What the account tells of its changes.
     pub(crate) feed: Feed,
+    /// What is on its way to those who want to be told.
+    pub(crate) outbox: Outbox,
+    /// Ends what runs beside the requests.
+    pub(crate) stop: CancellationToken,
     throttle: Mutex<Throttle>,
     faults: Mutex<Faults>,
     counters: Mutex<Counters>,
@@ -69,7 +77,9 @@ impl State {
         events: EventSettings,
     ) -> Self {
         Self {
+            outbox: Outbox::new(main.settings.seed, DeliverySettings::default()),
             feed: Feed::new(events, &main),
+            stop: CancellationToken::new(),
             main: Served::new(main),
             others: others.into_iter().map(Served::new).collect(),
             keys,
@@ -92,7 +102,15 @@ impl State {
 
     /// The versions at which events are rendered; the one of `/v1/events` is first.
     pub(crate) fn event_versions(&self) -> Vec<String> {
-        vec![self.feed.api_version.clone()]
+        let mut versions = vec![self.feed.api_version.clone()];
+        for target in self.outbox.endpoints(self, None) {
+            if let Target::Endpoint { api_version: Some(version), .. } = target
+                && !versions.contains(&version)
+            {
+                versions.push(version);
+            }
+        }
+        versions
     }
 
     pub(crate) fn throttle(&self) -> MutexGuard<'_, Throttle> {

@@ -1,17 +1,19 @@
 //! Looks at objects before and after a change, and tells of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 use stripe_openapi::knowledge::events::unreliable;
 
 use super::difference::previous_attributes;
 use super::kinds::{self, Change};
-use super::log::{Event, EventLog, Generation, Lateness};
+use super::log::{EventLog, Generation, Lateness};
 use super::text::{self, Payload};
 use crate::SimulatorError;
 use crate::chance::{draw, percent};
+use crate::delivery::Outbox;
+use crate::delivery::outbox::version_of;
 use crate::state::State;
 use crate::world::{Mutation, Parent, View, World};
 
@@ -210,10 +212,12 @@ impl<'a> Watch<'a> {
                 })
                 .collect(),
         };
+        let targets = self.state.outbox.targets(self.state, kind);
+        let pending = Outbox::count(&targets);
         let write = |payload: Option<&Payload>, id: &str, created: i64| {
             let head = text::Head { id, kind, created, livemode, request: &request };
             match payload {
-                Some(payload) => text::snapshot(&head, payload),
+                Some(payload) => text::snapshot(&head, payload, pending),
                 None => text::thin(&head, &related),
             }
         };
@@ -223,8 +227,14 @@ impl<'a> Watch<'a> {
         }
         let mut log = self.state.feed.log();
         let now = self.state.clock.now();
-        let _event: Arc<Event> =
-            log.add(generation, kind, &seen.id, now, |id, created| write(first, id, created));
+        let event = log.add(generation, kind, &seen.id, now, |id, created| write(first, id, created));
+        for target in &targets {
+            let version = version_of(target, &self.versions[0]);
+            let at = self.versions.iter().position(|known| known == version);
+            let rendered = at.and_then(|at| payloads.get(at)).and_then(Option::as_ref).or(first);
+            let body = write(rendered, &event.id, event.created);
+            self.state.outbox.put(self.state, &event, target, &body);
+        }
     }
 
     /// How a thin event names its object.
@@ -260,5 +270,5 @@ fn payload(version: &str, kind: &str, before: Option<&[u8]>, after: Option<Vec<u
         _ => None,
     };
     let object = after.or_else(|| before.map(<[u8]>::to_vec))?;
-    Some(Payload { api_version: version.to_owned(), object, previous, pending_webhooks: 0 })
+    Some(Payload { api_version: version.to_owned(), object, previous })
 }

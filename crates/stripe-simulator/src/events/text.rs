@@ -20,7 +20,6 @@ pub(crate) struct Payload {
     /// JSON text.
     pub(crate) object: Vec<u8>,
     pub(crate) previous: Option<Value>,
-    pub(crate) pending_webhooks: usize,
 }
 
 /// The object that a thin event names.
@@ -33,7 +32,9 @@ pub(crate) struct Related {
 }
 
 /// An `event`: the object's text goes in as it is.
-pub(crate) fn snapshot(head: &Head<'_>, payload: &Payload) -> Vec<u8> {
+///
+/// `pending` is the number of endpoints that are to be told; unlike Stripe's it does not count down.
+pub(crate) fn snapshot(head: &Head<'_>, payload: &Payload, pending: usize) -> Vec<u8> {
     let Head { id, kind, created, livemode, request } = head;
     let version = &payload.api_version;
     let mut out = Vec::with_capacity(payload.object.len() + 512);
@@ -48,7 +49,6 @@ pub(crate) fn snapshot(head: &Head<'_>, payload: &Payload) -> Vec<u8> {
         out.extend_from_slice(b",\"previous_attributes\":");
         out.extend_from_slice(previous.to_string().as_bytes());
     }
-    let pending = payload.pending_webhooks;
     out.extend_from_slice(
         format!(
             "}},\"livemode\":{livemode},\"pending_webhooks\":{pending},\"request\":{{\"id\":\"{request}\",\"idempotency_key\":null}},\"type\":\"{kind}\"}}"

@@ -11,4 +11,6 @@ mod events;
 mod lists;
 mod network;
 mod paging;
+mod sessions;
 mod shapes;
+mod webhooks;
