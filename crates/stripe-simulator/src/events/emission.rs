@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 use stripe_openapi::knowledge::events::unreliable;
+use stripe_openapi::knowledge::lists::NESTED_LIST_LIMIT;
 
 use super::difference::previous_attributes;
 use super::kinds::{self, Change};
@@ -66,6 +67,10 @@ impl Feed {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// The table whose changes are told by a summary of all that its customer has.
+const SUMMARISED: &str = "active_entitlement";
+const SUMMARY: &str = "entitlements.active_entitlement_summary.updated";
 
 /// What a change is about.
 #[derive(Debug, Clone, Copy)]
@@ -141,6 +146,9 @@ impl<'a> Watch<'a> {
     /// The object as retrieve answers it at a version.
     fn render(&self, version: &str, table: &str, id: &str) -> Option<Vec<u8>> {
         let world = self.state.served(Some(version))?.world();
+        if table == SUMMARISED {
+            return summary(&world, id);
+        }
         let index = world.table_index(table).ok()?;
         let row = world.find(index, id)?;
         let mut text = Vec::new();
@@ -165,6 +173,14 @@ impl<'a> Watch<'a> {
             before: mutation.before.as_deref(),
             after: mutation.after.as_deref(),
         };
+        if mutation.table == SUMMARISED {
+            let customers = std::mem::take(&mut self.parents);
+            for customer in customers {
+                let before = vec![None; self.versions.len()];
+                self.tell(SUMMARY, &Seen { table: SUMMARISED.to_owned(), id: customer.id, before });
+            }
+            return;
+        }
         let own = self.own.take().unwrap_or_else(|| Seen {
             table: mutation.table.clone(),
             id: mutation.id.clone(),
@@ -271,4 +287,28 @@ fn payload(version: &str, kind: &str, before: Option<&[u8]>, after: Option<Vec<u
     };
     let object = after.or_else(|| before.map(<[u8]>::to_vec))?;
     Some(Payload { api_version: version.to_owned(), object, previous })
+}
+
+/// The first entitlements of a customer, as the one event about them shows them.
+fn summary(world: &World, customer: &str) -> Option<Vec<u8>> {
+    let (index, customers) = (world.table_index(SUMMARISED).ok()?, world.table_index("customer").ok()?);
+    let row = world.find(customers, customer)?;
+    let family = world.families.iter().position(|kin| kin.parent == customers && kin.child == index)?;
+    let children = world.children(family, row);
+    let mut text = b"{\"object\":\"entitlements.active_entitlement_summary\",\"customer\":\"".to_vec();
+    text.extend_from_slice(customer.as_bytes());
+    text.extend_from_slice(b"\",\"entitlements\":{\"object\":\"list\",\"data\":[");
+    for (place, child) in children.iter().take(NESTED_LIST_LIMIT).enumerate() {
+        if place > 0 {
+            text.push(b',');
+        }
+        world.write_object(index, *child, View::PLAIN, &mut text);
+    }
+    let more = children.len() > NESTED_LIST_LIMIT;
+    let livemode = world.settings.livemode;
+    let end = format!(
+        "],\"has_more\":{more},\"url\":\"/v1/customer/{customer}/entitlements\"}},\"livemode\":{livemode}}}"
+    );
+    text.extend_from_slice(end.as_bytes());
+    Some(text)
 }

@@ -75,6 +75,17 @@ async fn other_processes_use_the_control_api() {
     assert_eq!(http.get(url(&path)).send().await.unwrap().status(), 404);
     let tables: Vec<Value> = http.get(url("/_sim/tables")).send().await.unwrap().json().await.unwrap();
     assert!(tables.contains(&json!({"table": "customer", "count": 40})));
+    let stirred = http.post(url("/_sim/stir")).json(&json!({"seed": 3, "count": 20})).send().await.unwrap();
+    assert!(stirred.json::<Value>().await.unwrap()["changes"].as_u64() >= Some(20));
+    let late = json!({"late_share": 1.0, "late_most": 60});
+    assert_eq!(http.put(url("/_sim/events")).json(&late).send().await.unwrap().status(), 204);
+    let rough = json!({"dropped": 0.5, "retries": 2});
+    assert_eq!(http.put(url("/_sim/delivery")).json(&rough).send().await.unwrap().status(), 204);
+    let pending: Value = http.get(url("/_sim/delivery")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(pending, json!({"pending": 0}));
+    assert_eq!(http.delete(url("/_sim/sessions")).send().await.unwrap().status(), 204);
+    let told = http.get(url("/_sim/dump/event")).send().await.unwrap().text().await.unwrap();
+    assert!(told.lines().count() >= 20);
     let dump = http.get(url("/_sim/dump/invoice?nested=full")).send().await.unwrap().text().await.unwrap();
     let rows: Vec<Value> = dump.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut expected = running.control().ids("invoice").unwrap();

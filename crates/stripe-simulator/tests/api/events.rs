@@ -326,3 +326,18 @@ fn stirring_is_repeatable_and_told_in_full() {
     }
     assert!(client.walk("/v1/coupons?limit=50").len() < 30);
 }
+
+#[test]
+fn entitlements_are_told_by_a_summary() {
+    let (client, control) = started(account(&[("customer", 2)]));
+    let customer = control.ids("customer").unwrap()[0].clone();
+    let id = control.create("active_entitlement", json!({"parent": customer})).unwrap().id;
+    control.delete("active_entitlement", &id).unwrap();
+    let events = told(&client);
+    assert_eq!(kinds(&events), ["entitlements.active_entitlement_summary.updated"; 2]);
+    let summary = &events[0]["data"]["object"];
+    assert_eq!(summary["object"], "entitlements.active_entitlement_summary");
+    assert_eq!(summary["customer"], customer);
+    assert!(summary["entitlements"]["data"].to_string().contains(&id));
+    assert!(!events[1]["data"]["object"].to_string().contains(&id));
+}
