@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use protocol::{ConnectionStatus, ConnectorError, LogLevel, Message, StreamStatus, Timestamp};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::account;
-use crate::client::{Client, Received};
+use crate::brought::{Brought, bring};
+use crate::children::{Arrived, Reading};
+use crate::client::Client;
 use crate::delivery::{Delivered, Delivery, Sender};
 use crate::failure::RequestError;
 use crate::lane::StreamRun;
 use crate::limit::Admission;
 use crate::meter::RequestMeter;
-use crate::nested;
-use crate::page::{Page, Shape, Stamp, Unexpected, read_page};
+use crate::page::{Page, Shape};
 use crate::plan::{Lane, Pick, Request, pick};
-use crate::retry::PATIENT;
 use crate::room::{Reserved, Room};
 use crate::verdict;
 
@@ -26,6 +27,9 @@ const MOST_PAGE_MEMORY: usize = 32 << 20;
 
 /// Requests per second that [`PAGE_MEMORY`] is for.
 const PAGE_MEMORY_RATE: f64 = 100.0;
+
+/// Pages of parents of one stream whose children are read at the same time.
+const PARENT_PAGES: usize = 4;
 
 /// Memory for pages at a rate of so many requests per second.
 fn page_memory(rate: f64) -> usize {
@@ -48,6 +52,9 @@ pub(crate) struct Driver {
     /// Whether Stripe has answered anything but 401.
     key_is_good: bool,
     under_way: JoinSet<Fetched>,
+    /// Children that were read under their parents.
+    arrived: mpsc::UnboundedReceiver<Arrived>,
+    arrives: mpsc::UnboundedSender<Arrived>,
 }
 
 /// A request's end.
@@ -55,7 +62,7 @@ struct Fetched {
     lane: usize,
     request: Request,
     reserved: Reserved,
-    result: Result<Page, RequestError>,
+    result: Result<Brought, RequestError>,
 }
 
 /// Whether what a further list was asked about, such as a test clock, no longer exists.
@@ -82,6 +89,7 @@ impl Driver {
         rate: f64,
         key_is_good: bool,
     ) -> Driver {
+        let (arrives, arrived) = mpsc::unbounded_channel();
         Driver {
             client,
             meter,
@@ -93,13 +101,15 @@ impl Driver {
             last: 0,
             key_is_good,
             under_way: JoinSet::new(),
+            arrived,
+            arrives,
         }
     }
 
     /// Adds a stream.
     pub(crate) fn add(&mut self, stream: StreamRun, planner: crate::plan::Planner) {
         let endpoints = stream.passes.iter().map(|pass| Arc::clone(&pass.path)).collect();
-        self.lanes.push(Lane { planner, endpoints, open: true });
+        self.lanes.push(Lane { planner, endpoints, open: true, paused: false });
         self.streams.push(stream);
     }
 
@@ -136,6 +146,7 @@ impl Driver {
                         return self.tell(Delivery::Failed(failed)).and(Err(Over));
                     }
                 },
+                Some(children) = self.arrived.recv() => self.pass_on(children)?,
                 () = asleep => {}
                 () = gate_changed => {}
                 () = room_changed => {}
@@ -149,10 +160,8 @@ impl Driver {
             if self.lanes[index].planner.is_done() {
                 self.lanes[index].open = false;
                 let start = self.streams[index].start();
-                let complete = self.streams[index].status(StreamStatus::Complete);
-                for message in start.into_iter().chain([complete]) {
-                    self.say(message)?;
-                }
+                let complete = self.streams[index].status(&StreamStatus::Complete);
+                self.say_all(start.into_iter().chain(complete))?;
             }
         }
         Ok(())
@@ -182,48 +191,58 @@ impl Driver {
         let stream = &mut self.streams[lane];
         let mut reserved = self.room.reserve(stream.page_bytes());
         let pass = stream.passes[request.pass].clone();
+        let followers = stream.followers.clone();
+        if pass.lists_under() {
+            stream.parents_under_way += 1;
+            self.lanes[lane].paused = stream.parents_under_way >= PARENT_PAGES;
+        }
         let start = stream.start();
-        let client = Arc::clone(&self.client);
-        let account_id = Arc::clone(&self.account_id);
+        let reading = Reading {
+            client: Arc::clone(&self.client),
+            room: Arc::clone(&self.room),
+            account_id: Arc::clone(&self.account_id),
+            lane,
+            arrived: self.arrives.clone(),
+        };
         self.under_way.spawn(async move {
-            let read = |received: &Received| {
-                let page = read_page(&received.body, pass.shape, &Stamp::new(&account_id, received.date))?;
-                if page.next.is_some() && !pass.takes_cursor() {
-                    return Err(Unexpected(
-                        "there are more objects, and the list cannot be paged".to_owned(),
-                    ));
-                }
-                if page.next.is_some() && page.next == request.cursor {
-                    return Err(Unexpected("the page ends with the object it should begin after".to_owned()));
-                }
-                Ok(page)
-            };
-            let mut result = client.fetch(&pass.get(&request), Some(admission), PATIENT, read).await;
-            if let Ok(page) = &mut result {
-                let grown = |bytes| reserved.set(bytes);
-                if let Err(error) = nested::complete_page(&client, page, grown).await {
-                    result = Err(error);
-                }
-            }
+            let result = bring(&reading, &pass, &request, &followers, admission, &mut reserved).await;
             Fetched { lane, request, reserved, result }
         });
-        start.map_or(Ok(()), |start| self.say(start))
+        self.say_all(start)
+    }
+
+    /// Hands on children, unless their stream has ended.
+    fn pass_on(&mut self, children: Arrived) -> Result<(), Over> {
+        let Arrived { lane, page, reserved } = children;
+        if !self.lanes[lane].open {
+            return Ok(());
+        }
+        let keep = page.count();
+        self.tell_page(&Arc::clone(&self.streams[lane].name), page, keep, Vec::new(), reserved)
     }
 
     async fn take(&mut self, fetched: Fetched) -> Result<(), Over> {
         let Fetched { lane, request, mut reserved, result } = fetched;
+        // What was read under the page's objects was sent before the page ended.
+        while let Ok(children) = self.arrived.try_recv() {
+            self.pass_on(children)?;
+        }
+        if self.streams[lane].passes[request.pass].lists_under() {
+            self.streams[lane].parents_under_way -= 1;
+            self.lanes[lane].paused = false;
+        }
         if !self.lanes[lane].open {
             return Ok(());
         }
-        let page = match result {
-            Ok(page) => page,
+        let brought = match result {
+            Ok(brought) => brought,
             Err(error) => return self.take_failure(lane, &request, error).await,
         };
         self.key_is_good = true;
-        reserved.set(page.bytes());
+        reserved.set(brought.bytes());
         let planner = &mut self.lanes[lane].planner;
-        let progress = planner.page_arrived(request.range, &page.facts());
-        let after = self.streams[lane].after_page(planner, page.bytes(), progress.completed);
+        let progress = planner.page_arrived(request.range, &brought.facts);
+        let after = self.streams[lane].after_page(planner, brought.page_bytes, progress.completed);
         let after = match after {
             Ok(after) => after,
             Err(error) => {
@@ -234,10 +253,31 @@ impl Driver {
         self.lanes[lane].open = !planner.is_done();
         let open = self.lanes.iter().filter(|lane| lane.open);
         self.meter.expects(open.map(|lane| lane.planner.expected_requests()).sum());
+        let names: Vec<Arc<str>> = std::iter::once(&self.streams[lane].name)
+            .chain(self.streams[lane].followers.iter().map(|follower| &follower.name))
+            .map(Arc::clone)
+            .collect();
+        for (name, rows) in names.iter().zip(brought.rows) {
+            let keep = rows.of_first(progress.keep);
+            let reserved = self.room.reserve(rows.page.bytes());
+            self.tell_page(name, rows.page, keep, Vec::new(), reserved)?;
+        }
+        drop(reserved);
+        self.say_all(after)
+    }
+
+    fn tell_page(
+        &self,
+        stream: &Arc<str>,
+        page: Page,
+        keep: usize,
+        after: Vec<Message>,
+        reserved: Reserved,
+    ) -> Result<(), Over> {
         self.tell(Delivery::Page(Delivered {
-            stream: Arc::clone(&self.streams[lane].name),
+            stream: Arc::clone(stream),
             page,
-            keep: progress.keep,
+            keep,
             emitted_at: Timestamp::now(),
             after,
             _reserved: reserved,
@@ -267,8 +307,8 @@ impl Driver {
         }
         self.key_is_good |= error.status().is_some_and(|status| status != 401);
         self.lanes[lane].open = false;
-        let status = verdict::of(&self.streams[lane].name, &error);
-        self.say(self.streams[lane].status(status))
+        let status = self.streams[lane].status(&verdict::of(&self.streams[lane].name, &error));
+        self.say_all(status)
     }
 
     /// One of a stream's further lists is gone or refused: the stream goes on without it.
@@ -282,7 +322,7 @@ impl Driver {
         planner.abandon(request.range);
         *open = !planner.is_done();
         let after = self.streams[lane].after_page(planner, 0, None).map_err(|_| Over)?;
-        after.into_iter().try_for_each(|message| self.say(message))
+        self.say_all(after)
     }
 
     /// One list answers 401 and nothing was answered otherwise yet: `/v1/account` decides whether it is
@@ -299,6 +339,10 @@ impl Driver {
                 Ok(())
             }
         }
+    }
+
+    fn say_all(&self, messages: impl IntoIterator<Item = Message>) -> Result<(), Over> {
+        messages.into_iter().try_for_each(|message| self.say(message))
     }
 
     fn say(&self, message: Message) -> Result<(), Over> {

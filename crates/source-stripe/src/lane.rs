@@ -27,6 +27,10 @@ const LEAST_PAGE_BYTES: usize = 16 << 10;
 pub(crate) struct StreamRun {
     pub(crate) name: Arc<str>,
     pub(crate) passes: Vec<Pass>,
+    /// Streams of children that are filled from this stream's pages: they share its plan and its states.
+    pub(crate) followers: Vec<Follower>,
+    /// Pages of parents whose children are being read.
+    pub(crate) parents_under_way: usize,
     wanted: Window,
     /// From this second on, objects may still turn up.
     settled: i64,
@@ -35,12 +39,21 @@ pub(crate) struct StreamRun {
     state_credit: usize,
 }
 
+/// A stream of the items of a nested list of another stream's objects.
+#[derive(Debug, Clone)]
+pub(crate) struct Follower {
+    pub(crate) name: Arc<str>,
+    pub(crate) property: Arc<str>,
+}
+
 impl StreamRun {
     /// A stream of which `wanted` is to be read, beginning at the second `now`.
     pub(crate) fn new(name: Arc<str>, passes: Vec<Pass>, wanted: Window, now: i64) -> StreamRun {
         StreamRun {
             name,
             passes,
+            followers: Vec::new(),
+            parents_under_way: 0,
             wanted,
             settled: now - SETTLING,
             started: false,
@@ -49,15 +62,23 @@ impl StreamRun {
         }
     }
 
-    pub(crate) fn status(&self, status: StreamStatus) -> Message {
-        Message::stream_status(&self.name, status)
+    /// The stream and those that follow it.
+    fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        std::iter::once(&self.name).chain(self.followers.iter().map(|follower| &follower.name))
     }
 
-    /// The `start` of the stream, the first time.
-    pub(crate) fn start(&mut self) -> Option<Message> {
-        let first = !std::mem::replace(&mut self.started, true);
+    /// The status of the stream and of those that follow it.
+    pub(crate) fn status(&self, status: &StreamStatus) -> Vec<Message> {
+        self.names().map(|name| Message::stream_status(name, status.clone())).collect()
+    }
+
+    /// The `start` of the streams, the first time.
+    pub(crate) fn start(&mut self) -> Vec<Message> {
+        if std::mem::replace(&mut self.started, true) {
+            return Vec::new();
+        }
         let time_range = Some(protocol::Range::from(self.wanted).into());
-        first.then(|| self.status(StreamStatus::Start { time_range }))
+        self.status(&StreamStatus::Start { time_range })
     }
 
     /// How much memory the next page is thought to take.
@@ -77,16 +98,16 @@ impl StreamRun {
         }
         let mut after = Vec::new();
         if let Some(part) = completed {
-            after.push(self.status(StreamStatus::RangeComplete { range_complete: part.into() }));
+            after.extend(self.status(&StreamStatus::RangeComplete { range_complete: part.into() }));
         }
         self.state_credit += STATE_BYTES_PER_PAGE;
         let state = self.state(planner)?;
         if planner.is_done() || state.len() <= self.state_credit {
             self.state_credit = self.state_credit.saturating_sub(state.len()).min(16 * STATE_BYTES_PER_PAGE);
-            after.push(Message::stream_state(&self.name, state));
+            after.extend(self.names().map(|name| Message::stream_state(name, state.clone())));
         }
         if planner.is_done() {
-            after.push(self.status(StreamStatus::Complete));
+            after.extend(self.status(&StreamStatus::Complete));
         }
         Ok(after)
     }

@@ -6,6 +6,8 @@
 //! * `plan`: which pages to ask for (few requests, full use of the rate limit, exact states);
 //! * `limit`, `retry`, `verdict`: how fast to ask, when to ask again, what a refusal means;
 //! * `page`: from the text of a list to stamped records, without a tree;
+//! * `children`: the rows that lie in the rows of other streams, or under them;
+//! * `brought`: what one request of a plan brings;
 //! * `nested`: completes lists within objects;
 //! * `passes`: the lists that make a stream complete;
 //! * `client`, `account`, `clocks`: the HTTP edge;
@@ -14,6 +16,8 @@
 //! The crate reads no environment variables, but for the proxy variables that the HTTP client honours.
 
 mod account;
+mod brought;
+mod children;
 mod client;
 mod clocks;
 mod config;

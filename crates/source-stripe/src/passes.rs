@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use stripe_openapi::knowledge::lists::{self, Remedy, V1_PAGE_LIMIT, V2_PAGE_LIMIT};
-use stripe_openapi::{ListEndpoint, ListStyle, Resource};
+use stripe_openapi::{Catalog, ListEndpoint, ListStyle, Resource};
 
+use crate::children::{Feed, parents_of};
 use crate::client::Get;
 use crate::page::Shape;
 use crate::plan::{Part, Request};
@@ -32,13 +33,38 @@ pub(crate) struct Pass {
     pub(crate) bounded: bool,
     takes_limit: bool,
     takes_cursor: bool,
+    /// How the rows of the stream are had from the objects of the list; none where they are these objects.
+    pub(crate) feed: Option<Feed>,
 }
 
 /// The ids of the account's test clocks, for lists that show more when given one.
 pub(crate) type Clocks<'a> = &'a [String];
 
-/// The passes of one stream; its own list is the first.
-pub(crate) fn of(resource: &Resource, list: &ListEndpoint, clocks: Clocks<'_>) -> Vec<Pass> {
+/// The passes of one stream: its own list and those that show what it hides, then the lists of its parents
+/// where its rows are with them. None where nothing is known to fill the table.
+pub(crate) fn of_stream(catalog: &Catalog, resource: &Resource, clocks: Clocks<'_>) -> Vec<Pass> {
+    let mut passes = resource.list.as_ref().map_or_else(Vec::new, |list| of(resource, list, clocks));
+    for parent in parents_of(catalog, resource) {
+        let is_main = passes.is_empty();
+        for mut pass in of(parent.resource, parent.list, clocks) {
+            if !is_main {
+                let label = pass.label.as_deref().unwrap_or_default();
+                pass.label = Some(format!("{LABEL}{}{label}", parent.list.path).into());
+                pass.bounded = false;
+            }
+            if let Feed::Nested { property, on_request: true } = &parent.feed {
+                let of_each = if pass.shape == Shape::Single { "" } else { "data." };
+                pass.parameters.push(("expand[]".to_owned(), format!("{of_each}{property}")));
+            }
+            pass.feed = Some(parent.feed.clone());
+            passes.push(pass);
+        }
+    }
+    passes
+}
+
+/// The passes of a resource's own list, which is the first.
+fn of(resource: &Resource, list: &ListEndpoint, clocks: Clocks<'_>) -> Vec<Pass> {
     let always = lists::always_sent(&list.path).filter(|(name, _)| list.takes(name));
     let parameters: Vec<(String, String)> =
         always.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -50,6 +76,7 @@ pub(crate) fn of(resource: &Resource, list: &ListEndpoint, clocks: Clocks<'_>) -
         bounded: list.filters_created(),
         takes_limit: list.takes("limit"),
         takes_cursor: list.takes(if list.style == ListStyle::V1 { "starting_after" } else { "page" }),
+        feed: None,
     };
     let mut passes = vec![own];
     for hidden in lists::hidden_rows(&resource.table).filter(|hidden| hidden.path == list.path) {
@@ -76,6 +103,7 @@ pub(crate) fn of(resource: &Resource, list: &ListEndpoint, clocks: Clocks<'_>) -
                 bounded: false,
                 takes_limit: false,
                 takes_cursor: false,
+                feed: None,
             }),
             _ => {}
         }
@@ -83,8 +111,14 @@ pub(crate) fn of(resource: &Resource, list: &ListEndpoint, clocks: Clocks<'_>) -
     passes
 }
 
-/// Whether the stream has to be listed for each test clock too.
-pub(crate) fn wants_clocks(resource: &Resource, list: &ListEndpoint) -> bool {
+/// Whether some list of the stream has to be read for each test clock too.
+pub(crate) fn stream_wants_clocks(catalog: &Catalog, resource: &Resource) -> bool {
+    resource.list.as_ref().is_some_and(|list| wants_clocks(resource, list))
+        || parents_of(catalog, resource).iter().any(|parent| wants_clocks(parent.resource, parent.list))
+}
+
+/// Whether the resource has to be listed for each test clock too.
+fn wants_clocks(resource: &Resource, list: &ListEndpoint) -> bool {
     lists::hidden_rows(&resource.table).any(|hidden| match hidden.remedy {
         Remedy::ListAgainForEach { parameter, .. } => hidden.path == list.path && list.takes(parameter),
         _ => false,
@@ -100,6 +134,11 @@ impl Pass {
     /// Whether the list can be paged at all.
     pub(crate) fn takes_cursor(&self) -> bool {
         self.takes_cursor
+    }
+
+    /// Whether rows are listed under each object of the list.
+    pub(crate) fn lists_under(&self) -> bool {
+        matches!(self.feed, Some(Feed::Under(_)))
     }
 
     /// Most objects on one page.

@@ -6,16 +6,17 @@ use protocol::{
     ConfiguredStream, ConnectionStatus, ConnectorError, LogLevel, Message, ReadRequest, SourceState,
     StreamStatus,
 };
-use stripe_openapi::{Catalog, ListEndpoint, Resource};
+use stripe_openapi::{Catalog, Resource};
 
 use crate::account;
+use crate::children;
 use crate::client::Client;
 use crate::clocks;
 use crate::config::StripeConfig;
 use crate::delivery::{Delivery, Sender};
 use crate::driver::Driver;
 use crate::failure::RequestError;
-use crate::lane::StreamRun;
+use crate::lane::{Follower, StreamRun};
 use crate::meter::RequestMeter;
 use crate::passes;
 use crate::plan::Planner;
@@ -61,7 +62,7 @@ pub(crate) async fn read(
     }
     let known: Vec<Known<'_>> = known
         .into_iter()
-        .filter_map(|(configured, found)| found.map(|(resource, list)| Known { configured, resource, list }))
+        .filter_map(|(configured, found)| found.map(|resource| Known { configured, resource }))
         .collect();
     let clocks = if access.live { Ok(Vec::new()) } else { clocks_for(&client, &catalog, &known, &say).await };
 
@@ -71,42 +72,81 @@ pub(crate) async fn read(
     let states: Vec<Option<StreamState>> =
         known.iter().map(|known| remembered(request.state.as_ref(), known, say)).collect();
     let going_on = passes::goes_on(&states, now);
-    for (Known { configured, resource, list }, state) in known.into_iter().zip(states) {
+    let following = follow(&catalog, &known, &states);
+    for (index, (Known { configured, resource }, state)) in known.iter().zip(&states).enumerate() {
+        let followers = match &following[index] {
+            Place::Follows => continue,
+            Place::Leads(followers) => followers.clone(),
+        };
         let name = Arc::clone(&configured.stream.name);
         let clocks = match &clocks {
             Ok(clocks) => clocks.as_slice(),
-            Err(error) if passes::wants_clocks(resource, list) => {
-                say(Message::stream_status(&name, verdict::of(&name, error)));
+            Err(error) if passes::stream_wants_clocks(&catalog, resource) => {
+                let status = verdict::of(&name, error);
+                for name in std::iter::once(&name).chain(followers.iter().map(|follower| &follower.name)) {
+                    say(Message::stream_status(name, status.clone()));
+                }
                 continue;
             }
             Err(_) => &[],
         };
         // Connected accounts may be older than the account they are connected to.
-        let began = account.created.filter(|_| resource.table != "account");
+        let began = account.created.filter(|_| !children::lists_accounts(&catalog, resource));
         let mut wanted = Window::wanted(configured.time_range.as_ref(), began, now);
-        let passes = passes::of(resource, list, clocks);
+        let passes = passes::of_stream(&catalog, resource, clocks);
         if going_on {
             wanted = passes::window_going_on(&passes, state.as_ref(), wanted);
         }
         let parts = passes::parts(&passes, state.as_ref(), wanted, going_on);
         let limit = configured.backfill_limit.or(config.backfill_limit.map(std::num::NonZeroU64::get));
         let page_size = passes.first().map_or(100, passes::Pass::page_size);
-        driver.add(StreamRun::new(name, passes, wanted, now), Planner::new(parts, page_size, limit));
+        let mut run = StreamRun::new(name, passes, wanted, now);
+        run.followers = followers;
+        driver.add(run, Planner::new(parts, page_size, limit));
     }
     driver.run().await;
     Ok(())
 }
 
-/// A configured stream and the list that fills it.
+/// A configured stream and what it is filled with.
 struct Known<'a> {
     configured: &'a ConfiguredStream,
     resource: &'a Resource,
-    list: &'a ListEndpoint,
 }
 
-fn find<'c>(catalog: &'c Catalog, stream: &ConfiguredStream) -> Option<(&'c Resource, &'c ListEndpoint)> {
-    let resource = catalog.resource(&stream.stream.name)?;
-    resource.list.as_ref().map(|list| (resource, list))
+fn find<'c>(catalog: &'c Catalog, stream: &ConfiguredStream) -> Option<&'c Resource> {
+    catalog.resource(&stream.stream.name).filter(|resource| children::can_be_filled(catalog, resource))
+}
+
+/// How a stream is read.
+enum Place {
+    /// From pages of its own, which fill these streams too.
+    Leads(Vec<Follower>),
+    /// From the pages of another stream.
+    Follows,
+}
+
+/// Streams whose rows lie in the objects of another stream are read with it, at no cost, where both have to
+/// read the same.
+fn follow(catalog: &Catalog, known: &[Known<'_>], states: &[Option<StreamState>]) -> Vec<Place> {
+    let mut places: Vec<Place> = known.iter().map(|_| Place::Leads(Vec::new())).collect();
+    for (index, child) in known.iter().enumerate() {
+        let Some((parent, property)) = children::within(catalog, child.resource) else { continue };
+        let agrees = |other: usize| {
+            let (own, parent) = (child.configured, known[other].configured);
+            states[index] == states[other]
+                && own.time_range == parent.time_range
+                && own.backfill_limit == parent.backfill_limit
+        };
+        let leader = known.iter().position(|other| other.resource.table == parent);
+        if let Some(leader) = leader.filter(|leader| agrees(*leader))
+            && let Place::Leads(followers) = &mut places[leader]
+        {
+            followers.push(Follower { name: Arc::clone(&child.configured.stream.name), property });
+            places[index] = Place::Follows;
+        }
+    }
+    places
 }
 
 /// What was remembered of a stream; nothing where it was never read, or where that is not understood.
@@ -132,7 +172,7 @@ async fn clocks_for(
     say: impl Fn(Message),
 ) -> Result<Vec<String>, RequestError> {
     let exists = catalog.resource("test_helpers_test_clock").is_some_and(|clock| clock.list.is_some());
-    if !exists || !streams.iter().any(|known| passes::wants_clocks(known.resource, known.list)) {
+    if !exists || !streams.iter().any(|known| passes::stream_wants_clocks(catalog, known.resource)) {
         return Ok(Vec::new());
     }
     match clocks::list(client).await {

@@ -38,6 +38,21 @@ impl Room {
         Reserved { room: Arc::clone(self), bytes }
     }
 
+    /// Sets `bytes` aside as soon as they fit. However small the room, a quarter of it has to do.
+    pub(crate) async fn wait_for(self: &Arc<Self>, bytes: usize) -> Reserved {
+        let bytes = bytes.min(self.bytes / 4);
+        loop {
+            // Registered before asking, so that no change in between is missed.
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let fits = |used: usize| (used == 0 || used + bytes <= self.bytes).then_some(used + bytes);
+            if self.used.fetch_update(SeqCst, SeqCst, fits).is_ok() {
+                return Reserved { room: Arc::clone(self), bytes };
+            }
+            changed.await;
+        }
+    }
+
     /// Completes when room was given back since this was called.
     pub(crate) fn changed(&self) -> Notified<'_> {
         self.changed.notified()

@@ -111,7 +111,7 @@ async fn rest_of(client: &Client, cut: &Cut) -> Result<Option<Rest>, RequestErro
                 items.clear();
                 continue;
             }
-            Err(RequestError::Api(error)) if error.status == 404 => {
+            Err(RequestError::Api(error)) if error.status == 404 && !error.is_lost_cursor(false) => {
                 tracing::info!(url = %cut.url, %error, "a nested list is gone with its parent; it stays as it was");
                 return Ok(None);
             }

@@ -7,5 +7,3 @@
 pub(crate) mod complete;
 mod scan;
 mod splice;
-
-pub(crate) use complete::complete_page;

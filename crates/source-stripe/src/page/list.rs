@@ -37,6 +37,42 @@ pub(crate) struct Page {
     pub(crate) next: Option<String>,
 }
 
+/// A page that grows object by object.
+#[derive(Debug, Default)]
+pub(crate) struct PageBuilder {
+    text: Vec<u8>,
+    objects: Vec<Object>,
+}
+
+impl PageBuilder {
+    /// Adds an object with its stamp; refuses what is no object, and what has no id.
+    pub(crate) fn push(&mut self, item: &str, stamp: Option<&Stamp>) -> Result<(), Unexpected> {
+        if !item.starts_with('{') {
+            return Err(Unexpected("the list holds something that is not an object".to_owned()));
+        }
+        let object = append(item, stamp, &mut self.text);
+        if object.id.is_none() {
+            return Err(Unexpected("an object has no `id`, so that it cannot be stored".to_owned()));
+        }
+        self.objects.push(object);
+        Ok(())
+    }
+
+    /// Number of objects so far.
+    pub(crate) fn count(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// The page, as a last one.
+    pub(crate) fn finish(mut self) -> Page {
+        // Bodies laid out over many lines shrink; the memory counts for as long as a record lives.
+        if self.text.capacity() - self.text.len() > self.text.len() / 8 {
+            self.text.shrink_to_fit();
+        }
+        Page { text: self.text.into(), objects: self.objects, replaced: BTreeMap::new(), next: None }
+    }
+}
+
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
@@ -116,24 +152,13 @@ fn page_token(url: &str) -> Option<String> {
 
 impl Page {
     fn of(items: &[&RawValue], body: usize, stamp: Option<&Stamp>) -> Result<Page, Unexpected> {
-        // Each object grows by its stamp of about 60 bytes and shrinks by its white space.
-        let mut text = Vec::with_capacity(body + items.len() * 80);
-        let mut objects = Vec::with_capacity(items.len());
-        for item in items {
-            if !item.get().starts_with('{') {
-                return Err(Unexpected("the list holds something that is not an object".to_owned()));
-            }
-            let object = append(item.get(), stamp, &mut text);
-            if object.id.is_none() {
-                return Err(Unexpected("an object has no `id`, so that it cannot be stored".to_owned()));
-            }
-            objects.push(object);
-        }
-        // Bodies laid out over many lines shrink; the memory counts for as long as a record lives.
-        if text.capacity() - text.len() > text.len() / 8 {
-            text.shrink_to_fit();
-        }
-        Ok(Page { text: text.into(), objects, replaced: BTreeMap::new(), next: None })
+        let mut page = PageBuilder {
+            // Each object grows by its stamp of about 60 bytes and shrinks by its white space.
+            text: Vec::with_capacity(body + items.len() * 80),
+            objects: Vec::with_capacity(items.len()),
+        };
+        items.iter().try_for_each(|item| page.push(item.get(), stamp))?;
+        Ok(page.finish())
     }
 
     /// What the planner needs to know.

@@ -3,5 +3,5 @@
 mod list;
 mod object;
 
-pub(crate) use list::{Page, Shape, Unexpected, read_page, read_plain_page};
+pub(crate) use list::{Page, PageBuilder, Shape, Unexpected, read_page, read_plain_page};
 pub(crate) use object::Stamp;

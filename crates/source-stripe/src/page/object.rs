@@ -7,8 +7,8 @@ use protocol::Timestamp;
 /// What is added to every object.
 #[derive(Debug, Clone)]
 pub(crate) struct Stamp {
-    /// `"_account_id":"acct_…"`, ready to be copied.
-    account_member: String,
+    /// `"_account_id":"acct_…"` and what follows, ready to be copied.
+    members: String,
     /// Version of objects that do not say when they were updated, in unix seconds.
     read_at: i64,
 }
@@ -16,7 +16,13 @@ pub(crate) struct Stamp {
 impl Stamp {
     pub(crate) fn new(account_id: &str, read_at: i64) -> Stamp {
         let account = serde_json::Value::from(account_id);
-        Stamp { account_member: format!("\"_account_id\":{account}"), read_at }
+        Stamp { members: format!("\"_account_id\":{account}"), read_at }
+    }
+
+    /// The stamp for rows that exist only under the object called `parent`.
+    pub(crate) fn under(&self, parent: &str) -> Stamp {
+        let parent = serde_json::Value::from(parent);
+        Stamp { members: format!("{},\"_parent_id\":{parent}", self.members), read_at: self.read_at }
     }
 }
 
@@ -124,7 +130,7 @@ pub(super) fn append(text: &str, stamp: Option<&Stamp>, out: &mut Vec<u8>) -> Ob
     out.extend_from_slice(b"\"_updated_at\":");
     out.extend_from_slice(itoa::Buffer::new().format(updated.unwrap_or(stamp.read_at)).as_bytes());
     out.push(b',');
-    out.extend_from_slice(stamp.account_member.as_bytes());
+    out.extend_from_slice(stamp.members.as_bytes());
     out.push(b'}');
     object.end = out.len();
     object
@@ -161,7 +167,7 @@ fn key(quoted: &[u8]) -> Key {
         b"created" => Key::Created,
         b"updated" => Key::Updated,
         b"deleted" => Key::Deleted,
-        b"_updated_at" | b"_account_id" => Key::Stamp,
+        b"_updated_at" | b"_account_id" | b"_parent_id" => Key::Stamp,
         _ => Key::Other,
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Lane {
     pub(crate) endpoints: Vec<Arc<str>>,
     /// Whether the stream is still being read.
     pub(crate) open: bool,
+    /// Whether what was asked for has to be worked off first.
+    pub(crate) paused: bool,
 }
 
 /// What to do next.
@@ -80,7 +82,7 @@ fn heaviest(
     soonest: &mut Option<Duration>,
 ) -> Option<usize> {
     let mut heaviest = None;
-    for (index, lane) in lanes.iter().enumerate().filter(|(_, lane)| lane.open) {
+    for (index, lane) in lanes.iter().enumerate().filter(|(_, lane)| lane.open && !lane.paused) {
         let Some(weight) = lane.planner.split_weight() else { continue };
         let Some(endpoint) = lane.endpoints.first() else { continue };
         match limiter.would_admit(endpoint, now) {
@@ -97,7 +99,7 @@ fn heaviest(
 impl Lane {
     /// The list that the next request of this lane would ask.
     fn idle_pass(&self) -> Option<usize> {
-        if self.open { self.planner.idle_pass() } else { None }
+        if self.open && !self.paused { self.planner.idle_pass() } else { None }
     }
 }
 
@@ -114,7 +116,7 @@ mod tests {
         let part =
             Part { pass: 0, label: None, window: WINDOW, cursor: None, windowed: true, stop_below: None };
         let planner = Planner::new(vec![part], 100, None);
-        Lane { planner, endpoints: vec![path.into()], open: true }
+        Lane { planner, endpoints: vec![path.into()], open: true, paused: false }
     }
 
     fn arrive(lane: &mut Lane, request: &Request) {

@@ -94,7 +94,7 @@ pub(super) fn run(world: &World, parts: Vec<Part>, limits: Limits, latency: Dura
     let mut limiter = Limiter::new(limits, Duration::ZERO);
     let endpoint: Arc<str> = Arc::from("/v1/charges");
     let planner = Planner::new(parts, 100, None);
-    let mut lanes = [Lane { planner, endpoints: vec![Arc::clone(&endpoint)], open: true }];
+    let mut lanes = [Lane { planner, endpoints: vec![Arc::clone(&endpoint)], open: true, paused: false }];
     let mut under_way: BinaryHeap<Reverse<(Duration, Duration, usize)>> = BinaryHeap::new();
     let mut asked: Vec<Option<Request>> = Vec::new();
     let (mut now, mut last) = (Duration::ZERO, 0);

@@ -88,3 +88,15 @@ pub fn origins(table: &str) -> impl Iterator<Item = &'static ChildStream> {
 pub fn children_of(parent: &str) -> impl Iterator<Item = &'static ChildStream> {
     CHILD_STREAMS.iter().filter(move |child| child.parent == parent)
 }
+
+/// Whether rows of `table` at `api_version` can have an id that rows under another parent have too: they are
+/// told apart by their parent.
+pub fn shares_ids(table: &str, api_version: &str) -> bool {
+    match table {
+        // Named for what they are, e.g. `card_payments`.
+        "capability" => true,
+        // Lines of a subscription had the subscription's id, on every invoice.
+        "line_item" => api_version < "2019-12-03",
+        _ => false,
+    }
+}

@@ -1,0 +1,88 @@
+//! What one request of a plan brings: the rows of a page, those that lie in its objects, and those under them.
+
+use crate::children::{ChildRows, Feed, Reading, rows_of};
+use crate::client::Received;
+use crate::failure::RequestError;
+use crate::lane::Follower;
+use crate::limit::Admission;
+use crate::nested;
+use crate::page::{Page, Stamp, Unexpected, read_page};
+use crate::passes::Pass;
+use crate::plan::{PageFacts, Request};
+use crate::retry::PATIENT;
+use crate::room::Reserved;
+
+/// Rows to emit once a page arrived, and what the planner needs to know of it.
+#[derive(Debug)]
+pub(crate) struct Brought {
+    pub(crate) facts: PageFacts,
+    /// Bytes of the page itself.
+    pub(crate) page_bytes: usize,
+    /// Of the stream, then of each of its followers.
+    pub(crate) rows: Vec<ChildRows>,
+}
+
+impl Brought {
+    /// Bytes of all rows.
+    pub(crate) fn bytes(&self) -> usize {
+        self.rows.iter().map(|rows| rows.page.bytes()).sum()
+    }
+}
+
+/// Asks for a page and for all that belongs to it. `reserved` follows the memory that it takes.
+pub(crate) async fn bring(
+    reading: &Reading,
+    pass: &Pass,
+    request: &Request,
+    followers: &[Follower],
+    admission: Admission,
+    reserved: &mut Reserved,
+) -> Result<Brought, RequestError> {
+    let read = |received: &Received| {
+        let stamp = Stamp::new(&reading.account_id, received.date);
+        let page = read_page(&received.body, pass.shape, &stamp)?;
+        if page.next.is_some() && !pass.takes_cursor() {
+            return Err(Unexpected("there are more objects, and the list cannot be paged".to_owned()));
+        }
+        if page.next.is_some() && page.next == request.cursor {
+            return Err(Unexpected("the page ends with the object it should begin after".to_owned()));
+        }
+        Ok((page, stamp))
+    };
+    let client = &reading.client;
+    let (mut page, stamp) = client.fetch(&pass.get(request), Some(admission), PATIENT, read).await?;
+    let facts = page.facts();
+    if let Some(Feed::Under(under)) = &pass.feed {
+        let page_bytes = page.bytes();
+        let parents = living(&page);
+        drop(page);
+        reserved.set(parents.iter().map(String::len).sum());
+        reading.read(under, parents).await?;
+        return Ok(Brought { facts, page_bytes, rows: Vec::new() });
+    }
+    nested::complete::complete_page(client, &mut page, |bytes| reserved.set(bytes)).await?;
+    let page_bytes = page.bytes();
+    let in_lists = |property: &str| {
+        rows_of(&page, property, &stamp).map_err(|Unexpected(problem)| {
+            RequestError::NoAnswer(format!("GET {} answered 200, but {problem}", pass.path))
+        })
+    };
+    let mut rows = Vec::with_capacity(1 + followers.len());
+    for follower in followers {
+        rows.push(in_lists(&follower.property)?);
+    }
+    let own = match &pass.feed {
+        Some(Feed::Nested { property, .. }) => in_lists(property)?,
+        _ => ChildRows::of_page(page),
+    };
+    rows.insert(0, own);
+    Ok(Brought { facts, page_bytes, rows })
+}
+
+/// The ids of the objects of a page that are not deleted.
+fn living(page: &Page) -> Vec<String> {
+    let is_living = |(index, id): (usize, &str)| {
+        page.record(index).filter(|(_, deleted)| !deleted).map(|_| id.to_owned())
+    };
+    page.ids().enumerate().filter_map(is_living).collect()
+}

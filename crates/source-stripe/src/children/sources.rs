@@ -1,0 +1,126 @@
+//! Which lists of which parents fill a child table.
+
+use std::sync::Arc;
+
+use stripe_openapi::knowledge::children::{Origin, origins};
+use stripe_openapi::knowledge::lists::{self, Remedy};
+use stripe_openapi::{Catalog, ChildList, ListEndpoint, ListStyle, Resource};
+
+use super::under::Under;
+use crate::page::Shape;
+
+/// How the rows of a child table are had from the rows of its parent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Feed {
+    /// They are in this nested list of each parent.
+    Nested {
+        property: Arc<str>,
+        /// Whether parents have the list only if the request expands it.
+        on_request: bool,
+    },
+    /// They are listed under each parent.
+    Under(Arc<Under>),
+}
+
+/// A parent of a child table.
+#[derive(Debug, Clone)]
+pub(crate) struct Parent<'c> {
+    pub(crate) resource: &'c Resource,
+    pub(crate) list: &'c ListEndpoint,
+    pub(crate) feed: Feed,
+}
+
+/// The parents that fill `resource` at the version of `catalog`: of a table without a list of its own all that
+/// are known, of one with a list those whose child lists show what its own hides (fidelity C2).
+pub(crate) fn parents_of<'c>(catalog: &'c Catalog, resource: &'c Resource) -> Vec<Parent<'c>> {
+    let hidden_under = |parent: &str| {
+        lists::hidden_rows(&resource.table).any(|hidden| matches!(hidden.remedy, Remedy::ListUnder(under) if under == parent))
+    };
+    let own_list = resource.list.is_some();
+    origins(&resource.table)
+        .filter(|origin| !own_list || hidden_under(origin.parent))
+        .filter_map(|origin| {
+            let parent = catalog.resource(origin.parent)?;
+            let list = parent.list.as_ref()?;
+            let feed = match origin.origin {
+                // Nested lists are no part of a list's answer where they would have to be expanded, and the child
+                // list is the same at the same price.
+                Origin::Nested(property) if !own_list => nested(catalog, resource, parent, property)?,
+                Origin::Nested(property) => {
+                    under(resource, parent, own_list, |path| path.ends_with(&format!("/{property}")))?
+                }
+                Origin::List(path) => under(resource, parent, own_list, |own| shape(own) == shape(path))?,
+            };
+            Some(Parent { resource: parent, list, feed })
+        })
+        .collect()
+}
+
+/// Whether the rows of the table can be had at all.
+pub(crate) fn can_be_filled(catalog: &Catalog, resource: &Resource) -> bool {
+    resource.list.is_some() || !parents_of(catalog, resource).is_empty()
+}
+
+/// Whether the stream is filled from the list of connected accounts, which may be older than the account that
+/// they are connected to.
+pub(crate) fn lists_accounts(catalog: &Catalog, resource: &Resource) -> bool {
+    let account = |resource: &Resource| resource.table == "account";
+    account(resource) || parents_of(catalog, resource).iter().any(|parent| account(parent.resource))
+}
+
+/// The one parent whose plain objects hold all rows of the table, and the property that holds them.
+pub(crate) fn within<'c>(catalog: &'c Catalog, resource: &'c Resource) -> Option<(&'c str, Arc<str>)> {
+    let parents = parents_of(catalog, resource);
+    match &parents[..] {
+        [Parent { resource: parent, feed: Feed::Nested { property, on_request: false }, .. }]
+            if resource.list.is_none() =>
+        {
+            Some((&parent.table, Arc::clone(property)))
+        }
+        _ => None,
+    }
+}
+
+fn nested(catalog: &Catalog, resource: &Resource, parent: &Resource, property: &str) -> Option<Feed> {
+    let list = parent.nested_list(property)?;
+    (list.item_table.as_deref() == Some(resource.table.as_str())).then(|| Feed::Nested {
+        property: property.into(),
+        on_request: lists::is_nested_on_request(&parent.table, property, &catalog.api_version),
+    })
+}
+
+fn under(
+    resource: &Resource,
+    parent: &Resource,
+    plain: bool,
+    is_it: impl Fn(&str) -> bool,
+) -> Option<Feed> {
+    let of_parent = |list: &&ChildList| list.parent_table.as_deref() == Some(parent.table.as_str());
+    let list = resource.child_lists.iter().filter(of_parent).find(|list| is_it(&list.list.path))?;
+    let holes = list.list.path.matches('{').count();
+    let parent_only = list.further_required().next().is_none() && holes == usize::from(list.parent_in_path());
+    parent_only.then(|| Feed::Under(Arc::new(of_list(list, plain))))
+}
+
+fn of_list(child: &ChildList, plain: bool) -> Under {
+    let list = &child.list;
+    let is_v1 = list.style == ListStyle::V1;
+    Under {
+        path: list.path.as_str().into(),
+        parameter: (!child.parent_in_path()).then(|| child.parent_parameter.clone()),
+        shape: if is_v1 { Shape::V1 } else { Shape::V2 },
+        takes_limit: list.takes("limit"),
+        takes_cursor: list.takes(if is_v1 { "starting_after" } else { "page" }),
+        always: lists::always_sent(&list.path)
+            .filter(|(name, _)| list.takes(name))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        names_parent: !plain,
+    }
+}
+
+/// A path without the names of its holes, which differ between versions.
+fn shape(path: &str) -> String {
+    let segments = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+    segments.collect::<Vec<&str>>().join("/")
+}
