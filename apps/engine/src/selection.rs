@@ -47,7 +47,8 @@ impl ConfiguredCatalogs {
     }
 }
 
-/// Builds the catalogs. An empty selection means every stream; an unknown name is an error.
+/// Builds the catalogs. An empty selection means every stream, but for those that the source says are costly
+/// (metadata `selected_by_default: false`); an unknown name is an error.
 pub fn configure(
     discovered: &CatalogMessage,
     selections: &[StreamSelection],
@@ -64,7 +65,7 @@ pub fn configure(
     let mut streams = Vec::new();
     for stream in &discovered.streams {
         let selection = selections.iter().find(|selection| *selection.name == *stream.name);
-        if selection.is_some() || selections.is_empty() {
+        if selection.is_some() || (selections.is_empty() && is_default(stream)) {
             streams.push(configured(stream, selection));
         }
     }
@@ -73,6 +74,12 @@ pub fn configure(
         source: ConfiguredCatalog { streams },
         destination: ConfiguredCatalog { streams: narrowed },
     })
+}
+
+/// Whether a stream is synced where the user names none.
+pub fn is_default(stream: &Stream) -> bool {
+    let said = stream.metadata.as_ref().and_then(|metadata| metadata.get("selected_by_default")?.as_bool());
+    said.unwrap_or(true)
 }
 
 fn configured(stream: &Stream, selection: Option<&StreamSelection>) -> ConfiguredStream {
@@ -161,6 +168,18 @@ mod tests {
         assert_eq!(catalogs.source, catalogs.destination);
         assert_eq!(catalogs.source.streams[0].supports_time_range, None);
         assert_eq!(catalogs.source.streams[1].supports_time_range, Some(false));
+    }
+
+    #[test]
+    fn costly_streams_are_synced_only_if_named() {
+        let mut offered = offered();
+        let costly = json!({"selected_by_default": false}).as_object().cloned();
+        offered.streams[1].metadata = costly;
+        let names = |selections: &[StreamSelection]| -> Vec<String> {
+            configure(&offered, selections).unwrap().names().map(str::to_owned).collect()
+        };
+        assert_eq!(names(&[]), ["customer", "payment_intent"]);
+        assert_eq!(names(&[select("charge")]), ["charge"]);
     }
 
     #[test]

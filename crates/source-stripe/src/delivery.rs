@@ -18,7 +18,7 @@ pub(crate) enum Delivery {
     Failed(ConnectorError),
 }
 
-/// The records of a page, and what is to be said after the last of them.
+/// The records of a page.
 #[derive(Debug)]
 pub(crate) struct Delivered {
     pub(crate) stream: Arc<str>,
@@ -26,7 +26,6 @@ pub(crate) struct Delivered {
     /// How many of the page's objects to emit.
     pub(crate) keep: usize,
     pub(crate) emitted_at: Timestamp,
-    pub(crate) after: Vec<Message>,
     /// Held until the last record is pulled.
     pub(crate) _reserved: Reserved,
 }
@@ -42,10 +41,7 @@ where
     let begin = async move {
         let (sender, receiver) = mpsc::unbounded_channel();
         let task = AbortOnDropHandle::new(tokio::spawn(drive(sender)));
-        stream::unfold(
-            Pull { receiver, task: Some(task), current: None, after: Vec::new().into_iter() },
-            Pull::next,
-        )
+        stream::unfold(Pull { receiver, task: Some(task), current: None }, Pull::next)
     };
     stream::once(begin).flatten().boxed()
 }
@@ -55,7 +51,6 @@ struct Pull {
     task: Option<AbortOnDropHandle<()>>,
     /// The page being emitted, and its next record.
     current: Option<(Delivered, usize)>,
-    after: std::vec::IntoIter<Message>,
 }
 
 impl Pull {
@@ -70,12 +65,7 @@ impl Pull {
                     let record = Record { stream, data, deleted, emitted_at: delivered.emitted_at };
                     return Some((Ok(Payload::Record(record).into()), self));
                 }
-                if let Some((delivered, _)) = self.current.take() {
-                    self.after = delivered.after.into_iter();
-                }
-            }
-            if let Some(message) = self.after.next() {
-                return Some((Ok(message), self));
+                self.current = None;
             }
             match self.receiver.recv().await {
                 Some(Delivery::Message(message)) => return Some((Ok(message), self)),

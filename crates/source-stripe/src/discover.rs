@@ -2,11 +2,18 @@
 
 use protocol::{CatalogMessage, Message, Payload, Stream};
 use serde_json::{Map, Value, json};
+use stripe_openapi::knowledge::children::shares_ids;
 use stripe_openapi::{Catalog, ListEndpoint, Resource, projection};
 
-/// The `catalog` message: one stream for each list that needs no parent.
+use crate::children::{self, Feed};
+
+/// The `catalog` message: one stream for each list that needs no parent, then one for each table that is filled
+/// from the rows of others.
 pub(crate) fn catalog_message(catalog: &Catalog, account_id: &str) -> Message {
-    let streams = catalog.listable().map(|(resource, list)| stream(resource, list, account_id)).collect();
+    let own = catalog.listable().map(|(resource, list)| stream(resource, list, account_id));
+    let children = catalog.resources.iter().filter(|resource| resource.list.is_none());
+    let children = children.filter_map(|resource| child_stream(catalog, resource, account_id));
+    let streams = own.chain(children).collect();
     Payload::Catalog(CatalogMessage { streams }).into()
 }
 
@@ -28,6 +35,30 @@ fn stream(resource: &Resource, list: &ListEndpoint, account_id: &str) -> Stream 
         metadata: Some(metadata),
         soft_delete_field: None,
     }
+}
+
+/// The stream of a table whose rows exist only under those of others.
+fn child_stream(catalog: &Catalog, resource: &Resource, account_id: &str) -> Option<Stream> {
+    let parents = children::parents_of(catalog, resource);
+    let first = parents.first()?;
+    let mut stream = stream(resource, first.list, account_id);
+    let properties = stream.json_schema.as_mut().and_then(|schema| schema.get_mut("properties"));
+    if let Some(properties) = properties.and_then(Value::as_object_mut) {
+        properties.insert("_parent_id".to_owned(), json!({"type": "string"}));
+    }
+    if shares_ids(&resource.table, &catalog.api_version) {
+        stream.primary_key.push(vec!["_parent_id".to_owned()]);
+    }
+    let metadata = stream.metadata.get_or_insert_default();
+    let names: Vec<&str> = parents.iter().map(|parent| parent.resource.table.as_str()).collect();
+    let nested = parents.iter().all(|parent| matches!(parent.feed, Feed::Nested { .. }));
+    metadata.insert("parents".to_owned(), names.clone().into());
+    metadata.insert("origin".to_owned(), if nested { "nested" } else { "list" }.into());
+    if !nested {
+        metadata.insert("selected_by_default".to_owned(), false.into());
+        metadata.insert("cost".to_owned(), format!("a request for each {}", names.join(" and ")).into());
+    }
+    Some(stream)
 }
 
 #[cfg(test)]
@@ -52,6 +83,36 @@ mod tests {
                 assert_eq!(schema["properties"]["_account_id"]["enum"], json!(["acct_1"]), "{version}");
             }
         }
+    }
+
+    #[test]
+    fn children_tell_their_parents_and_what_they_cost() {
+        let streams = streams(embedded::newest_version());
+        let child = |name: &str| streams.iter().find(|stream| &*stream.name == name).unwrap();
+        let items = child("subscription_item");
+        assert_eq!(
+            items.json_schema.as_ref().unwrap()["properties"]["_parent_id"],
+            json!({"type": "string"})
+        );
+        assert_eq!(items.primary_key, [["id"], ["_account_id"]]);
+        let metadata = items.metadata.as_ref().unwrap();
+        assert_eq!((&metadata["origin"], &metadata["parents"]), (&json!("nested"), &json!(["subscription"])));
+        assert!(!metadata.contains_key("selected_by_default"));
+        let persons = child("person").metadata.as_ref().unwrap();
+        assert_eq!((&persons["origin"], &persons["selected_by_default"]), (&json!("list"), &json!(false)));
+        assert_eq!(persons["cost"], "a request for each account");
+        assert_eq!(child("capability").primary_key.len(), 3);
+        assert!(streams.iter().all(|stream| &*stream.name != "tax_calculation_line_item"));
+    }
+
+    #[test]
+    fn lines_of_old_versions_are_told_apart_by_their_invoice() {
+        let line = |version: &str| {
+            let streams = streams(version);
+            streams.into_iter().find(|stream| &*stream.name == "line_item").map(|line| line.primary_key.len())
+        };
+        assert_eq!(line("2019-11-05"), Some(3));
+        assert_eq!(line("2019-12-03"), Some(2));
     }
 
     #[test]

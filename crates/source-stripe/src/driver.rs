@@ -218,7 +218,7 @@ impl Driver {
             return Ok(());
         }
         let keep = page.count();
-        self.tell_page(&Arc::clone(&self.streams[lane].name), page, keep, Vec::new(), reserved)
+        self.tell_page(&Arc::clone(&self.streams[lane].name), page, keep, reserved)
     }
 
     async fn take(&mut self, fetched: Fetched) -> Result<(), Over> {
@@ -260,26 +260,18 @@ impl Driver {
         for (name, rows) in names.iter().zip(brought.rows) {
             let keep = rows.of_first(progress.keep);
             let reserved = self.room.reserve(rows.page.bytes());
-            self.tell_page(name, rows.page, keep, Vec::new(), reserved)?;
+            self.tell_page(name, rows.page, keep, reserved)?;
         }
         drop(reserved);
         self.say_all(after)
     }
 
-    fn tell_page(
-        &self,
-        stream: &Arc<str>,
-        page: Page,
-        keep: usize,
-        after: Vec<Message>,
-        reserved: Reserved,
-    ) -> Result<(), Over> {
+    fn tell_page(&self, stream: &Arc<str>, page: Page, keep: usize, reserved: Reserved) -> Result<(), Over> {
         self.tell(Delivery::Page(Delivered {
             stream: Arc::clone(stream),
             page,
             keep,
             emitted_at: Timestamp::now(),
-            after,
             _reserved: reserved,
         }))
     }

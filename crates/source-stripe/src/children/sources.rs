@@ -34,7 +34,8 @@ pub(crate) struct Parent<'c> {
 /// are known, of one with a list those whose child lists show what its own hides (fidelity C2).
 pub(crate) fn parents_of<'c>(catalog: &'c Catalog, resource: &'c Resource) -> Vec<Parent<'c>> {
     let hidden_under = |parent: &str| {
-        lists::hidden_rows(&resource.table).any(|hidden| matches!(hidden.remedy, Remedy::ListUnder(under) if under == parent))
+        lists::hidden_rows(&resource.table)
+            .any(|hidden| matches!(hidden.remedy, Remedy::ListUnder(under) if under == parent))
     };
     let own_list = resource.list.is_some();
     origins(&resource.table)
@@ -89,12 +90,7 @@ fn nested(catalog: &Catalog, resource: &Resource, parent: &Resource, property: &
     })
 }
 
-fn under(
-    resource: &Resource,
-    parent: &Resource,
-    plain: bool,
-    is_it: impl Fn(&str) -> bool,
-) -> Option<Feed> {
+fn under(resource: &Resource, parent: &Resource, plain: bool, is_it: impl Fn(&str) -> bool) -> Option<Feed> {
     let of_parent = |list: &&ChildList| list.parent_table.as_deref() == Some(parent.table.as_str());
     let list = resource.child_lists.iter().filter(of_parent).find(|list| is_it(&list.list.path))?;
     let holes = list.list.path.matches('{').count();

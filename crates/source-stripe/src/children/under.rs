@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, TryStreamExt};
 use tokio::sync::mpsc;
 
 use crate::client::{Client, Get, Received};
@@ -103,7 +103,9 @@ impl Reading {
                 let stamp = if under.names_parent { stamp.under(parent) } else { stamp };
                 let page = read_page(&received.body, under.shape, &stamp)?;
                 if page.next.is_some() && (!under.takes_cursor || page.next == cursor) {
-                    return Err(Unexpected("there are more objects, and the list cannot be paged".to_owned()));
+                    return Err(Unexpected(
+                        "there are more objects, and the list cannot be paged".to_owned(),
+                    ));
                 }
                 Ok(page)
             };

@@ -152,7 +152,7 @@ async fn empty_streams_are_complete() {
     let catalog = newest();
     let account = Account::start(&catalog, simulation(&catalog)).await;
     let said = account.read(account.streams(&[]).await, None).await;
-    assert_eq!(said.ends.len(), catalog.listable().count());
+    assert!(said.ends.len() > catalog.listable().count(), "child streams end too");
     assert!(said.ends.values().all(|end| *end == StreamStatus::Complete), "{:?}", said.ends);
     let remaining = &said.state.streams["charge"];
     assert!(remaining.as_str().ends_with(r#""remaining":[]}"#), "{}", remaining.as_str());

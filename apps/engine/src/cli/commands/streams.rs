@@ -46,7 +46,7 @@ fn choose<'a>(catalog: &'a CatalogMessage, names: &[String]) -> Result<Vec<&'a S
     let configured = engine::configure(catalog, &selections)?;
     let wanted: Vec<&str> = configured.names().collect();
     let mut streams: Vec<&Stream> =
-        catalog.streams.iter().filter(|stream| wanted.contains(&&*stream.name)).collect();
+        catalog.streams.iter().filter(|stream| names.is_empty() || wanted.contains(&&*stream.name)).collect();
     streams.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(streams)
 }
@@ -88,6 +88,12 @@ fn flag(stream: &Stream, name: &str) -> Option<bool> {
     stream.metadata.as_ref()?.get(name)?.as_bool()
 }
 
+/// What a stream costs that is synced only where the user names it.
+fn cost(stream: &Stream) -> Option<&str> {
+    flag(stream, "selected_by_default").filter(|default| !default)?;
+    stream.metadata.as_ref()?.get("cost")?.as_str()
+}
+
 fn described(stream: &Stream) -> Value {
     let columns: Vec<Value> = columns(stream)
         .into_iter()
@@ -98,6 +104,8 @@ fn described(stream: &Stream) -> Value {
         "primary_key": stream.primary_key,
         "supports_time_range": flag(stream, "supports_time_range"),
         "supports_realtime_sync": flag(stream, "supports_realtime_sync"),
+        "selected_by_default": flag(stream, "selected_by_default").unwrap_or(true),
+        "cost": cost(stream),
         "columns": columns,
     })
 }
@@ -114,7 +122,13 @@ fn table(streams: &[&Stream]) -> String {
     for stream in streams {
         let by_time = yes(flag(stream, "supports_time_range"));
         let live = yes(flag(stream, "supports_realtime_sync"));
-        lines.push(format!("{:<width$}  {:>7}  {by_time:<10}  {live}", stream.name, columns(stream).len()));
+        let cost = cost(stream).map(|cost| format!("only if named: {cost}")).unwrap_or_default();
+        let line = format!(
+            "{:<width$}  {:>7}  {by_time:<10}  {live:<6}  {cost}",
+            stream.name,
+            columns(stream).len()
+        );
+        lines.push(line.trim_end().to_owned());
     }
     lines.push(format!(
         "\n{} streams. TIME RANGE: --since and --until narrow it. EVENTS: Stripe tells of changes.",

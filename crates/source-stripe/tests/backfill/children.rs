@@ -1,0 +1,211 @@
+//! Tables whose rows exist only under others equal what the account holds.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use protocol::{Payload, ReadRequest, Source, SourceState, StreamStatus};
+use source_stripe::StripeSource;
+use stripe_openapi::embedded;
+use stripe_simulator::{Fault, FaultRule};
+
+use crate::reading::{Account, Said, newest, simulation};
+
+async fn account_of(tables: &[(&str, u64)]) -> Account {
+    let catalog = newest();
+    let builder = simulation(&catalog).long_lists(10).pretty(true);
+    let builder = tables.iter().fold(builder, |builder, (table, count)| builder.table(table, *count));
+    Account::start(&catalog, builder).await
+}
+
+/// Fails with a few ids where rows and truth differ.
+fn assert_same(what: &str, rows: &BTreeMap<String, String>, truth: &BTreeMap<String, String>) {
+    let missing: Vec<&String> = truth.keys().filter(|id| !rows.contains_key(*id)).collect();
+    let extra: Vec<&String> = rows.keys().filter(|id| !truth.contains_key(*id)).collect();
+    let other: Vec<&String> = rows
+        .iter()
+        .filter(|(id, row)| truth.get(*id).is_some_and(|text| text != *row))
+        .map(|(id, _)| id)
+        .collect();
+    for (kind, ids) in [("missing", missing), ("extra", extra), ("different", other)] {
+        let of = truth.len();
+        assert!(ids.is_empty(), "{what}: {} of {of} {kind}, e.g. {:?}", ids.len(), &ids[..ids.len().min(3)]);
+    }
+}
+
+/// The rows of a stream by id, as a destination would hold them, and the parents they name.
+fn parents_named(said: &Said, stream: &str) -> BTreeMap<String, String> {
+    #[derive(serde::Deserialize)]
+    struct Child {
+        id: String,
+        _parent_id: String,
+    }
+    let records = said.messages.iter().filter_map(|message| match &message.payload {
+        Payload::Record(record) if &*record.stream == stream => Some(&record.data),
+        _ => None,
+    });
+    records
+        .map(|data| {
+            let child: Child = data.read().unwrap();
+            (child.id, child._parent_id)
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_in_nested_lists_come_with_their_parents_for_nothing() {
+    let tables = ["subscription", "invoice", "transfer", "credit_note", "application_fee", "account"];
+    let children = [
+        "subscription_item",
+        "line_item",
+        "transfer_reversal",
+        "credit_note_line_item",
+        "fee_refund",
+        "external_account",
+    ];
+    let account = account_of(&tables.map(|table| (table, 350))).await;
+    let alone = account.read(account.streams(&tables).await, None).await;
+    let cost = account.control().counters().requests;
+    account.control().reset_counters();
+    let said = account.read(account.streams(&[tables, children].concat()).await, None).await;
+    assert_eq!(account.control().counters().requests, cost, "children cost requests of their own");
+    for (table, child) in tables.iter().zip(children) {
+        assert_eq!(said.end_of(child), &StreamStatus::Complete, "{child}");
+        let mut rows = said.rows_of(child);
+        assert!(rows.len() > 50, "{child}: {}", rows.len());
+        assert_eq!(said.rows_of(table), alone.rows_of(table), "{table}");
+        let truth = account.truth(child);
+        rows.retain(|id, text| truth.get(id) != Some(text));
+        assert!(rows.is_empty(), "{child}: {rows:?}");
+        assert_eq!(said.rows_of(child).len(), truth.len(), "{child}");
+        let parents = parents_named(&said, child);
+        assert!(parents.values().all(|parent| said.rows_of(table).contains_key(parent)), "{child}");
+        assert_eq!(said.state.streams[child].as_str(), said.state.streams[*table].as_str(), "{child}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_stream_alone_reads_its_parents_and_says_nothing_of_them() {
+    let account = account_of(&[("subscription", 350)]).await;
+    let said = account.read(account.streams(&["subscription_item"]).await, None).await;
+    assert_eq!(said.rows_of("subscription_item"), account.truth("subscription_item"));
+    assert_eq!(said.rows.len(), 1);
+    // Later the parents are wanted too: what is known of the two differs.
+    let both = account.streams(&["subscription", "subscription_item"]).await;
+    let later = account.read(both, Some(said.state.clone())).await;
+    assert_eq!(later.rows_of("subscription"), account.truth("subscription"));
+    assert_eq!(later.end_of("subscription_item"), &StreamStatus::Complete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_that_must_be_expanded_are_read_beside_their_parents() {
+    let account = account_of(&[("checkout_session", 250), ("payment_link", 120), ("customer", 250)]).await;
+    let names = ["checkout_session", "checkout_session_line_item", "customer", "payment_source"];
+    let said = account.read(account.streams(&names).await, None).await;
+    for name in names {
+        assert_same(&format!("{name}"), &said.rows_of(name), &account.truth(name));
+        assert!(said.rows_of(name).len() > 100, "{name}: {}", said.rows_of(name).len());
+    }
+    assert!(said.rows_of("customer").values().all(|row| !row.contains("\"sources\"")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_that_are_listed_under_each_parent() {
+    let account =
+        account_of(&[("customer", 230), ("account", 120), ("product", 150), ("setup_intent", 150)]).await;
+    let names = ["customer_balance_transaction", "person", "capability", "product_feature", "setup_attempt"];
+    let said = account.read(account.streams(&names).await, None).await;
+    for name in names {
+        assert_eq!(said.end_of(name), &StreamStatus::Complete, "{name}");
+        assert_same(&format!("{name}"), &said.rows_of(name), &account.truth(name));
+        assert!(!said.rows_of(name).is_empty(), "{name} has no rows");
+    }
+    let counters = account.control().counters();
+    let per_customer = counters.requests_to("/v1/customers/{customer}/balance_transactions");
+    assert_eq!(per_customer, 230, "one request for each parent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_a_list_hides_are_read_under_their_parents() {
+    let account = account_of(&[("customer", 130), ("payment_method", 300)]).await;
+    let said = account.read(account.streams(&["payment_method"]).await, None).await;
+    assert_eq!(said.rows_of("payment_method"), account.truth("payment_method"));
+    let counters = account.control().counters();
+    assert_eq!(counters.requests_to("/v1/customers/{customer}/payment_methods"), 130);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_listed_under_parents_is_said_of_the_child_stream_only() {
+    let account = account_of(&[("customer", 120), ("account", 10)]).await;
+    let message = "The provided key 'rk_test_***' does not have the required permissions for this endpoint on account \
+                   'acct_1'. Having the 'rak_person_read' permission would allow this request to continue.";
+    let refused = Fault::Refused { status: 403, message: message.to_owned(), code: None };
+    account.control().add_fault(FaultRule::always("/v1/accounts/*/persons", refused));
+    let said = account
+        .read(account.streams(&["account", "person", "customer_balance_transaction"]).await, None)
+        .await;
+    assert!(matches!(said.end_of("person"), StreamStatus::Skip { .. }), "{:?}", said.end_of("person"));
+    assert_eq!(said.end_of("account"), &StreamStatus::Complete);
+    assert_eq!(said.rows_of("customer_balance_transaction"), account.truth("customer_balance_transaction"));
+}
+
+/// Whatever was said before the last state is not lost by a break at any place.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_read_under_parents_goes_on_from_its_state() {
+    let account = account_of(&[("customer", 520)]).await;
+    let stream = "customer_balance_transaction";
+    let truth = account.truth(stream);
+    for records in [1, 20, truth.len() / 2, truth.len() - 1] {
+        let mut durable = Said::default();
+        let mut state: Option<SourceState> = None;
+        let catalog = account.streams(&[stream]).await;
+        let request = ReadRequest { catalog: catalog.clone(), state: None, input: None };
+        let mut messages = StripeSource::default().read(account.config(), request);
+        // Only what came before the last state is stored by a destination that breaks here.
+        let mut waiting = Vec::new();
+        let mut seen = 0;
+        while seen < records {
+            let message = messages.next().await.unwrap().unwrap();
+            seen += usize::from(matches!(message.payload, Payload::Record(_)));
+            let is_state = matches!(message.payload, Payload::SourceState(_));
+            waiting.push(message);
+            if is_state {
+                waiting.drain(..).for_each(|message| durable.take(message));
+                state = Some(durable.state.clone());
+            }
+        }
+        drop(messages);
+        durable.ends.clear();
+        let rest = account.read(catalog, state).await;
+        durable.absorb(rest);
+        assert_eq!(durable.rows_of(stream), truth, "broken after {records} records");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_versions_have_child_streams_too() {
+    for version in ["2020-08-27", embedded::versions().last().unwrap()] {
+        let catalog = embedded::catalog(version).unwrap();
+        let builder = simulation(&catalog).objects(4_000);
+        let account = Account::start(&catalog, builder).await;
+        let streams = account.streams(&[]).await;
+        let children: Vec<String> = streams
+            .streams
+            .iter()
+            .filter(|stream| {
+                stream.stream.metadata.as_ref().is_some_and(|metadata| metadata.contains_key("parents"))
+            })
+            .map(|stream| stream.stream.name.to_string())
+            .collect();
+        assert!(children.len() >= 5, "{version}: {children:?}");
+        let said = account.read(streams, None).await;
+        for child in &children {
+            assert_eq!(said.end_of(child), &StreamStatus::Complete, "{version} {child}");
+            let (rows, mut truth) = (said.rows_of(child), account.truth(child));
+            if child == "checkout_session_line_item" {
+                // What a quote would bring at once is a preview, and orders have been withdrawn: neither is read.
+                truth.retain(|id, _| rows.contains_key(id));
+            }
+            assert_same(&format!("{version} {child}"), &rows, &truth);
+        }
+    }
+}
