@@ -62,21 +62,21 @@ pub(crate) async fn bring(
     }
     nested::complete::complete_page(client, &mut page, |bytes| reserved.set(bytes)).await?;
     let page_bytes = page.bytes();
-    let in_lists = |property: &str| {
-        rows_of(&page, property, &stamp).map_err(|Unexpected(problem)| {
-            RequestError::NoAnswer(format!("GET {} answered 200, but {problem}", pass.path))
-        })
-    };
-    let mut rows = Vec::with_capacity(1 + followers.len());
-    for follower in followers {
-        rows.push(in_lists(&follower.property)?);
-    }
+    let within = followers.iter().map(|follower| rows_of(&page, &follower.property, &stamp));
+    let mut rows: Vec<ChildRows> =
+        within.collect::<Result<_, _>>().map_err(|problem| no_rows(pass, &problem))?;
     let own = match &pass.feed {
-        Some(Feed::Nested { property, .. }) => in_lists(property)?,
+        Some(Feed::Nested { property, .. }) => {
+            rows_of(&page, property, &stamp).map_err(|problem| no_rows(pass, &problem))?
+        }
         _ => ChildRows::of_page(page),
     };
     rows.insert(0, own);
     Ok(Brought { facts, page_bytes, rows })
+}
+
+fn no_rows(pass: &Pass, Unexpected(problem): &Unexpected) -> RequestError {
+    RequestError::NoAnswer(format!("GET {} answered 200, but {problem}", pass.path))
 }
 
 /// The ids of the objects of a page that are not deleted.

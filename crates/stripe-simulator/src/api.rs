@@ -34,7 +34,9 @@ pub(crate) fn answer(
         }
         Endpoint::Children { table, list, family, parent_parameter, parent_in_path } => {
             let named = if *parent_in_path { None } else { Some(parent_parameter.as_str()) };
-            let ask = query::read(query, list, world, *table, named)?;
+            let mut ask = query::read(query, list, world, *table, named)?;
+            // What only the table's own list leaves out is seen under the parent.
+            ask.hidden.retain(|rule| rule.unless.is_some());
             let id = match named {
                 Some(name) => query.get(name).unwrap_or_default(),
                 None => values.last().copied().unwrap_or_default(),
