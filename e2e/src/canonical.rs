@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::value::RawValue;
 
 /// What the engine adds to an object, and Stripe does not know.
-const STAMPS: &[&str] = &["_updated_at", "_account_id"];
+const STAMPS: &[&str] = &["_updated_at", "_account_id", "_parent_id"];
 
 /// The `id` of an object, and a hash of what the object means without the engine's stamps.
 pub fn identify(text: &[u8]) -> Result<(String, u64)> {

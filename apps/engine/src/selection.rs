@@ -77,7 +77,7 @@ pub fn configure(
 }
 
 /// Whether a stream is synced where the user names none.
-pub fn is_default(stream: &Stream) -> bool {
+fn is_default(stream: &Stream) -> bool {
     let said = stream.metadata.as_ref().and_then(|metadata| metadata.get("selected_by_default")?.as_bool());
     said.unwrap_or(true)
 }
