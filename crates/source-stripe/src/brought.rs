@@ -16,6 +16,8 @@ use crate::room::Reserved;
 #[derive(Debug)]
 pub(crate) struct Brought {
     pub(crate) facts: PageFacts,
+    /// The second up to whose end the page shows all changes.
+    pub(crate) version: i64,
     /// Bytes of the page itself.
     pub(crate) page_bytes: usize,
     /// Of the stream, then of each of its followers.
@@ -39,7 +41,7 @@ pub(crate) async fn bring(
     reserved: &mut Reserved,
 ) -> Result<Brought, RequestError> {
     let read = |received: &Received| {
-        let stamp = Stamp::new(&reading.account_id, received.date);
+        let stamp = Stamp::new(&reading.account_id, received.as_of);
         let page = read_page(&received.body, pass.shape, &stamp)?;
         if page.next.is_some() && !pass.takes_cursor() {
             return Err(Unexpected("there are more objects, and the list cannot be paged".to_owned()));
@@ -52,13 +54,14 @@ pub(crate) async fn bring(
     let client = &reading.client;
     let (mut page, stamp) = client.fetch(&pass.get(request), Some(admission), PATIENT, read).await?;
     let facts = page.facts();
+    let version = stamp.version();
     if let Some(Feed::Under(under)) = &pass.feed {
         let page_bytes = page.bytes();
         let parents = living(&page);
         drop(page);
         reserved.set(parents.iter().map(String::len).sum());
         reading.read(under, parents).await?;
-        return Ok(Brought { facts, page_bytes, rows: Vec::new() });
+        return Ok(Brought { facts, version, page_bytes, rows: Vec::new() });
     }
     nested::complete::complete_page(client, &mut page, |bytes| reserved.set(bytes)).await?;
     let page_bytes = page.bytes();
@@ -72,7 +75,7 @@ pub(crate) async fn bring(
         _ => ChildRows::of_page(page),
     };
     rows.insert(0, own);
-    Ok(Brought { facts, page_bytes, rows })
+    Ok(Brought { facts, version, page_bytes, rows })
 }
 
 fn no_rows(pass: &Pass, Unexpected(problem): &Unexpected) -> RequestError {

@@ -1,7 +1,7 @@
 //! The HTTP edge: one GET, its answer, and its repetitions.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use protocol::ConnectorError;
@@ -14,6 +14,7 @@ use crate::failure::{ApiError, RequestError, with_causes};
 use crate::limit::{Admission, Answer, Gate};
 use crate::page::Unexpected;
 use crate::retry::{self, Failure};
+use crate::stripe_clock::{StripeClock, as_of};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -26,6 +27,7 @@ pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
     gate: Arc<Gate>,
+    clock: StripeClock,
 }
 
 /// A GET request.
@@ -46,8 +48,8 @@ impl Get {
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) body: Bytes,
-    /// When Stripe answered, in unix seconds, by its clock.
-    pub(crate) date: i64,
+    /// The last unix second, by Stripe's clock, whose changes the answer is certain to show.
+    pub(crate) as_of: i64,
 }
 
 /// One attempt that failed.
@@ -83,11 +85,16 @@ impl Client {
         let http = builder
             .build()
             .map_err(|error| ConnectorError::internal(format!("no HTTP client: {}", with_causes(&error))))?;
-        Ok(Client { http, base: access.base_url.clone(), gate })
+        Ok(Client { http, base: access.base_url.clone(), gate, clock: StripeClock::default() })
     }
 
     pub(crate) fn gate(&self) -> &Arc<Gate> {
         &self.gate
+    }
+
+    /// What Stripe's clock says: unix seconds. This machine's, until Stripe has answered once.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now(jiff::Timestamp::now().as_second())
     }
 
     /// Sends `get`, and up to `retries` times again after a failure that may pass, until `read` takes the
@@ -152,9 +159,14 @@ impl Client {
             failure: Failure::Network,
             retry_after: None,
         };
+        let sent = Instant::now();
         let response = self.http.get(self.url(get)).send().await.map_err(unanswered)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
+        let local = jiff::Timestamp::now().as_second();
+        let date = header(&headers, DATE.as_str()).and_then(http_date);
+        let date = self.clock.answered(date, local);
+        let as_of = as_of(date, sent.elapsed());
         let retry_after = header(&headers, RETRY_AFTER.as_str())
             .and_then(|seconds| seconds.parse::<f64>().ok())
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -167,8 +179,7 @@ impl Client {
         }
         let body = body.map_err(unanswered)?;
         if status == 200 {
-            let date = header(&headers, DATE.as_str()).and_then(http_date);
-            return Ok(Received { body, date: date.unwrap_or_else(|| jiff::Timestamp::now().as_second()) });
+            return Ok(Received { body, as_of });
         }
         let should_retry = match header(&headers, "stripe-should-retry") {
             Some("true") => Some(true),
@@ -176,7 +187,7 @@ impl Client {
             _ => None,
         };
         Err(Attempt {
-            error: RequestError::Api(ApiError::read(path, status, &headers, &body)),
+            error: RequestError::Api(ApiError::read(path, status, &headers, &body).as_of(as_of)),
             failure: Failure::Status { status, should_retry },
             retry_after,
         })

@@ -17,7 +17,8 @@ pub(crate) async fn list(client: &Client) -> Result<Vec<String>, RequestError> {
     loop {
         let mut query = vec![("limit".to_owned(), "100".to_owned())];
         query.extend(after.take().map(|id| ("starting_after".to_owned(), id)));
-        let read = |received: &Received| read_page(&received.body, Shape::V1, &Stamp::new("", received.date));
+        let read =
+            |received: &Received| read_page(&received.body, Shape::V1, &Stamp::new("", received.as_of));
         let page = match client.fetch(&Get { path: Arc::clone(&path), query }, None, PATIENT, read).await {
             Ok(page) => page,
             // A clock was deleted between two pages: begin anew, they are few.

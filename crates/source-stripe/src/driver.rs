@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::account;
 use crate::brought::{Brought, bring};
-use crate::children::{Arrived, Reading};
+use crate::children::{Arrived, Reading, Sweep};
 use crate::client::Client;
 use crate::delivery::{Delivered, Delivery, Sender};
 use crate::failure::RequestError;
@@ -67,8 +67,7 @@ struct Fetched {
 
 /// Whether what a further list was asked about, such as a test clock, no longer exists.
 fn is_gone(error: &RequestError) -> bool {
-    matches!(error, RequestError::Api(api)
-        if api.code.as_deref() == Some("resource_missing") && api.param.as_deref() != Some("starting_after"))
+    matches!(error, RequestError::Api(api) if api.is_gone())
 }
 
 fn is_skip(stream: &str, error: &RequestError) -> bool {
@@ -202,6 +201,8 @@ impl Driver {
             room: Arc::clone(&self.room),
             account_id: Arc::clone(&self.account_id),
             lane,
+            at_least: None,
+            sweeps: stream.again,
             arrived: self.arrives.clone(),
         };
         self.under_way.spawn(async move {
@@ -213,12 +214,25 @@ impl Driver {
 
     /// Hands on children, unless their stream has ended.
     fn pass_on(&mut self, children: Arrived) -> Result<(), Over> {
-        let Arrived { lane, page, reserved } = children;
+        let Arrived { lane, page, sweep, reserved } = children;
         if !self.lanes[lane].open {
             return Ok(());
         }
         let keep = page.count();
-        self.tell_page(&Arc::clone(&self.streams[lane].name), page, keep, reserved)
+        let name = Arc::clone(&self.streams[lane].name);
+        self.tell_page(&name, page, keep, reserved)?;
+        self.sweep(&name, sweep)
+    }
+
+    /// Lets rows go that their parents no longer hold.
+    fn sweep(&self, stream: &Arc<str>, sweeps: impl IntoIterator<Item = Sweep>) -> Result<(), Over> {
+        sweeps.into_iter().try_for_each(|sweep| match sweep.message(stream, &self.account_id) {
+            Ok(message) => self.say(message),
+            Err(error) => {
+                let failed = ConnectorError::internal("a record cannot be written").caused_by(error);
+                self.tell(Delivery::Failed(failed)).and(Err(Over))
+            }
+        })
     }
 
     async fn take(&mut self, fetched: Fetched) -> Result<(), Over> {
@@ -259,8 +273,13 @@ impl Driver {
             .collect();
         for (name, rows) in names.iter().zip(brought.rows) {
             let keep = rows.of_first(progress.keep);
+            let sweeps = match self.streams[lane].again {
+                true => rows.sweeps(progress.keep, brought.version),
+                false => Vec::new(),
+            };
             let reserved = self.room.reserve(rows.page.bytes());
             self.tell_page(name, rows.page, keep, reserved)?;
+            self.sweep(name, sweeps)?;
         }
         drop(reserved);
         self.say_all(after)

@@ -25,6 +25,8 @@ pub(crate) struct ApiError {
     pub(crate) code: Option<String>,
     /// The parameter that is at fault.
     pub(crate) param: Option<String>,
+    /// The last second whose changes the answer knows of, as [`crate::client::Received::as_of`].
+    pub(crate) as_of: i64,
     /// `GET /v1/x (400)` and the headers that help to find the request.
     context: String,
     headers: String,
@@ -67,9 +69,21 @@ impl ApiError {
             message: message.filter(|message| !message.is_empty()),
             code,
             param,
+            as_of: 0,
             context: format!("GET {path} ({status})"),
             headers: if told.is_empty() { String::new() } else { format!(" {{{}}}", told.join(", ")) },
         }
+    }
+
+    /// The same error of an answer that knows of all changes up to the second `as_of`.
+    pub(crate) fn as_of(self, as_of: i64) -> ApiError {
+        ApiError { as_of, ..self }
+    }
+
+    /// Whether what the request is about does not exist, rather than a cursor in it.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.code.as_deref() == Some("resource_missing")
+            && !matches!(self.param.as_deref(), Some("starting_after" | "ending_before"))
     }
 
     /// Whether the object that the cursor names is gone, or the page token is no longer good.

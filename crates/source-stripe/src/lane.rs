@@ -31,6 +31,10 @@ pub(crate) struct StreamRun {
     pub(crate) followers: Vec<Follower>,
     /// Pages of parents whose children are being read.
     pub(crate) parents_under_way: usize,
+    /// Whether rows of the stream were read before: children that are gone have to be told.
+    pub(crate) again: bool,
+    /// Whether only rows are told, neither how the reading goes nor where it stands: it is done over and over.
+    pub(crate) quiet: bool,
     wanted: Window,
     /// From this second on, objects may still turn up.
     settled: i64,
@@ -54,6 +58,8 @@ impl StreamRun {
             passes,
             followers: Vec::new(),
             parents_under_way: 0,
+            again: false,
+            quiet: false,
             wanted,
             settled: now - SETTLING,
             started: false,
@@ -69,6 +75,9 @@ impl StreamRun {
 
     /// The status of the stream and of those that follow it.
     pub(crate) fn status(&self, status: &StreamStatus) -> Vec<Message> {
+        if self.quiet && !matches!(status, StreamStatus::Error { .. }) {
+            return Vec::new();
+        }
         self.names().map(|name| Message::stream_status(name, status.clone())).collect()
     }
 
@@ -99,6 +108,9 @@ impl StreamRun {
         let mut after = Vec::new();
         if let Some(part) = completed {
             after.extend(self.status(&StreamStatus::RangeComplete { range_complete: part.into() }));
+        }
+        if self.quiet {
+            return Ok(after);
         }
         self.state_credit += STATE_BYTES_PER_PAGE;
         let state = self.state(planner)?;

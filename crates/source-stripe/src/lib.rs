@@ -10,7 +10,8 @@
 //! * `brought`: what one request of a plan brings;
 //! * `nested`: completes lists within objects;
 //! * `passes`: the lists that make a stream complete;
-//! * `client`, `account`, `clocks`: the HTTP edge;
+//! * `client`, `stripe_clock`, `account`, `clocks`: the HTTP edge;
+//! * `current`: what changed since, by events and by reading again;
 //! * `driver`, `delivery`: all streams at once, in bounded memory, pulled by whoever reads.
 //!
 //! The crate reads no environment variables, but for the proxy variables that the HTTP client honours.
@@ -21,6 +22,7 @@ mod children;
 mod client;
 mod clocks;
 mod config;
+mod current;
 mod delivery;
 mod discover;
 mod driver;
@@ -38,6 +40,7 @@ mod room;
 mod source;
 mod spec;
 mod stream_state;
+mod stripe_clock;
 mod verdict;
 mod window;
 

@@ -148,21 +148,26 @@ impl Pass {
 
     /// The request for a page.
     pub(crate) fn get(&self, request: &Request) -> Get {
+        self.page(request.window, request.cursor.as_deref(), request.limit)
+    }
+
+    /// The request for at most `limit` objects of `window`, after `cursor`.
+    pub(crate) fn page(&self, window: Window, cursor: Option<&str>, limit: usize) -> Get {
         let mut query = Vec::new();
         let mut send = |name: &str, value: String| query.push((name.to_owned(), value));
         if self.takes_limit {
-            send("limit", request.limit.min(self.page_size()).to_string());
+            send("limit", limit.min(self.page_size()).to_string());
         }
         if self.bounded {
             let bound = |seconds: i64| match self.shape {
                 Shape::V2 => protocol::Timestamp::from_unix_seconds(seconds).to_string(),
                 _ => seconds.to_string(),
             };
-            send("created[gte]", bound(request.window.gte));
-            send("created[lt]", bound(request.window.lt));
+            send("created[gte]", bound(window.gte));
+            send("created[lt]", bound(window.lt));
         }
-        if let Some(cursor) = request.cursor.as_ref().filter(|_| self.takes_cursor) {
-            send(if self.shape == Shape::V2 { "page" } else { "starting_after" }, cursor.clone());
+        if let Some(cursor) = cursor.filter(|_| self.takes_cursor) {
+            send(if self.shape == Shape::V2 { "page" } else { "starting_after" }, cursor.to_owned());
         }
         query.extend(self.parameters.iter().cloned());
         Get { path: Arc::clone(&self.path), query }

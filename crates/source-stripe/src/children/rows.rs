@@ -4,6 +4,7 @@ use protocol::RawJson;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::siblings::{Siblings, Sweep};
 use crate::page::{Page, PageBuilder, Stamp, Unexpected};
 
 /// Child rows of a page of parents.
@@ -12,13 +13,28 @@ pub(crate) struct ChildRows {
     pub(crate) page: Page,
     /// Per parent, how many rows there are up to its last one.
     ends: Vec<usize>,
+    /// Per parent, its id; empty for rows that have none, and for parents that are deleted.
+    parents: Vec<String>,
 }
 
 impl ChildRows {
     /// The objects of a page as rows of their own: one each.
     pub(crate) fn of_page(page: Page) -> ChildRows {
         let ends = (1..=page.count()).collect();
-        ChildRows { page, ends }
+        ChildRows { page, ends, parents: Vec::new() }
+    }
+
+    /// Of each of the first `parents` parents: which rows are all that it has, as of the second `version`.
+    pub(crate) fn sweeps(&self, parents: usize, version: i64) -> Vec<Sweep> {
+        let ids: Vec<&str> = self.page.ids().collect();
+        let mut begin = 0;
+        let of_parent = |(parent, end): (&String, &usize)| {
+            let mut all = Siblings::default();
+            all.add(ids[begin..*end].iter().copied(), version);
+            begin = *end;
+            if parent.is_empty() { None } else { all.sweep(parent) }
+        };
+        self.parents.iter().zip(&self.ends).take(parents).filter_map(of_parent).collect()
     }
 
     /// How many rows belong to the first `parents` parents.
@@ -44,26 +60,36 @@ struct Id {
 pub(crate) fn rows_of(parents: &Page, property: &str, stamp: &Stamp) -> Result<ChildRows, Unexpected> {
     let mut rows = PageBuilder::default();
     let mut ends = Vec::with_capacity(parents.count());
+    let mut ids = Vec::with_capacity(parents.count());
     for index in 0..parents.count() {
-        if let Some((parent, false)) = parents.record(index) {
-            add(&parent, property, stamp, &mut rows)?;
-        }
+        let id = match parents.record(index) {
+            Some((parent, false)) => add(&parent, property, stamp, &mut rows)?,
+            _ => None,
+        };
+        ids.push(id.unwrap_or_default());
         ends.push(rows.count());
     }
-    Ok(ChildRows { page: rows.finish(), ends })
+    Ok(ChildRows { page: rows.finish(), ends, parents: ids })
 }
 
-fn add(parent: &RawJson, property: &str, stamp: &Stamp, rows: &mut PageBuilder) -> Result<(), Unexpected> {
+/// Adds the rows of a parent; answers its id if it has the list.
+fn add(
+    parent: &RawJson,
+    property: &str,
+    stamp: &Stamp,
+    rows: &mut PageBuilder,
+) -> Result<Option<String>, Unexpected> {
     let unexpected = |what: &dyn std::fmt::Display| Unexpected(format!("`{property}` is no list: {what}"));
     let [list] = parent.members([property]).map_err(|error| unexpected(&error))?;
-    let Some(list) = list.filter(|list| list.get() != "null") else { return Ok(()) };
+    let Some(list) = list.filter(|list| list.get() != "null") else { return Ok(None) };
     let Id { id } = parent.read().map_err(|error| unexpected(&error))?;
     let list: Envelope<'_> = serde_json::from_str(list.get()).map_err(|error| unexpected(&error))?;
     if list.has_more == Some(true) {
         return Err(Unexpected(format!("`{property}` of {id} is too long to be read within its parent")));
     }
     let stamp = stamp.under(&id);
-    list.data.into_iter().try_for_each(|item| rows.push(item.get(), Some(&stamp)))
+    list.data.into_iter().try_for_each(|item| rows.push(item.get(), Some(&stamp)))?;
+    Ok(Some(id))
 }
 
 #[cfg(test)]
@@ -85,6 +111,10 @@ mod tests {
             r#"{"id":"si_1","n":1.50,"_updated_at":9,"_account_id":"acct_1","_parent_id":"sub_1"}"#
         );
         assert_eq!(rows.page.ids().collect::<Vec<_>>(), ["si_1", "si_2", "si_3"]);
+        let swept: Vec<(String, Vec<String>)> =
+            rows.sweeps(4, 9).into_iter().map(|sweep| (sweep.parent, sweep.keep)).collect();
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        assert_eq!(swept, [("sub_1".into(), ids(&["si_1", "si_2"])), ("sub_4".into(), ids(&["si_3"]))]);
         assert_eq!((0..6).map(|first| rows.of_first(first)).collect::<Vec<_>>(), [0, 2, 2, 2, 3, 3]);
     }
 

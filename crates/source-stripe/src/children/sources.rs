@@ -48,9 +48,9 @@ pub(crate) fn parents_of<'c>(catalog: &'c Catalog, resource: &'c Resource) -> Ve
                 // list is the same at the same price.
                 Origin::Nested(property) if !own_list => nested(catalog, resource, parent, property)?,
                 Origin::Nested(property) => {
-                    under(resource, parent, own_list, |path| path.ends_with(&format!("/{property}")))?
+                    under(resource, parent, |path| path.ends_with(&format!("/{property}")))?
                 }
-                Origin::List(path) => under(resource, parent, own_list, |own| shape(own) == shape(path))?,
+                Origin::List(path) => under(resource, parent, |own| shape(own) == shape(path))?,
             };
             Some(Parent { resource: parent, list, feed })
         })
@@ -90,12 +90,10 @@ fn nested(catalog: &Catalog, resource: &Resource, parent: &Resource, property: &
     })
 }
 
-fn under(resource: &Resource, parent: &Resource, plain: bool, is_it: impl Fn(&str) -> bool) -> Option<Feed> {
+fn under(resource: &Resource, parent: &Resource, is_it: impl Fn(&str) -> bool) -> Option<Feed> {
     let of_parent = |list: &&ChildList| list.parent_table.as_deref() == Some(parent.table.as_str());
     let list = resource.child_lists.iter().filter(of_parent).find(|list| is_it(&list.list.path))?;
-    let holes = list.list.path.matches('{').count();
-    let parent_only = list.further_required().next().is_none() && holes == usize::from(list.parent_in_path());
-    parent_only.then(|| Feed::Under(Arc::new(of_list(list, plain))))
+    listed_under(resource, list).map(Feed::Under)
 }
 
 fn of_list(child: &ChildList, plain: bool) -> Under {
@@ -113,6 +111,27 @@ fn of_list(child: &ChildList, plain: bool) -> Under {
             .collect(),
         names_parent: !plain,
     }
+}
+
+/// The list under each parent of a child table, if the parent's id is all it needs.
+pub(crate) fn listed_under(resource: &Resource, list: &ChildList) -> Option<Arc<Under>> {
+    let holes = list.list.path.matches('{').count();
+    let parent_only = list.further_required().next().is_none() && holes == usize::from(list.parent_in_path());
+    parent_only.then(|| Arc::new(of_list(list, resource.list.is_some())))
+}
+
+/// The list under `parent` that holds what its nested list `property` does, where that must be asked for.
+pub(crate) fn listed_in_place_of(
+    resource: &Resource,
+    parent: &Resource,
+    property: &str,
+) -> Option<Arc<Under>> {
+    let mut lists = resource.child_lists.iter();
+    let list = lists.find(|list| {
+        list.parent_table.as_deref() == Some(parent.table.as_str())
+            && list.list.path.ends_with(&format!("/{property}"))
+    })?;
+    listed_under(resource, list)
 }
 
 /// A path without the names of its holes, which differ between versions.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::stream::{self, TryStreamExt};
 use tokio::sync::mpsc;
 
+use super::siblings::{Siblings, Sweep};
 use crate::client::{Client, Get, Received};
 use crate::failure::RequestError;
 use crate::page::{Page, Shape, Stamp, Unexpected, read_page};
@@ -42,6 +43,8 @@ pub(crate) struct Arrived {
     /// The lane that wanted them.
     pub(crate) lane: usize,
     pub(crate) page: Page,
+    /// Says, behind the last page of a parent, which rows are all of that parent's.
+    pub(crate) sweep: Option<Sweep>,
     pub(crate) reserved: Reserved,
 }
 
@@ -52,6 +55,10 @@ pub(crate) struct Reading {
     pub(crate) room: Arc<Room>,
     pub(crate) account_id: Arc<str>,
     pub(crate) lane: usize,
+    /// The rows are known to show all changes up to this second, whatever the answers' dates allow to say.
+    pub(crate) at_least: Option<i64>,
+    /// Whether rows that are no longer under their parent have to go.
+    pub(crate) sweeps: bool,
     pub(crate) arrived: mpsc::UnboundedSender<Arrived>,
 }
 
@@ -96,10 +103,12 @@ impl Reading {
     async fn read_one(&self, under: &Under, parent: &str) -> Result<(), RequestError> {
         let mut cursor: Option<String> = None;
         let mut restarts = 0;
+        let mut all = Siblings::default();
         loop {
             let mut reserved = self.room.wait_for(PAGE_BYTES).await;
             let read = |received: &Received| {
-                let stamp = Stamp::new(&self.account_id, received.date);
+                let stamp = self.stamp(received.as_of);
+                let version = stamp.version();
                 let stamp = if under.names_parent { stamp.under(parent) } else { stamp };
                 let page = read_page(&received.body, under.shape, &stamp)?;
                 if page.next.is_some() && (!under.takes_cursor || page.next == cursor) {
@@ -107,11 +116,11 @@ impl Reading {
                         "there are more objects, and the list cannot be paged".to_owned(),
                     ));
                 }
-                Ok(page)
+                Ok((page, version))
             };
             let get = under.get(parent, cursor.as_deref());
-            let page = match self.client.fetch_at(&under.path, &get, None, PATIENT, read).await {
-                Ok(page) => page,
+            let (page, version) = match self.client.fetch_at(&under.path, &get, None, PATIENT, read).await {
+                Ok(answer) => answer,
                 Err(RequestError::Api(error))
                     if cursor.is_some()
                         && error.is_lost_cursor(under.shape == Shape::V2)
@@ -119,25 +128,32 @@ impl Reading {
                 {
                     restarts += 1;
                     cursor = None;
+                    all = Siblings::default();
                     continue;
                 }
-                Err(RequestError::Api(error))
-                    if error.code.as_deref() == Some("resource_missing")
-                        && error.param.as_deref() != Some("starting_after") =>
-                {
-                    return Ok(());
-                }
+                Err(RequestError::Api(error)) if error.is_gone() => return Ok(()),
                 Err(error) => return Err(error),
             };
             reserved.set(page.bytes());
             cursor = page.next.clone();
-            if page.count() > 0 {
+            if self.sweeps {
+                all.add(page.ids(), version);
+            }
+            let sweep = if cursor.is_none() { std::mem::take(&mut all).sweep(parent) } else { None };
+            if page.count() > 0 || sweep.is_some() {
                 // Nobody listens any more if this fails; the task is then aborted.
-                let _ = self.arrived.send(Arrived { lane: self.lane, page, reserved });
+                let _ = self.arrived.send(Arrived { lane: self.lane, page, sweep, reserved });
             }
             if cursor.is_none() {
                 return Ok(());
             }
+        }
+    }
+
+    fn stamp(&self, as_of: i64) -> Stamp {
+        match self.at_least {
+            Some(second) => Stamp::certain(&self.account_id, as_of.max(second)),
+            None => Stamp::new(&self.account_id, as_of),
         }
     }
 }

@@ -9,20 +9,37 @@ use protocol::Timestamp;
 pub(crate) struct Stamp {
     /// `"_account_id":"acct_…"` and what follows, ready to be copied.
     members: String,
-    /// Version of objects that do not say when they were updated, in unix seconds.
-    read_at: i64,
+    /// Unix seconds: the object shows all changes up to the end of this one.
+    version: i64,
+    /// Whether an object's own, earlier `updated` counts instead.
+    or_updated: bool,
 }
 
 impl Stamp {
-    pub(crate) fn new(account_id: &str, read_at: i64) -> Stamp {
+    /// For objects as a list shows them.
+    pub(crate) fn new(account_id: &str, as_of: i64) -> Stamp {
         let account = serde_json::Value::from(account_id);
-        Stamp { members: format!("\"_account_id\":{account}"), read_at }
+        Stamp { members: format!("\"_account_id\":{account}"), version: as_of, or_updated: true }
+    }
+
+    /// For an object that is known to show every change up to `version`, whatever it says itself.
+    pub(crate) fn certain(account_id: &str, version: i64) -> Stamp {
+        Stamp { or_updated: false, ..Stamp::new(account_id, version) }
+    }
+
+    /// Unix seconds.
+    pub(crate) fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn version_of(&self, updated: Option<i64>) -> i64 {
+        updated.filter(|_| self.or_updated).map_or(self.version, |updated| updated.min(self.version))
     }
 
     /// The stamp for rows that exist only under the object called `parent`.
     pub(crate) fn under(&self, parent: &str) -> Stamp {
         let parent = serde_json::Value::from(parent);
-        Stamp { members: format!("{},\"_parent_id\":{parent}", self.members), read_at: self.read_at }
+        Stamp { members: format!("{},\"_parent_id\":{parent}", self.members), ..*self }
     }
 }
 
@@ -128,7 +145,7 @@ pub(super) fn append(text: &str, stamp: Option<&Stamp>, out: &mut Vec<u8>) -> Ob
         out.push(b',');
     }
     out.extend_from_slice(b"\"_updated_at\":");
-    out.extend_from_slice(itoa::Buffer::new().format(updated.unwrap_or(stamp.read_at)).as_bytes());
+    out.extend_from_slice(itoa::Buffer::new().format(stamp.version_of(updated)).as_bytes());
     out.push(b',');
     out.extend_from_slice(stamp.members.as_bytes());
     out.push(b'}');

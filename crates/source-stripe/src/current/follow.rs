@@ -1,0 +1,253 @@
+//! Follows the events of an account: polls their log, and takes those that are delivered.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use protocol::{LogLevel, Message, Payload, RawJson, SourceStateMessage, StreamStatus};
+
+use super::apply::{Applier, Failed, Gone, Task, Todo};
+use super::coverage::{Coverage, Key, What};
+use super::event::Event;
+use super::log::EventLog;
+use super::position::{MOST_UNREAD, Position, Unread};
+use crate::failure::RequestError;
+use crate::page::{PageBuilder, Stamp};
+use crate::verdict;
+
+/// How events are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pace {
+    /// Seconds that an event has to surface before the log is believed to be complete.
+    pub(crate) lag: i64,
+    /// Seconds before the cursor that are looked at again for events that surfaced later than that.
+    pub(crate) overlap: i64,
+}
+
+/// The events of an account, from where they were left.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    pub(crate) applier: Applier,
+    log: EventLog,
+    pace: Pace,
+    pub(crate) position: Position,
+    /// Ids and seconds of processed events that may be seen again, oldest first.
+    seen: Vec<(String, i64)>,
+    seen_ids: HashSet<String>,
+    /// Streams of events themselves, if they are synced: by Stripe's name of the kind.
+    event_streams: Vec<(&'static str, Arc<str>)>,
+    /// Streams of which it was said that they are not current.
+    behind: HashSet<Arc<str>>,
+}
+
+/// Why the log could not be followed to the present.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// Nobody listens any more.
+    Gone,
+    /// Stripe did not answer as it should.
+    Refused(RequestError),
+}
+
+impl From<Gone> for Stopped {
+    fn from(_: Gone) -> Stopped {
+        Stopped::Gone
+    }
+}
+
+impl Follower {
+    pub(crate) fn new(
+        mut applier: Applier,
+        log: EventLog,
+        pace: Pace,
+        position: Position,
+        event_streams: Vec<(&'static str, Arc<str>)>,
+    ) -> Follower {
+        // Events that surface now although they are older may be out of order with what was written.
+        applier.coverage = Coverage::new(position.events_cursor - 1);
+        let seen: Vec<(String, i64)> =
+            position.events_seen.iter().map(|id| (id.clone(), position.events_cursor - 1)).collect();
+        let seen_ids = position.events_seen.iter().cloned().collect();
+        let behind = HashSet::new();
+        Follower { applier, log, pace, position, seen, seen_ids, event_streams, behind }
+    }
+
+    /// Reads the log up to the present, oldest events first, and tells what changed. After each stretch the position is
+    /// told, so that it is stored behind what it stands for.
+    pub(crate) async fn poll(&mut self) -> Result<(), Stopped> {
+        self.read_the_unread().await?;
+        let until = self.applier.client.now() - self.pace.lag;
+        let mut from = self.position.from(self.pace.overlap);
+        let before = self.position.clone();
+        while from < until {
+            let stretch =
+                self.log.stretch(&self.applier.client, from, until).await.map_err(Stopped::Refused)?;
+            let new: Vec<Event> =
+                stretch.events.into_iter().filter(|event| !self.seen_ids.contains(&event.id)).collect();
+            self.process(&new, stretch.end).await?;
+            from = stretch.end;
+        }
+        if self.position != before {
+            self.tell_position()?;
+        }
+        Ok(())
+    }
+
+    /// Applies events of the log and notes that all before `end` were.
+    async fn process(&mut self, events: &[Event], end: i64) -> Result<(), Stopped> {
+        self.tell_events(events)?;
+        let failed = self.applier.apply(events).await?;
+        let held = !self.note_failed(failed)?;
+        self.remember(events);
+        if held {
+            // Too much waits to be read: it is found again in the log.
+            return Err(Stopped::Refused(RequestError::NoAnswer(format!(
+                "more than {MOST_UNREAD} changed objects could not be read again"
+            ))));
+        }
+        self.position.advance(end, self.pace.overlap, &mut self.seen);
+        self.seen_ids = self.seen.iter().map(|(id, _)| id.clone()).collect();
+        self.applier.coverage.processed(end - 1);
+        if !events.is_empty() {
+            self.tell_position()?;
+        }
+        Ok(())
+    }
+
+    /// Applies events that were delivered, in the order in which they came. They may be anything: old, doubled, or not
+    /// in the log yet. The log's cursor stays where it is, so that whatever was not delivered is found there.
+    pub(crate) async fn take(&mut self, events: &[Event]) -> Result<(), Gone> {
+        let new: Vec<Event> =
+            events.iter().filter(|event| !self.seen_ids.contains(&event.id)).cloned().collect();
+        self.tell_events(&new)?;
+        let failed = self.applier.apply(&new).await?;
+        if self.note_failed(failed)? {
+            self.remember(&new);
+            let cursor = self.position.events_cursor;
+            self.position.advance(cursor, self.pace.overlap, &mut self.seen);
+        }
+        self.tell_position()
+    }
+
+    fn remember(&mut self, events: &[Event]) {
+        for event in events {
+            if self.seen_ids.insert(event.id.clone()) {
+                self.seen.push((event.id.clone(), event.created));
+            }
+        }
+    }
+
+    /// Tells events as rows, where they are synced themselves.
+    fn tell_events(&self, events: &[Event]) -> Result<(), Gone> {
+        for (kind, stream) in &self.event_streams {
+            let mut rows = PageBuilder::default();
+            for event in events {
+                let is_v2 = event.kind.starts_with("v2.");
+                if is_v2 != kind.starts_with("v2.") {
+                    continue;
+                }
+                let stamp = Stamp::certain(&self.applier.account_id, event.created);
+                // Whatever cannot be a row is told of by the list of events.
+                let _ = rows.push(event.text.as_str(), Some(&stamp));
+            }
+            if rows.count() > 0 {
+                self.applier.tell(stream, rows.finish(), None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes objects that could not be read, to try again, and says so of their streams. Answers false when there are
+    /// too many.
+    fn note_failed(&mut self, failed: Vec<Failed>) -> Result<bool, Gone> {
+        for Failed { task, streams, error } in failed {
+            let name = self.applier.tables.table(&task.key).name.clone();
+            if matches!(verdict::of(&name, &error), StreamStatus::Skip { .. }) {
+                // It was said of the stream when its list was read.
+                tracing::debug!(table = name, %error, "a changed object may not be read");
+                continue;
+            }
+            for stream in streams {
+                if self.behind.insert(Arc::clone(&stream)) {
+                    let error = format!(
+                        "{stream} is not current: an object that changed could not be read again and is tried again \
+                         later. {error}"
+                    );
+                    self.applier.say(Message::stream_status(&stream, StreamStatus::Error { error }))?;
+                }
+            }
+            if self.position.unread.len() >= MOST_UNREAD {
+                return Ok(false);
+            }
+            self.position.unread.push(unread(name, task));
+        }
+        Ok(true)
+    }
+
+    /// Tries again what could not be read.
+    async fn read_the_unread(&mut self) -> Result<(), Gone> {
+        if self.position.unread.is_empty() {
+            return Ok(());
+        }
+        let tasks: Vec<Task> = std::mem::take(&mut self.position.unread)
+            .into_iter()
+            .filter_map(|unread| self.task(unread))
+            .collect();
+        let failed = self.applier.perform(tasks).await?;
+        self.note_failed(failed)?;
+        if self.position.unread.is_empty() {
+            for stream in std::mem::take(&mut self.behind) {
+                self.applier
+                    .say(Message::stream_status(&stream, StreamStatus::Start { time_range: None }))?;
+                self.applier.say(Message::stream_status(&stream, StreamStatus::Complete))?;
+            }
+        }
+        self.tell_position()
+    }
+
+    fn task(&self, unread: Unread) -> Option<Task> {
+        let table = self.applier.tables.index(&unread.table)?;
+        let what = if unread.siblings { What::Under(unread.id) } else { What::Row(unread.id) };
+        let todo = Todo::Read { second: unread.since, in_doubt: true };
+        Some(Task { key: Key { table, what }, parent: unread.parent, todo })
+    }
+
+    /// Tells where the reading of events stands.
+    pub(crate) fn tell_position(&self) -> Result<(), Gone> {
+        tell_position(&self.applier, &self.position)
+    }
+
+    /// Says in the log why events are not followed.
+    pub(crate) fn warn(&self, error: &RequestError) -> Result<(), Gone> {
+        let why = match verdict::of("event", error) {
+            StreamStatus::Skip { reason } => reason,
+            _ => error.to_string(),
+        };
+        let warning = format!(
+            "changes to objects that were read before are not seen, because events cannot be read: {why}"
+        );
+        self.applier.say(Message::log(LogLevel::Warn, warning))
+    }
+}
+
+/// Tells a position as the source's global state.
+pub(crate) fn tell_position(applier: &Applier, position: &Position) -> Result<(), Gone> {
+    match RawJson::from_value(position) {
+        Ok(data) => applier.say(Payload::SourceState(SourceStateMessage::Global { data }).into()),
+        Err(error) => {
+            tracing::error!(%error, "a state cannot be written");
+            Err(Gone)
+        }
+    }
+}
+
+fn unread(table: String, task: Task) -> Unread {
+    let second = match &task.todo {
+        Todo::Write(event) | Todo::Delete(event) => event.created,
+        Todo::Read { second, .. } => *second,
+    };
+    let (id, siblings) = match task.key.what {
+        What::Row(id) => (id, false),
+        What::Under(parent) => (parent, true),
+    };
+    Unread { table, id, siblings, parent: task.parent, since: second }
+}
