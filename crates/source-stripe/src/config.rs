@@ -1,6 +1,6 @@
 //! What the source is told.
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 
 use protocol::ConnectorError;
 use schemars::JsonSchema;
@@ -11,6 +11,7 @@ use stripe_openapi::{ApiVersion, embedded};
 use url::Url;
 
 use crate::limit::Limits;
+use crate::push;
 
 const STRIPE: &str = "https://api.stripe.com";
 
@@ -60,10 +61,47 @@ pub struct StripeConfig {
     /// Requests per second to each endpoint; if absent, 80% of Stripe's 25.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_rate_limit: Option<NonZeroU32>,
+    /// Where Stripe is to post events, if setup shall register a webhook endpoint there: an address that
+    /// reaches `webhook_port`, or whatever else pushes what it gets into the source. While an endpoint does not
+    /// answer, Stripe holds back the finalization of invoices, for up to three days: tear down what is not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "uri"))]
+    pub webhook_url: Option<Url>,
+    /// The secret (`whsec_…`) by which webhooks are told from forgeries. Setup gives it back for an endpoint that
+    /// it registers at `webhook_url`.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "exposed_if_any")]
+    #[schemars(with = "Option<String>")]
+    pub webhook_secret: Option<SecretString>,
+    /// The port on which to listen for webhooks, on all addresses of this machine and at any path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_port: Option<NonZeroU16>,
+    /// Whether to get events from Stripe as they happen, over the WebSocket that the Stripe CLI uses: needs no
+    /// address that Stripe can reach.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub websocket: bool,
+    /// Whether to read Stripe's list of events after the backfill.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub poll_events: bool,
+    /// Types of objects (e.g. `subscription`) that are read from Stripe again on each event, in place of what the
+    /// event says: one request for each event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revalidate_objects: Vec<String>,
 }
 
 fn exposed<S: Serializer>(key: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(key.expose_secret())
+}
+
+fn exposed_if_any<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(secret) => exposed(secret, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+fn is_off(switch: &bool) -> bool {
+    !switch
 }
 
 /// What is needed to ask Stripe, checked.
@@ -107,6 +145,7 @@ impl StripeConfig {
                 "base_url {base_url} is not an address such as {STRIPE}"
             )));
         }
+        push::settings::check(self)?;
         let live =
             self.livemode.unwrap_or_else(|| key.starts_with("sk_live_") || key.starts_with("rk_live_"));
         let per_second = |limit: Option<NonZeroU32>, stripe: f64| {

@@ -39,7 +39,80 @@ pub(crate) fn spec() -> ConnectorSpec {
         Value::Object(schema) => Some(schema),
         _ => None,
     };
+    spec.source_input = match input() {
+        Value::Object(schema) => Some(schema),
+        _ => None,
+    };
     spec
+}
+
+/// What may be pushed: an event, or a webhook as it came, to be verified.
+fn input() -> Value {
+    let text_or_null = json!({"anyOf": [{"type": "string"}, {"type": "null"}]});
+    let event = json!({
+        "description": "An event of Stripe, from whom it is known to come.",
+        "type": "object",
+        "properties": {
+            "id": {"type": "string"},
+            "object": {"type": "string", "const": "event"},
+            "account": {"type": "string"},
+            "api_version": text_or_null,
+            "created": {"type": "number"},
+            "data": {
+                "type": "object",
+                "properties": {
+                    "object": {"type": "object"},
+                    "previous_attributes": {"type": "object"},
+                },
+                "required": ["object"],
+            },
+            "livemode": {"type": "boolean"},
+            "pending_webhooks": {"type": "number"},
+            "request": {
+                "anyOf": [
+                    {
+                        "type": "object",
+                        "properties": {"id": text_or_null, "idempotency_key": text_or_null},
+                        "required": ["id", "idempotency_key"],
+                    },
+                    {"type": "null"},
+                ],
+            },
+            "type": {"type": "string"},
+        },
+        "required": [
+            "id", "object", "api_version", "created", "data", "livemode", "pending_webhooks", "request", "type",
+        ],
+    });
+    let thin = json!({
+        "description": "A thin event of Stripe's v2 API: the object it tells of is read.",
+        "type": "object",
+        "properties": {
+            "id": {"type": "string"},
+            "object": {"type": "string", "const": "v2.core.event"},
+            "type": {"type": "string"},
+        },
+        "required": ["id", "object", "type"],
+    });
+    let webhook = json!({
+        "description": "A webhook exactly as it came: verified by `webhook_secret`.",
+        "type": "object",
+        "properties": {
+            "body": {
+                "description": "The body, unchanged: text, or its bytes.",
+                "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}}],
+            },
+            "headers": {
+                "description": "The headers by their names, in any case.",
+                "type": "object",
+                "additionalProperties": {
+                    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+                },
+            },
+        },
+        "required": ["body", "headers"],
+    });
+    json!({"anyOf": [event, thin, webhook]})
 }
 
 #[cfg(test)]

