@@ -9,7 +9,8 @@ use crate::Projection;
 
 /// Lets through what belongs to the catalog, and applies field selections.
 ///
-/// A payload stays whole unless its stream has a selection. Records and states of streams that are
+/// A payload stays whole unless its stream has a selection; what a deletion says is never stored, so it always does
+/// (and a sweep can be told). Records and states of streams that are
 /// not in the catalog are dropped; that is logged once per stream.
 pub(crate) struct Delivery {
     streams: HashMap<Arc<str>, Option<Projection>>,
@@ -31,6 +32,7 @@ impl Delivery {
         let stream = match &mut message.payload {
             Payload::Record(record) => match self.streams.get(&record.stream) {
                 Some(None) => return Ok(Some(message)),
+                Some(Some(_)) if record.deleted => return Ok(Some(message)),
                 Some(Some(projection)) => {
                     record.data = projection.apply(&record.data).map_err(|error| {
                         let text = format!("a record of stream `{}` is not an object", record.stream);
@@ -97,6 +99,23 @@ mod tests {
     fn a_selection_keeps_fields_key_and_version() {
         let admitted = admit(record("part")).unwrap();
         assert_eq!(admitted["record"]["data"], json!({"id": "a", "email": "e", "_updated_at": 1}));
+    }
+
+    #[test]
+    fn deletions_and_sweeps_stay_whole() {
+        let mut sweep = record("part");
+        sweep["record"]["data"] =
+            json!({"id": "", "_parent_id": "p", "_keep": ["a"], "_updated_at": 1, "_account_id": "x"});
+        sweep["record"]["recordDeleted"] = json!(true);
+        assert_eq!(admit(sweep.clone()), Some(sweep));
+    }
+
+    #[test]
+    fn a_child_keeps_its_parent() {
+        let mut child = record("part");
+        child["record"]["data"]["_parent_id"] = json!("p");
+        let data = admit(child).unwrap()["record"]["data"].clone();
+        assert_eq!(data, json!({"id": "a", "email": "e", "_updated_at": 1, "_parent_id": "p"}));
     }
 
     #[test]

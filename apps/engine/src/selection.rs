@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use protocol::{
-    CatalogMessage, ConfiguredCatalog, ConfiguredStream, DestinationSyncMode, Stream, StreamSelection,
-    SyncMode,
+    CatalogMessage, ConfiguredCatalog, ConfiguredStream, DestinationSyncMode, PARENT_ID, Stream,
+    StreamSelection, SyncMode,
 };
 use serde_json::Value;
 
@@ -96,13 +96,15 @@ fn configured(stream: &Stream, selection: Option<&StreamSelection>) -> Configure
     configured
 }
 
-/// The fields that a stream keeps where some were selected: those, the key and the version.
+/// The fields that a stream keeps where some were selected: those, the key, the version and the parent.
 pub(crate) fn kept_fields(configured: &ConfiguredStream) -> Option<HashSet<String>> {
     let fields = configured.fields.as_ref().filter(|fields| !fields.is_empty())?;
     let stream = &configured.stream;
     let mut kept: HashSet<String> = fields.iter().cloned().collect();
     kept.extend(stream.key_fields().into_iter().map(str::to_owned));
     kept.insert(stream.newer_than_field.clone());
+    // Without it, children that their parent no longer holds could not be found.
+    kept.insert(PARENT_ID.to_owned());
     Some(kept)
 }
 

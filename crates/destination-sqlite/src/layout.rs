@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use protocol::Stream;
+use protocol::{PARENT_ID, Stream};
 
 use crate::SqliteError;
-use crate::column::{Column, path};
+use crate::column::{Column, Kind, path};
 
 /// Columns that every table has besides its key, `_newer_than` last.
 const OWN_COLUMNS: [&str; 4] = ["_raw_data", "_synced_at", "_updated_at", "_newer_than"];
@@ -20,6 +20,10 @@ pub(crate) struct Layout {
     pub(crate) key: Vec<String>,
     /// The field that tells a newer version from an older one.
     pub(crate) newer_than: String,
+    /// What tells the parent of a row, as the view shows it.
+    pub(crate) parent: String,
+    /// Whether the rows have parents, so that it pays to find them by their parent.
+    pub(crate) has_parents: bool,
 }
 
 /// The columns that a view can have, and the properties that it cannot show.
@@ -48,7 +52,15 @@ impl Layout {
                 return Err(refused(format!("its primary key field `{field}` cannot be a column")));
             }
         }
-        Ok(Layout { stream: Arc::clone(name), key, newer_than: stream.newer_than_field.clone() })
+        let parent = Column::of_stream(stream).into_iter().find(|column| column.name == PARENT_ID);
+        let has_parents = parent.is_some();
+        Ok(Layout {
+            stream: Arc::clone(name),
+            parent: value_of(&key, &parent.unwrap_or_else(|| text_column(PARENT_ID))),
+            has_parents,
+            newer_than: stream.newer_than_field.clone(),
+            key,
+        })
     }
 
     /// Name of the table.
@@ -71,6 +83,14 @@ impl Layout {
             quoted(&self.table()),
             self.key_list(),
         )
+    }
+
+    /// An index by which a sweep finds the children of a parent; `None` where rows have no parents.
+    pub(crate) fn create_parent_index(&self) -> Option<String> {
+        let name = quoted(&format!("{}_parent", self.table()));
+        self.has_parents.then(|| {
+            format!("CREATE INDEX IF NOT EXISTS {name} ON {} ({})", quoted(&self.table()), self.parent)
+        })
     }
 
     /// A view of the key, the payload, the times and the given columns.
@@ -149,6 +169,22 @@ impl Layout {
         )
     }
 
+    /// Deletes the children of a parent that are not kept and not newer; answers their keys. Parameters: the
+    /// parent, the account, the ids to keep as a JSON array, the version.
+    pub(crate) fn sweep(&self) -> String {
+        let value = |field: &str| value_of(&self.key, &text_column(field));
+        format!(
+            "DELETE FROM {} WHERE {} = ?1 AND {} = ?2 AND {} NOT IN (SELECT value FROM json_each(?3)) \
+             AND coalesce({}, ?4) <= ?4 RETURNING {}",
+            quoted(&self.table()),
+            self.parent,
+            value("_account_id"),
+            value("id"),
+            self.stored_version(),
+            self.key_list(),
+        )
+    }
+
     /// Answers a row if the key is stored. Parameters: the key.
     pub(crate) fn exists(&self) -> String {
         format!("SELECT 1 FROM {} WHERE {}", quoted(&self.table()), self.key_matches())
@@ -175,6 +211,15 @@ impl Layout {
         let table = quoted(&self.table());
         format!("{table}._newer_than, CAST({table}._raw_data ->> {} AS INTEGER)", path(&[&self.newer_than]))
     }
+}
+
+/// The SQL for a column's value: a column of the table where it is part of the key.
+fn value_of(key: &[String], column: &Column) -> String {
+    if key.contains(&column.name) { quoted(&column.name) } else { column.expression() }
+}
+
+fn text_column(name: &str) -> Column {
+    Column { name: name.to_owned(), kind: Kind::Text }
 }
 
 /// An SQL name.
@@ -227,6 +272,36 @@ mod tests {
         let shown = layout.shown(before.clone(), wanted);
         assert_eq!(shown.columns, [before, ["x", "é", "É"].map(text).to_vec()].concat());
         assert_eq!(shown.hidden, ["N", "ID", "X"]);
+    }
+
+    #[test]
+    fn children_are_found_by_an_index() {
+        let schema = serde_json::json!({"properties": {"_parent_id": {"type": "string"}}});
+        let child =
+            Stream { json_schema: schema.as_object().cloned(), ..stream("si", &["id", "_account_id"]) };
+        let keyed = Stream {
+            primary_key: vec![vec!["id".to_owned()], vec!["_parent_id".to_owned()]],
+            ..child.clone()
+        };
+        for stream in [child, keyed] {
+            let layout = Layout::of_stream(&stream).unwrap();
+            let connection = rusqlite::Connection::open_in_memory().unwrap();
+            connection.execute_batch(&layout.create_table()).unwrap();
+            connection.execute_batch(&layout.create_parent_index().unwrap()).unwrap();
+            connection.execute_batch(&layout.create_view(&Column::of_stream(&stream))).unwrap();
+            let sweep = (1..=4).fold(layout.sweep(), |sql, at| sql.replace(&format!("?{at}"), "'[]'"));
+            for sql in [sweep, "SELECT * FROM si WHERE _parent_id = 'sub_1'".to_owned()] {
+                let plan: String = connection
+                    .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+                    .unwrap()
+                    .query_map([], |row| row.get::<_, String>(3))
+                    .unwrap()
+                    .map(Result::unwrap)
+                    .collect();
+                assert!(plan.contains("_raw_si_parent"), "{plan}");
+            }
+        }
+        assert!(Layout::of_stream(&stream("a", &["id"])).unwrap().create_parent_index().is_none());
     }
 
     #[test]

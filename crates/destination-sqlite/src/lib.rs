@@ -17,7 +17,7 @@
 //! So `select email from customer` works, and costs nothing when rows are written. (Generated
 //! columns in the table would read alike, but SQLite evaluates them, virtual ones too, on every
 //! insert: 60 of them made writing four to ten times slower.) An index over a property goes on the
-//! table, with the view's expression, which `.schema` shows.
+//! table, with the view's expression, which `.schema` shows; child streams have one over `_parent_id`.
 //!
 //! Values in a view are exact: an integer is an `INTEGER` where it fits into 64 bits and its digits
 //! as `TEXT` where it does not, never a float; booleans are 1 and 0; expandable references give

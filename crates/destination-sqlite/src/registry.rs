@@ -112,6 +112,9 @@ fn prepare_stream(
     if !has_our_shape(transaction, &layout.table(), &layout).map_err(refused)? {
         return Err(not_ours(&layout.table()));
     }
+    if let Some(index) = layout.create_parent_index() {
+        transaction.execute_batch(&index).map_err(refused)?;
+    }
     let shown = layout.shown(before.clone().unwrap_or_default(), Column::of_stream(stream));
     let unchanged = before.as_ref().is_some_and(|before| *before == shown.columns);
     if !(unchanged && view_exists) {

@@ -1,9 +1,10 @@
 //! Making batches durable.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use protocol::{Batch, BatchWriter, ConnectorError, ErrorKind, RawJson, Timestamp};
+use protocol::{Batch, BatchWriter, ConnectorError, ErrorKind, RawJson, Sweep, Timestamp, segments};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params, params_from_iter};
 use tokio::task;
@@ -70,16 +71,25 @@ impl Inner {
             return Err(SqliteError::UnknownStream { stream: stream.to_string() }.into());
         };
         let now = Timestamp::now();
-        let changes = changes(layout, batch.records(), now.unix_seconds())?;
+        let mut steps = Vec::new();
+        for segment in segments(batch.records(), &layout.newer_than)? {
+            let changes = changes(layout, segment.records.into_iter(), now.unix_seconds())?;
+            steps.push((changes, segment.sweeps));
+        }
         let state = self.sync_id.as_deref().zip(batch.state());
-        if changes.is_empty() && state.is_none() {
+        if steps.is_empty() && state.is_none() {
             return Ok(());
         }
         self.database.transaction(|transaction| {
             let refused = |cause| self.database.refused(cause);
             let mut rows = Rows::open(transaction, layout, now).map_err(refused)?;
-            for (key, change) in &changes {
-                rows.apply(key, change).map_err(|cause| self.refused_row(layout, key, cause))?;
+            for (changes, sweeps) in &steps {
+                for (key, change) in changes {
+                    rows.apply(key, change).map_err(|cause| self.refused_row(layout, key, cause))?;
+                }
+                for sweep in sweeps {
+                    rows.sweep(sweep).map_err(refused)?;
+                }
             }
             if let Some((sync_id, state)) = state {
                 state::store(transaction, sync_id, stream, state, now).map_err(refused)?;
@@ -115,6 +125,7 @@ impl Inner {
 /// The statements for the rows of one stream, within a transaction.
 struct Rows<'t> {
     connection: &'t Connection,
+    layout: &'t Layout,
     stream: &'t str,
     upsert: CachedStatement<'t>,
     delete: CachedStatement<'t>,
@@ -135,6 +146,7 @@ impl<'t> Rows<'t> {
             .query_row([&*layout.stream], |row| row.get(0))?;
         Ok(Rows {
             connection,
+            layout,
             stream: &layout.stream,
             upsert: connection.prepare_cached(&layout.upsert())?,
             delete: connection.prepare_cached(&layout.delete())?,
@@ -157,6 +169,25 @@ impl<'t> Rows<'t> {
                 Ok(())
             }
         }
+    }
+
+    /// Deletes the children that are gone. As of the second before, so that a read of the same second may
+    /// bring them back.
+    fn sweep(&mut self, sweep: &Sweep) -> rusqlite::Result<()> {
+        let keep = serde_json::to_string(&sweep.keep).unwrap_or_default();
+        let fields = self.layout.key.len();
+        let gone: Vec<Key<'_>> = self
+            .connection
+            .prepare_cached(&self.layout.sweep())?
+            .query_map(params![sweep.parent, sweep.account, keep, sweep.version], |row| {
+                let values = (0..fields).map(|at| row.get::<_, String>(at).map(Cow::Owned));
+                Ok(Key(values.collect::<Result<_, _>>()?))
+            })?
+            .collect::<Result<_, _>>()?;
+        for key in &gone {
+            self.leave_tombstone(key, sweep.version.saturating_sub(1))?;
+        }
+        Ok(())
     }
 
     fn write(&mut self, key: &Key<'_>, payload: &RawJson, version: i64) -> rusqlite::Result<()> {

@@ -52,7 +52,8 @@ impl Batch {
         &self.stream
     }
 
-    /// Its records, oldest first. A key may occur several times; the last occurrence counts.
+    /// Its records, oldest first. A key may occur several times; the last occurrence counts. There may be
+    /// sweeps among them: [`crate::segments`] tells them apart.
     pub fn records(&self) -> impl DoubleEndedIterator<Item = &Record> {
         self.messages.iter().filter_map(|message| match &message.payload {
             Payload::Record(record) => Some(record),

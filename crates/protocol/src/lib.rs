@@ -3,7 +3,7 @@
 //! A [`Message`] is one JSON object on one line. A [`Source`] emits messages, a [`Destination`]
 //! takes them, makes records durable and hands the messages back; a `source_state` comes back
 //! only after every earlier record it covers is durable. Record payloads are never parsed into a
-//! tree: [`RawJson`] keeps the text as it came.
+//! tree: [`RawJson`] keeps the text as it came. Of children that their parent no longer holds a [`Sweep`] tells.
 //!
 //! This crate knows no connector, no engine, no storage and no process environment.
 
@@ -22,6 +22,7 @@ mod raw_json;
 mod schema;
 mod state;
 mod status;
+mod sweep;
 mod timestamp;
 mod wire;
 mod write_loop;
@@ -49,5 +50,6 @@ pub use raw_json::{RawJson, RawJsonError};
 pub use schema::{message_schema, payload_schemas};
 pub use state::{SourceState, SourceStateMessage, SyncRunState, SyncState};
 pub use status::{ConnectionState, ConnectionStatus, StreamStatus, StreamStatusMessage};
+pub use sweep::{PARENT_ID, Segment, Sweep, segments};
 pub use timestamp::{Timestamp, TimestampError};
 pub use write_loop::write_batches;

@@ -37,6 +37,14 @@ const FOUND_BY: &[(Defect, &str)] = &[
     (Defect::SyncsShareTheirState, "state::states_are_stored_under_their_sync"),
     (Defect::StatesOfFailedStreamsAreStored, "state::states_of_a_failed_stream_are_not_stored"),
     (Defect::StatesWithoutRowsAreForgotten, "state::a_state_without_rows_is_stored"),
+    (Defect::SweepsAreIgnored, "sweeps::what_is_not_kept_goes"),
+    (Defect::SweepsAreIgnored, "sweeps::where_nothing_is_kept_all_go"),
+    (Defect::SweepsAreIgnored, "random::any_interleaving_ends_as_the_model_says"),
+    (Defect::SweepsTakeNewerChildren, "sweeps::a_newer_child_stays"),
+    (Defect::SweepsTakeOtherParents, "sweeps::other_parents_accounts_and_streams_are_left_alone"),
+    (Defect::SweepsLeaveNoTrace, "sweeps::an_older_page_does_not_bring_a_child_back"),
+    (Defect::SweepsBuryTheirSecond, "sweeps::a_read_of_the_same_second_does"),
+    (Defect::SweepsComeLastInABatch, "sweeps::order_with_records_counts"),
     (Defect::StateBeforeRows, "state::a_state_is_never_ahead_of_its_rows"),
 ];
 

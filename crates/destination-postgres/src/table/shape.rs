@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use protocol::{ConfiguredStream, ConnectorError, SystemColumn};
-use util_postgres::{quote_identifier, shorten_identifier};
+use protocol::{ConfiguredStream, ConnectorError, PARENT_ID, SystemColumn};
+use util_postgres::{quote_identifier, quote_literal, shorten_identifier};
 
 use super::column::properties;
 use super::{AllowedValues, Column, TOMBSTONES, record};
@@ -31,7 +31,7 @@ pub(crate) struct Table {
     pub(crate) allowed: Vec<AllowedValues>,
 }
 
-/// An index on a system column.
+/// An index on one column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Index {
     pub(crate) name: String,
@@ -137,12 +137,27 @@ impl Table {
         system.chain(generated)
     }
 
-    /// The indexes that the system columns ask for.
+    /// The indexes that the system columns ask for, and the one by which children are found by their parent.
     pub(crate) fn indexes(&self) -> impl Iterator<Item = Index> {
-        self.system_columns.iter().filter(|column| column.index).map(|column| Index {
-            name: shorten_identifier(&format!("idx_{}_{}", self.stream, column.name)),
-            column: column.name.clone(),
+        let system = self.system_columns.iter().filter(|column| column.index).map(|column| &column.name);
+        let parent = self.column(PARENT_ID).map(|column| &column.name);
+        system.chain(parent).map(|column| Index {
+            name: shorten_identifier(&format!("idx_{}_{column}", self.stream)),
+            column: column.clone(),
         })
+    }
+
+    /// The generated column of a field of the payload.
+    fn column(&self, field: &str) -> Option<&Column> {
+        self.key.iter().chain(&self.columns).find(|column| column.field == field)
+    }
+
+    /// The SQL for a field's text in a row called `t`: a column where there is one.
+    pub(crate) fn text_of(&self, field: &str) -> String {
+        match self.column(field).filter(|column| column.sql_type == "text") {
+            Some(column) => format!("t.{}", quote_identifier(&column.name)),
+            None => format!("(t._raw_data->>{})", quote_literal(field)),
+        }
     }
 
     /// `CREATE INDEX …` for one of [`Table::indexes`].

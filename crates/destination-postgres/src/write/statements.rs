@@ -1,5 +1,6 @@
 //! The statements of one table.
 
+use protocol::PARENT_ID;
 use util_postgres::{quote_identifier, quote_literal};
 
 use crate::table::{TOMBSTONES, Table};
@@ -14,6 +15,9 @@ pub(super) struct Statements {
     /// `$1` stream, `$2` now, `$3` keys, `$4` versions, then one array per key field. Only for
     /// keys that have no row (any more).
     pub(super) bury: String,
+    /// Per sweep: `$1` parents, `$2` accounts, `$3` versions; per kept child: `$4` place of its sweep, from 1, and
+    /// `$5` id. Answers version and key of each row that it deletes.
+    pub(super) sweep: String,
     /// `$1` stream. Whether it has tombstones at all.
     pub(super) any_buried: String,
     /// `$1` stream, `$2` keys. Their tombstones.
@@ -87,6 +91,22 @@ impl Statements {
              ON CONFLICT (stream, key) DO UPDATE
              SET updated_at = greatest(b.updated_at, EXCLUDED.updated_at), deleted_at = EXCLUDED.deleted_at"
         );
+        let returned: Vec<String> =
+            table.key.iter().map(|column| format!("t.{}", quote_identifier(&column.name))).collect();
+        let sweep = format!(
+            "DELETE FROM {target} AS t
+             USING unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS n (parent, account, version, place)
+             WHERE {} = n.parent AND {} = n.account
+                AND NOT EXISTS (SELECT FROM unnest($4::bigint[], $5::text[]) AS k (place, id)
+                                WHERE k.place = n.place AND k.id = {})
+                AND (t.\"_updated_at\" < {stamp} OR (t.\"_updated_at\" = {stamp}
+                    AND (t.\"_raw_data\"->{version} <= to_jsonb(n.version)) IS NOT FALSE))
+             RETURNING n.version, {}",
+            table.text_of(PARENT_ID),
+            table.text_of("_account_id"),
+            table.text_of("id"),
+            returned.join(", ")
+        );
         let casts =
             table.key.iter().chain(&table.columns).filter(|column| column.may_refuse()).map(|column| Cast {
                 column: column.name.clone(),
@@ -100,6 +120,7 @@ impl Statements {
             upsert,
             delete,
             bury,
+            sweep,
             any_buried: format!("SELECT EXISTS (SELECT FROM {tombstones} WHERE stream = $1)"),
             buried: format!("SELECT key, updated_at FROM {tombstones} WHERE stream = $1 AND key = ANY ($2)"),
             unbury: format!("DELETE FROM {tombstones} WHERE stream = $1 AND key = ANY ($2)"),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use futures::future::try_join;
-use protocol::{Batch, BatchWriter, ConfiguredCatalog, ConnectorError, RawJson};
+use protocol::{Batch, BatchWriter, ConfiguredCatalog, ConnectorError, RawJson, Sweep, segments};
 use state_postgres::{GLOBAL, StateTable};
 use tokio_postgres::types::ToSql;
 use util_postgres::{Connection, Database, FailureKind, PostgresError, Transaction, retrying};
 
 use super::culprit;
 use super::plan::{Delete, Plan, Upsert};
-use super::row::Fields;
+use super::row::{Fields, Key};
 use super::statements::Statements;
 use crate::failure::connector_error;
 use crate::table::Table;
@@ -33,6 +33,12 @@ pub(super) struct StreamWriter {
     /// Writers of rows share this lock, writers of deletions have it alone: a row that is older
     /// than a deletion must not slip in between its look at the tombstones and its commit.
     lock: String,
+}
+
+/// A part of a batch: what to write, and what to sweep then.
+struct Step {
+    plan: Plan,
+    sweeps: Vec<Sweep>,
 }
 
 /// How many rows a batch changed.
@@ -76,36 +82,48 @@ impl Writer {
     async fn try_commit(
         &self,
         stream: &StreamWriter,
-        plan: &Plan,
+        steps: &[Step],
         state: Option<&RawJson>,
     ) -> Result<Counts, PostgresError> {
         let mut connection = self.database.connect().await?;
-        let counts = self.write_plan(&mut connection, stream, plan, state).await;
+        let counts = self.write_steps(&mut connection, stream, steps, state).await;
         let counts = counts.map_err(|error| self.database.failure(error));
         close_if_broken(connection, &counts);
         counts
     }
 
-    async fn write_plan(
+    async fn write_steps(
         &self,
         connection: &mut Connection,
         stream: &StreamWriter,
-        plan: &Plan,
+        steps: &[Step],
         state: Option<&RawJson>,
     ) -> Result<Counts, tokio_postgres::Error> {
         let transaction = connection.transaction().await?;
         let now = SystemTime::now();
         let mut counts = Counts::default();
-        let any_buried = stream.lock(&transaction, plan).await?;
-        let mut upserts: Vec<&Upsert> = plan.upserts.iter().collect();
-        if any_buried && !upserts.is_empty() {
-            let all = upserts.len();
-            upserts = stream.unbury(&transaction, upserts).await?;
-            counts.buried = all - upserts.len();
-        }
-        if !plan.deletes.is_empty() {
-            counts.deleted = stream.delete(&transaction, &plan.deletes, now).await?;
-        }
+        let mut any_buried = stream.lock(&transaction, steps).await?;
+        let write = async {
+            for Step { plan, sweeps } in steps {
+                let mut upserts: Vec<&Upsert> = plan.upserts.iter().collect();
+                if any_buried && !upserts.is_empty() {
+                    let all = upserts.len();
+                    upserts = stream.unbury(&transaction, upserts).await?;
+                    counts.buried += all - upserts.len();
+                }
+                if !plan.deletes.is_empty() {
+                    counts.deleted += stream.delete(&transaction, &plan.deletes, now).await?;
+                    any_buried = true;
+                }
+                let (created, updated) = stream.upsert(&transaction, &upserts, now).await?;
+                counts.created += created;
+                counts.updated += updated;
+                let swept = stream.sweep(&transaction, sweeps, now).await?;
+                counts.deleted += swept;
+                any_buried |= swept > 0;
+            }
+            Ok(())
+        };
         let save = async {
             match (&self.sync_id, state) {
                 (Some(sync_id), Some(state)) => {
@@ -114,8 +132,7 @@ impl Writer {
                 _ => Ok(()),
             }
         };
-        ((counts.created, counts.updated), ()) =
-            try_join(stream.upsert(&transaction, &upserts, now), save).await?;
+        try_join(write, save).await?;
         transaction.commit().await?;
         Ok(counts)
     }
@@ -140,13 +157,18 @@ impl BatchWriter for Writer {
             ConnectorError::config(text)
         })?;
         let started = Instant::now();
-        let plan = Plan::of(batch.records().map(|record| stream.fields.row(record, unix_now())))?;
+        let mut steps = Vec::new();
+        for segment in segments(batch.records(), &stream.fields.newer_than)? {
+            let rows = segment.records.into_iter().map(|record| stream.fields.row(record, unix_now()));
+            steps.push(Step { plan: Plan::of(rows)?, sweeps: segment.sweeps });
+        }
         let what = format!("write stream \"{}\"", batch.stream());
-        let commit = || self.try_commit(stream, &plan, batch.state());
+        let commit = || self.try_commit(stream, &steps, batch.state());
         let counts = match retrying(&what, commit).await {
             Ok(counts) => counts,
-            Err(error) => return Err(self.explain(stream, &plan, error).await),
+            Err(error) => return Err(self.explain(stream, &steps, error).await),
         };
+        let upserts: usize = steps.iter().map(|step| step.plan.upserts.len()).sum();
         tracing::debug!(
             stream = &**batch.stream(),
             records = batch.records().count(),
@@ -154,7 +176,7 @@ impl BatchWriter for Writer {
             created = counts.created,
             updated = counts.updated,
             deleted = counts.deleted,
-            skipped = plan.upserts.len() as i64 - counts.created - counts.updated,
+            skipped = upserts as i64 - counts.created - counts.updated,
             buried = counts.buried,
             elapsed = ?started.elapsed(),
             "batch written"
@@ -171,11 +193,14 @@ impl BatchWriter for Writer {
 
 impl Writer {
     /// The failure with the stream and, where it is the data's fault, the row and the column.
-    async fn explain(&self, stream: &StreamWriter, plan: &Plan, error: PostgresError) -> ConnectorError {
-        let culprit = match error.kind() {
-            FailureKind::Data => culprit::find(&self.database, stream, &plan.upserts).await,
-            _ => None,
-        };
+    async fn explain(&self, stream: &StreamWriter, steps: &[Step], error: PostgresError) -> ConnectorError {
+        let mut culprit = None;
+        for step in steps.iter().filter(|_| error.kind() == FailureKind::Data) {
+            culprit = culprit::find(&self.database, stream, &step.plan.upserts).await;
+            if culprit.is_some() {
+                break;
+            }
+        }
         let place = culprit.map_or_else(String::new, |culprit| format!("{culprit}: "));
         let text = format!("stream \"{}\" into {}: {place}{error}", stream.fields.stream, stream.table);
         connector_error(error.with_message(text))
@@ -184,8 +209,12 @@ impl Writer {
 
 impl StreamWriter {
     /// Takes the stream's lock. Answers whether there are tombstones that upserts must respect.
-    async fn lock(&self, transaction: &Transaction<'_>, plan: &Plan) -> Result<bool, tokio_postgres::Error> {
-        let sql = if plan.deletes.is_empty() {
+    async fn lock(
+        &self,
+        transaction: &Transaction<'_>,
+        steps: &[Step],
+    ) -> Result<bool, tokio_postgres::Error> {
+        let sql = if steps.iter().all(|step| step.plan.deletes.is_empty() && step.sweeps.is_empty()) {
             "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))"
         } else {
             "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
@@ -240,21 +269,68 @@ impl StreamWriter {
     ) -> Result<u64, tokio_postgres::Error> {
         let versions: Vec<i64> = deletes.iter().map(|delete| delete.version).collect();
         let unconditional: Vec<bool> = deletes.iter().map(|delete| delete.unconditional).collect();
-        let tombstones: Vec<String> = deletes.iter().map(|delete| delete.key.as_tombstone()).collect();
-        let keys: Vec<Vec<&str>> = (0..self.fields.key.len())
-            .map(|at| deletes.iter().map(|delete| &*delete.key.0[at]).collect())
-            .collect();
-        let keys = || keys.iter().map(|values| values as &(dyn ToSql + Sync));
-
+        let keys: Vec<&Key> = deletes.iter().map(|delete| &delete.key).collect();
         let statement = transaction.prepare_cached(&self.statements.delete).await?;
-        let own: [&(dyn ToSql + Sync); 2] = [&versions, &unconditional];
-        let deleted =
-            transaction.execute(&statement, &own.into_iter().chain(keys()).collect::<Vec<_>>()).await?;
-
-        let statement = transaction.prepare_cached(&self.statements.bury).await?;
-        let own: [&(dyn ToSql + Sync); 4] = [&self.fields.stream, &now, &tombstones, &versions];
-        transaction.execute(&statement, &own.into_iter().chain(keys()).collect::<Vec<_>>()).await?;
+        let columns = self.columns(&keys);
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&versions, &unconditional];
+        parameters.extend(columns.iter().map(|values| values as &(dyn ToSql + Sync)));
+        let deleted = transaction.execute(&statement, &parameters).await?;
+        self.bury(transaction, &keys, &versions, now).await?;
         Ok(deleted)
+    }
+
+    /// Deletes the children that are gone. As of the second before, so that a read of the same second may
+    /// bring them back. Answers how many they were.
+    async fn sweep(
+        &self,
+        transaction: &Transaction<'_>,
+        sweeps: &[Sweep],
+        now: SystemTime,
+    ) -> Result<u64, tokio_postgres::Error> {
+        if sweeps.is_empty() {
+            return Ok(0);
+        }
+        let parents: Vec<&str> = sweeps.iter().map(|sweep| &*sweep.parent).collect();
+        let accounts: Vec<&str> = sweeps.iter().map(|sweep| &*sweep.account).collect();
+        let versions: Vec<i64> = sweeps.iter().map(|sweep| sweep.version).collect();
+        let (places, kept): (Vec<i64>, Vec<&str>) = (1..)
+            .zip(sweeps)
+            .flat_map(|(place, sweep)| sweep.keep.iter().map(move |id| (place, &**id)))
+            .unzip();
+        let statement = transaction.prepare_cached(&self.statements.sweep).await?;
+        let rows = transaction.query(&statement, &[&parents, &accounts, &versions, &places, &kept]).await?;
+        let mut versions: Vec<i64> = Vec::new();
+        let mut keys = Vec::new();
+        for row in &rows {
+            versions.push(row.try_get::<_, i64>(0)?.saturating_sub(1));
+            keys.push(Key((1..row.len()).map(|at| row.try_get(at)).collect::<Result<_, _>>()?));
+        }
+        if !keys.is_empty() {
+            self.bury(transaction, &keys.iter().collect::<Vec<_>>(), &versions, now).await?;
+        }
+        Ok(rows.len() as u64)
+    }
+
+    /// Leaves tombstones for keys that have no row.
+    async fn bury(
+        &self,
+        transaction: &Transaction<'_>,
+        keys: &[&Key],
+        versions: &[i64],
+        now: SystemTime,
+    ) -> Result<(), tokio_postgres::Error> {
+        let tombstones: Vec<String> = keys.iter().map(|key| key.as_tombstone()).collect();
+        let statement = transaction.prepare_cached(&self.statements.bury).await?;
+        let columns = self.columns(keys);
+        let mut parameters: Vec<&(dyn ToSql + Sync)> =
+            vec![&self.fields.stream, &now, &tombstones, &versions];
+        parameters.extend(columns.iter().map(|values| values as &(dyn ToSql + Sync)));
+        transaction.execute(&statement, &parameters).await.map(drop)
+    }
+
+    /// The keys as one array per key field.
+    fn columns<'k>(&self, keys: &[&'k Key]) -> Vec<Vec<&'k str>> {
+        (0..self.fields.key.len()).map(|at| keys.iter().map(|key| &*key.0[at]).collect()).collect()
     }
 
     /// Answers how many rows are new and how many were changed.

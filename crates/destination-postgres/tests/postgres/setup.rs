@@ -27,6 +27,22 @@ async fn setup_adds_what_is_missing_and_drops_nothing() {
 }
 
 #[tokio::test]
+async fn tables_of_children_get_an_index_also_later() {
+    let place = place().await;
+    place.setup(&catalog([plain_stream("item"), plain_stream("other")])).await.unwrap();
+    let mut child = plain_stream("item");
+    child.stream.json_schema = json!({"properties": {"_parent_id": {"type": "string"}}}).as_object().cloned();
+    let mut keyed = child.clone();
+    keyed.stream.name = "keyed".into();
+    keyed.stream.primary_key.push(vec!["_parent_id".to_owned()]);
+    let children = catalog([child, keyed]);
+    place.setup(&children).await.unwrap();
+    place.setup(&children).await.unwrap();
+    let indexes = "SELECT indexname FROM pg_indexes WHERE indexname LIKE 'idx%' ORDER BY 1";
+    assert_eq!(place.query(indexes).await, ["idx_item__parent_id", "idx_keyed__parent_id"]);
+}
+
+#[tokio::test]
 async fn many_setups_at_once() {
     let place = place().await;
     let catalog = catalog((0..20).map(|n| stripe_stream(&format!("s{n}"))));

@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use protocol::{
     AnyDestination, Batch, BatchLimits, BatchWriter, ConfiguredCatalog, ConnectionStatus, ConnectorError,
     Destination, ErrorKind, Message, MessageStream, Payload, RawJson, Record, SourceState,
-    SourceStateMessage, StateStore, Stream, WriteRequest, empty_stream, once, write_batches,
+    SourceStateMessage, StateStore, Stream, Sweep, WriteRequest, empty_stream, once, write_batches,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -46,6 +46,12 @@ pub(crate) enum Defect {
     StatesOfFailedStreamsAreStored,
     StateBeforeRows,
     StatesWithoutRowsAreForgotten,
+    SweepsAreIgnored,
+    SweepsTakeNewerChildren,
+    SweepsTakeOtherParents,
+    SweepsLeaveNoTrace,
+    SweepsBuryTheirSecond,
+    SweepsComeLastInABatch,
 }
 
 #[derive(Debug, Default)]
@@ -231,6 +237,7 @@ struct Read<'a> {
     record: &'a Record,
     key: Vec<String>,
     version: Option<i64>,
+    sweep: Option<Sweep>,
 }
 
 impl Writer {
@@ -251,7 +258,9 @@ impl Writer {
         if version.is_none() && !record.deleted {
             return Err(format!("{}: no `{}` in {key:?}", stream.name, stream.newer_than_field));
         }
-        Ok(Read { record, key, version })
+        let sweep = Sweep::of(record).filter(|_| !self.has(Defect::SweepsAreIgnored));
+        let sweep = sweep.transpose().map_err(|error| error.to_string())?;
+        Ok(Read { record, key, version, sweep })
     }
 
     fn stored_key(&self, key: &[String]) -> Vec<String> {
@@ -271,7 +280,33 @@ impl Writer {
         }
     }
 
+    fn sweep(&self, world: &mut World, stream: &Stream, sweep: &Sweep) {
+        let table = world.tables.entry(stream.name.to_string()).or_default();
+        let is = |row: &Row, field: &str, text: &str| {
+            self.has(Defect::SweepsTakeOtherParents)
+                || serde_json::from_str::<Value>(&row.payload).unwrap()[field] == text
+        };
+        let gone = |row: &Row| {
+            is(row, "_parent_id", &sweep.parent)
+                && is(row, "_account_id", &sweep.account)
+                && !sweep.keep.contains(&row.key[0])
+                && (row.version <= sweep.version || self.has(Defect::SweepsTakeNewerChildren))
+        };
+        let before = i64::from(!self.has(Defect::SweepsBuryTheirSecond));
+        let keys: Vec<Vec<String>> =
+            table.iter().filter(|(_, row)| gone(row)).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            table.remove(&key);
+            if !self.has(Defect::SweepsLeaveNoTrace) {
+                world.tombstones.insert((stream.name.to_string(), key), sweep.version - before);
+            }
+        }
+    }
+
     fn apply(&self, world: &mut World, stream: &Stream, read: &Read<'_>) {
+        if let Some(sweep) = &read.sweep {
+            return self.sweep(world, stream, sweep);
+        }
         let table = world.tables.entry(stream.name.to_string()).or_default();
         let key = self.stored_key(&read.key);
         let mark = (stream.name.to_string(), key.clone());
@@ -336,6 +371,9 @@ impl BatchWriter for Writer {
         }
         if self.has(Defect::DeletesComeLastInABatch) {
             reads.sort_by_key(|read| read.record.deleted);
+        }
+        if self.has(Defect::SweepsComeLastInABatch) {
+            reads.sort_by_key(|read| read.sweep.is_some());
         }
         if self.has(Defect::FirstOfABatchWins) {
             let mut seen = std::collections::HashSet::new();

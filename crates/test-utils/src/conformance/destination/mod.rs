@@ -9,6 +9,7 @@ mod order;
 mod place;
 mod random;
 mod state;
+mod sweeps;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -108,6 +109,16 @@ fn cases<F: DestinationFixture>(fixture: &F) -> Vec<Case<'_>> {
             an_older_delete_is_ignored
             a_delete_without_a_version_always_deletes
             order_within_a_batch_counts;
+        sweeps:
+            what_is_not_kept_goes
+            where_nothing_is_kept_all_go
+            other_parents_accounts_and_streams_are_left_alone
+            a_newer_child_stays
+            an_older_page_does_not_bring_a_child_back
+            a_read_of_the_same_second_does
+            order_with_records_counts
+            keys_with_the_parent_in_them_are_swept
+            a_malformed_sweep_fails_its_stream;
         names:
             composite_keys_keep_tenants_apart
             any_stream_name_works

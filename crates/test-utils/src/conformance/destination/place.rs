@@ -184,6 +184,23 @@ pub(super) fn stream(name: &str) -> Stream {
     }
 }
 
+/// The same for children, whose rows have a `_parent_id`.
+pub(super) fn child_stream(name: &str) -> Stream {
+    let mut stream = stream(name);
+    if let Some(Value::Object(properties)) =
+        stream.json_schema.as_mut().and_then(|schema| schema.get_mut("properties"))
+    {
+        properties.insert("_parent_id".to_owned(), json!({"type": "string"}));
+    }
+    stream
+}
+
+/// A payload of such a child.
+pub(super) fn child(id: &str, version: i64, note: &str, parent: &str) -> String {
+    let payload = payload(id, version, note);
+    format!(r#"{{"_parent_id":{},{}"#, Value::from(parent), &payload[1..])
+}
+
 /// A payload of such a stream.
 pub(super) fn payload(id: &str, version: i64, note: &str) -> String {
     let (id, note) = (Value::from(id), Value::from(note));

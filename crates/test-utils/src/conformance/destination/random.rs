@@ -6,9 +6,9 @@ use anyhow::Context;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use protocol::{Message, Stream};
+use protocol::{Message, Stream, Sweep};
 
-use super::place::{Place, delete, payload, state, stream, upsert};
+use super::place::{Place, child, child_stream, delete, state, upsert};
 use super::{DestinationFixture, Rows};
 
 /// How many sequences are tried; always the same ones.
@@ -31,6 +31,13 @@ enum Step {
         key: usize,
         version: Option<i64>,
     },
+    /// The keys of one parent that are left, as bits.
+    Sweep {
+        stream: usize,
+        parent: usize,
+        keep: usize,
+        version: i64,
+    },
     State {
         stream: usize,
     },
@@ -45,6 +52,9 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (place(), version).prop_map(|((stream, key), version)| Step::Upsert { stream, key, version }),
         4 => (place(), prop::option::weighted(0.85, 1..8_i64))
             .prop_map(|((stream, key), version)| Step::Delete { stream, key, version }),
+        2 => ((0..2_usize, 0..2_usize), 0..8_usize, 1..8_i64).prop_map(
+            |((stream, parent), keep, version)| Step::Sweep { stream, parent, keep, version }
+        ),
         1 => (0..2_usize).prop_map(|stream| Step::State { stream }),
         1 => Just(Step::Reopen),
     ]
@@ -89,6 +99,14 @@ impl Model {
                 };
                 self.0.insert((stream, key), Known::Tombstone(deleted));
             }
+            Step::Sweep { stream, parent, keep, version } => {
+                for ((of, key), known) in &mut self.0 {
+                    let is_child = *of == stream && parent_of(*key) == parent && keep >> *key & 1 == 0;
+                    if is_child && matches!(known, Known::Row(stored, _) if *stored <= version) {
+                        *known = Known::Tombstone(version - 1);
+                    }
+                }
+            }
             Step::State { .. } | Step::Reopen => {}
         }
     }
@@ -106,7 +124,11 @@ impl Model {
 
 /// The payload that the step at this position writes.
 fn row(at: usize, key: usize, version: i64) -> String {
-    payload(&format!("key_{key}"), version, &format!("step {at}"))
+    child(&format!("key_{key}"), version, &format!("step {at}"), &format!("parent_{}", parent_of(key)))
+}
+
+fn parent_of(key: usize) -> usize {
+    key % 2
 }
 
 fn message(streams: &[Stream], at: usize, step: Step) -> Option<Message> {
@@ -118,13 +140,18 @@ fn message(streams: &[Stream], at: usize, step: Step) -> Option<Message> {
         Step::Delete { stream, key, version: None } => {
             delete(&streams[stream], &format!(r#"{{"id":"key_{key}","_account_id":"acct_1"}}"#))
         }
+        Step::Sweep { stream, parent, keep, version } => {
+            let keep = (0..3).filter(|key| keep >> key & 1 == 1).map(|key| format!("key_{key}")).collect();
+            let (parent, account) = (format!("parent_{parent}"), "acct_1".to_owned());
+            delete(&streams[stream], Sweep { parent, account, keep, version }.write().as_str())
+        }
         Step::State { stream } => state(&streams[stream], &at.to_string()),
         Step::Reopen => return None,
     })
 }
 
 async fn holds<F: DestinationFixture>(fixture: &F, steps: &[Step]) -> anyhow::Result<()> {
-    let streams = ["customer", "charge"].map(stream);
+    let streams = ["customer", "charge"].map(child_stream);
     let place = Place::new(fixture, &streams).await?;
     let mut model = Model::default();
     let mut messages = Vec::new();
