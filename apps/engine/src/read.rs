@@ -109,6 +109,7 @@ impl Engine {
             catalog: with_ceiling(catalogs.source, ceiling),
             state: request.state.map(|state| state.source),
             input: request.input,
+            durable: None,
         };
         let messages = resolved.source.read(&source.config, read);
         let messages = messages.map_err(|error| EngineError::source(&source.connector, error))?;

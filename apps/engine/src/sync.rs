@@ -5,8 +5,9 @@ use std::sync::Arc;
 use futures::StreamExt;
 use protocol::{
     CatalogMessage, Eof, InputStream, Message, MessageStream, Payload, PipelineConfig, ReadRequest,
-    SyncState, WriteRequest,
+    SourceStateMessage, SyncState, WriteRequest,
 };
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -200,11 +201,16 @@ impl Engine {
         let streams: Vec<String> = catalogs.names().map(str::to_owned).collect();
         let ledger = RunLedger::begin(state, streams.iter().map(String::as_str), self.now());
 
+        let (handed_back, durable) = watch::channel(0);
         let (source, destination) = (&resolved.pipeline.source, &resolved.pipeline.destination);
         let backfill = request.input.is_none();
         let to_read = if narrow_source { catalogs.destination.clone() } else { catalogs.source };
-        let read =
-            ReadRequest { catalog: with_ceiling(to_read, ceiling), state: known, input: request.input };
+        let read = ReadRequest {
+            catalog: with_ceiling(to_read, ceiling),
+            state: known,
+            input: request.input,
+            durable: Some(durable),
+        };
         let messages = resolved.source.read(&source.config, read);
         let messages = messages.map_err(|error| EngineError::source(&source.connector, error))?;
         let mut delivery = Delivery::new(&catalogs.destination);
@@ -218,8 +224,15 @@ impl Engine {
         };
         let output = resolved.destination.write(&destination.config, write);
         let output = output.map_err(|error| EngineError::destination(&destination.connector, error))?;
-        let output = from_destination(output, &destination.connector);
-        Ok(Opened { output, ledger, streams, backfill })
+        let output = from_destination(output, &destination.connector).inspect(move |message| {
+            let global = |payload: &Payload| {
+                matches!(payload, Payload::SourceState(SourceStateMessage::Global { .. }))
+            };
+            if message.as_ref().is_ok_and(|message| global(&message.payload)) {
+                handed_back.send_modify(|count| *count += 1);
+            }
+        });
+        Ok(Opened { output: output.boxed(), ledger, streams, backfill })
     }
 
     fn progress(&self, ledger: &RunLedger) -> Message {

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, Stream, StreamExt};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 use crate::{
     ConfiguredCatalog, ConnectionState, ConnectorError, ConnectorSpec, ErrorKind, Message, Payload, RawJson,
@@ -27,6 +28,9 @@ pub struct ReadRequest {
     pub state: Option<SourceState>,
     /// With input, the source processes it and ends, without a backfill.
     pub input: Option<InputStream>,
+    /// Counts the global states of this read that the destination has handed back: what was told before the n-th is
+    /// durable once it says n. `None` where nobody counts; a source needs it only to answer those who wait.
+    pub durable: Option<watch::Receiver<u64>>,
 }
 
 /// What to write.

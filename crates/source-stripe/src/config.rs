@@ -86,6 +86,22 @@ pub struct StripeConfig {
     /// event says: one request for each event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revalidate_objects: Vec<String>,
+    /// Whether to stay after the backfill and follow what changes, without end. A `websocket` or a `webhook_port`
+    /// implies it.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub live: bool,
+    /// Seconds between two looks at Stripe's list of events while staying; 60 if absent. Each costs a request, and one
+    /// more where streams of the v2 API are synced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll_interval: Option<NonZeroU32>,
+    /// Seconds that an event is given to turn up in Stripe's list before the list is believed; 60 if absent. Changes are
+    /// at least so old when they are seen by polling. Events that turn up later are found for five times as long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_lag: Option<u32>,
+    /// Seconds after which lists are read again whose changes no event tells; 3600 if absent. Long ones that are sorted
+    /// by `created` are read from their newest objects each time, and as a whole every 24th time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reread_interval: Option<NonZeroU32>,
 }
 
 fn exposed<S: Serializer>(key: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
@@ -115,6 +131,16 @@ pub(crate) struct Access {
 }
 
 impl StripeConfig {
+    /// Whether the read has no end.
+    pub(crate) fn stays(&self) -> bool {
+        self.live || self.websocket || self.webhook_port.is_some()
+    }
+
+    /// Whether events are followed.
+    pub(crate) fn follows_events(&self) -> bool {
+        self.poll_events || self.stays()
+    }
+
     /// Checks what a schema cannot.
     pub(crate) fn access(&self) -> Result<Access, ConnectorError> {
         let key = self.api_key.expose_secret();

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use protocol::{ConnectionStatus, ConnectorError, LogLevel, Message, StreamStatus, Timestamp};
+use protocol::{ConnectionStatus, ConnectorError, LogLevel, Message, StreamStatus, Sweep, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::account;
 use crate::brought::{Brought, bring};
-use crate::children::{Arrived, Reading, Sweep};
+use crate::children::{Arrived, Reading, sweep_message};
 use crate::client::Client;
 use crate::delivery::{Delivered, Delivery, Sender};
 use crate::failure::RequestError;
@@ -32,7 +32,7 @@ const PAGE_MEMORY_RATE: f64 = 100.0;
 const PARENT_PAGES: usize = 4;
 
 /// Memory for pages at a rate of so many requests per second.
-fn page_memory(rate: f64) -> usize {
+pub(crate) fn page_memory(rate: f64) -> usize {
     // A cast saturates.
     let bytes = (PAGE_MEMORY as f64 * rate / PAGE_MEMORY_RATE) as usize;
     bytes.clamp(PAGE_MEMORY, MOST_PAGE_MEMORY)
@@ -55,6 +55,8 @@ pub(crate) struct Driver {
     /// Children that were read under their parents.
     arrived: mpsc::UnboundedReceiver<Arrived>,
     arrives: mpsc::UnboundedSender<Arrived>,
+    /// Streams that did not end well.
+    ends: Vec<(Arc<str>, StreamStatus)>,
 }
 
 /// A request's end.
@@ -78,14 +80,14 @@ fn is_skip(stream: &str, error: &RequestError) -> bool {
 struct Over;
 
 impl Driver {
-    /// A driver that tells `sender` and may send `rate` requests per second. `key_is_good` says that the key
+    /// A driver that tells `sender` and holds as many pages as there is `room`. `key_is_good` says that the key
     /// was accepted before.
     pub(crate) fn new(
         client: Arc<Client>,
         meter: Arc<RequestMeter>,
         account_id: &str,
         sender: Sender,
-        rate: f64,
+        room: Arc<Room>,
         key_is_good: bool,
     ) -> Driver {
         let (arrives, arrived) = mpsc::unbounded_channel();
@@ -94,7 +96,8 @@ impl Driver {
             meter,
             account_id: account_id.into(),
             sender,
-            room: Room::new(page_memory(rate)),
+            room,
+            ends: Vec::new(),
             lanes: Vec::new(),
             streams: Vec::new(),
             last: 0,
@@ -112,11 +115,13 @@ impl Driver {
         self.streams.push(stream);
     }
 
-    /// Reads all streams to their ends.
-    pub(crate) async fn run(mut self) {
+    /// Reads all streams to their ends; answers those that failed or were skipped. `None`: nobody listens any more, or
+    /// nothing can be read at all.
+    pub(crate) async fn run(mut self) -> Option<Vec<(Arc<str>, StreamStatus)>> {
         // Whoever drops the messages aborts this task; there is nothing to clean up.
-        let _ = self.read_all().await;
+        let read = self.read_all().await;
         self.meter.expects(0);
+        read.ok().map(|()| self.ends)
     }
 
     async fn read_all(&mut self) -> Result<(), Over> {
@@ -226,13 +231,7 @@ impl Driver {
 
     /// Lets rows go that their parents no longer hold.
     fn sweep(&self, stream: &Arc<str>, sweeps: impl IntoIterator<Item = Sweep>) -> Result<(), Over> {
-        sweeps.into_iter().try_for_each(|sweep| match sweep.message(stream, &self.account_id) {
-            Ok(message) => self.say(message),
-            Err(error) => {
-                let failed = ConnectorError::internal("a record cannot be written").caused_by(error);
-                self.tell(Delivery::Failed(failed)).and(Err(Over))
-            }
-        })
+        sweeps.into_iter().try_for_each(|sweep| self.say(sweep_message(stream, &sweep)))
     }
 
     async fn take(&mut self, fetched: Fetched) -> Result<(), Over> {
@@ -274,7 +273,7 @@ impl Driver {
         for (name, rows) in names.iter().zip(brought.rows) {
             let keep = rows.of_first(progress.keep);
             let sweeps = match self.streams[lane].again {
-                true => rows.sweeps(progress.keep, brought.version),
+                true => rows.sweeps(progress.keep, &self.account_id, brought.version),
                 false => Vec::new(),
             };
             let reserved = self.room.reserve(rows.page.bytes());
@@ -318,8 +317,9 @@ impl Driver {
         }
         self.key_is_good |= error.status().is_some_and(|status| status != 401);
         self.lanes[lane].open = false;
-        let status = self.streams[lane].status(&verdict::of(&self.streams[lane].name, &error));
-        self.say_all(status)
+        let status = verdict::of(&self.streams[lane].name, &error);
+        self.ends.push((Arc::clone(&self.streams[lane].name), status.clone()));
+        self.say_all(self.streams[lane].status(&status))
     }
 
     /// One of a stream's further lists is gone or refused: the stream goes on without it.

@@ -9,7 +9,7 @@
 //! * `children`: the rows that lie in the rows of other streams, or under them;
 //! * `brought`: what one request of a plan brings;
 //! * `nested`: completes lists within objects;
-//! * `passes`: the lists that make a stream complete;
+//! * `passes`: the lists that make a stream complete; `streams`: all streams of a read;
 //! * `current`: what changed since, by events and by reading again;
 //! * `push`: events that are delivered to this process: webhooks, the WebSocket of the Stripe CLI, input;
 //! * `client`, `stripe_clock`, `account`, `clocks`: the HTTP edge;
@@ -35,7 +35,6 @@ mod nested;
 mod page;
 mod passes;
 mod plan;
-#[expect(dead_code, unused_imports, reason = "the read does not take deliveries yet")]
 mod push;
 mod read;
 mod retry;
@@ -43,6 +42,7 @@ mod room;
 mod source;
 mod spec;
 mod stream_state;
+mod streams;
 mod stripe_clock;
 mod verdict;
 mod window;

@@ -1,29 +1,26 @@
-//! What is read, and how a read begins.
+//! What is read, in which order: the lists first, then what changed meanwhile, then, where asked for, whatever changes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures::StreamExt;
 use protocol::{
-    ConfiguredStream, ConnectionStatus, ConnectorError, LogLevel, Message, ReadRequest, SourceState,
-    StreamStatus,
+    ConnectionStatus, ConnectorError, ErrorKind, LogLevel, Message, ReadRequest, SourceState, StreamStatus,
 };
-use stripe_openapi::{Catalog, Resource};
 
 use crate::account;
-use crate::children;
-use crate::client::Client;
-use crate::clocks;
 use crate::config::StripeConfig;
+use crate::current::{self, Applier, Follower, Pace, Rereads, Stopped};
 use crate::delivery::{Delivery, Sender};
-use crate::driver::Driver;
-use crate::failure::RequestError;
-use crate::lane::{Follower, StreamRun};
+use crate::driver::page_memory;
 use crate::meter::RequestMeter;
-use crate::passes;
-use crate::plan::Planner;
+use crate::push;
+use crate::room::Room;
 use crate::source::StripeSource;
-use crate::stream_state::StreamState;
-use crate::verdict;
-use crate::window::Window;
+use crate::streams::{self, Streams};
+
+/// Pushed events that are applied together.
+const PUSHED_TOGETHER: usize = 100;
 
 /// Performs one read and tells `sender`. An error is one that concerns all streams.
 pub(crate) async fn read(
@@ -36,153 +33,157 @@ pub(crate) async fn read(
     let access = config.access()?;
     let catalog = source.catalog(&access).await?;
     let client = Arc::new(source.client(&access)?);
-    // Nobody listens any more if sending fails; the task is then aborted.
-    let say = |message: Message| {
-        let _ = sender.send(Delivery::Message(message));
-    };
     let looked_up = config.account_id.is_none() || config.account_created.is_none();
     let account = match account::resolve(&client, config.account_id.as_deref(), config.account_created).await
     {
         Ok(account) => account,
         Err(error) => {
-            say(Message::connection_status(ConnectionStatus::failed(account::explain(&error).to_string())));
+            let failed = ConnectionStatus::failed(account::explain(&error).to_string());
+            // Nobody listens any more if this fails.
+            let _ = sender.send(Delivery::Message(Message::connection_status(failed)));
             return Ok(());
         }
     };
-    let (known, unknown): (Vec<_>, Vec<_>) = request
-        .catalog
-        .streams
-        .iter()
-        .map(|stream| (stream, find(&catalog, stream)))
-        .partition(|(_, found)| found.is_some());
-    for (stream, _) in unknown {
-        let name = &stream.stream.name;
+    let ReadRequest { catalog: wanted, state, input, durable } = request;
+    let (known, unknown) = streams::sort(&catalog, &wanted);
+    let room = Room::new(page_memory(access.limits.account_rate));
+    let mut streams = Streams::new(&catalog, config, known, account, client, meter, sender, room, looked_up);
+    for name in unknown {
         let error = format!("Unknown stream: {name}. API version {} has no such list", access.api_version);
-        say(Message::stream_status(name, StreamStatus::Error { error }));
+        streams.say(Message::stream_status(name, StreamStatus::Error { error }));
     }
-    let known: Vec<Known<'_>> = known
-        .into_iter()
-        .filter_map(|(configured, found)| found.map(|resource| Known { configured, resource }))
-        .collect();
-    let clocks = if access.live { Ok(Vec::new()) } else { clocks_for(&client, &catalog, &known, &say).await };
-
-    let rate = access.limits.account_rate;
-    let mut driver = Driver::new(Arc::clone(&client), meter, &account.id, sender.clone(), rate, looked_up);
+    if let Some(input) = input {
+        return take(&streams, &access.api_version, input).await;
+    }
+    if !access.live {
+        streams.find_clocks().await;
+    }
     let now = jiff::Timestamp::now().as_second();
-    let states: Vec<Option<StreamState>> =
-        known.iter().map(|known| remembered(request.state.as_ref(), known, say)).collect();
-    let going_on = passes::goes_on(&states, now);
-    let following = follow(&catalog, &known, &states);
-    for (index, (Known { configured, resource }, state)) in known.iter().zip(&states).enumerate() {
-        let followers = match &following[index] {
-            Place::Follows => continue,
-            Place::Leads(followers) => followers.clone(),
-        };
-        let name = Arc::clone(&configured.stream.name);
-        let clocks = match &clocks {
-            Ok(clocks) => clocks.as_slice(),
-            Err(error) if passes::stream_wants_clocks(&catalog, resource) => {
-                let status = verdict::of(&name, error);
-                for name in std::iter::once(&name).chain(followers.iter().map(|follower| &follower.name)) {
-                    say(Message::stream_status(name, status.clone()));
-                }
-                continue;
-            }
-            Err(_) => &[],
-        };
-        // Connected accounts may be older than the account they are connected to.
-        let began = account.created.filter(|_| !children::lists_accounts(&catalog, resource));
-        let mut wanted = Window::wanted(configured.time_range.as_ref(), began, now);
-        let passes = passes::of_stream(&catalog, resource, clocks);
-        if going_on {
-            wanted = passes::window_going_on(&passes, state.as_ref(), wanted);
+    let mut states = streams.remembered(state.as_ref());
+    let mut again = vec![false; states.len()];
+    // Deliveries begin at once; those that come before the lists are read wait, and are found in the log all the same.
+    let inbox = if config.stays() { Some(push::open(config, &streams.client).await?) } else { None };
+    let mut follower = None;
+    if config.follows_events() {
+        let begun = begin(&streams, &access.api_version, state.as_ref(), &states).await?;
+        if begun.reads_again {
+            again = streams.forget(&mut states, now).map_err(not_written)?;
         }
-        let parts = passes::parts(&passes, state.as_ref(), wanted, going_on);
-        let limit = configured.backfill_limit.or(config.backfill_limit.map(std::num::NonZeroU64::get));
-        let page_size = passes.first().map_or(100, passes::Pass::page_size);
-        let mut run = StreamRun::new(name, passes, wanted, now);
-        run.followers = followers;
-        driver.add(run, Planner::new(parts, page_size, limit));
+        let mut begun = begun.follower;
+        begun.start();
+        follower = Some(begun);
     }
-    driver.run().await;
+    let Some(_) = streams.backfill(&states, &again, now).await else { return Ok(()) };
+    let Some(mut follower) = follower else { return Ok(()) };
+    let mut rereads = Rereads::new(&streams, config, &mut follower);
+    if let Some(inbox) = inbox {
+        current::stay(&mut follower, &mut rereads, inbox, durable, config).await;
+        return Ok(());
+    }
+    match follower.poll().await {
+        Ok(()) => {
+            // Nobody listens any more if this fails.
+            let _ = rereads.perform(&mut follower).await;
+        }
+        Err(Stopped::Gone) => {}
+        Err(Stopped::Refused(error)) => follower.fail(&error),
+    }
     Ok(())
 }
 
-/// A configured stream and what it is filled with.
-struct Known<'a> {
-    configured: &'a ConfiguredStream,
-    resource: &'a Resource,
+fn not_written(error: protocol::RawJsonError) -> ConnectorError {
+    ConnectorError::internal("a state cannot be written").caused_by(error)
 }
 
-fn find<'c>(catalog: &'c Catalog, stream: &ConfiguredStream) -> Option<&'c Resource> {
-    catalog.resource(&stream.stream.name).filter(|resource| children::can_be_filled(catalog, resource))
+/// Where events are followed from.
+struct Begun {
+    follower: Follower,
+    /// Whether events are missing, so that all they tell of has to be read again.
+    reads_again: bool,
 }
 
-/// How a stream is read.
-enum Place {
-    /// From pages of its own, which fill these streams too.
-    Leads(Vec<Follower>),
-    /// From the pages of another stream.
-    Follows,
-}
-
-/// Streams whose rows lie in the objects of another stream are read with it, at no cost, where both have to
-/// read the same.
-fn follow(catalog: &Catalog, known: &[Known<'_>], states: &[Option<StreamState>]) -> Vec<Place> {
-    let mut places: Vec<Place> = known.iter().map(|_| Place::Leads(Vec::new())).collect();
-    for (index, child) in known.iter().enumerate() {
-        let Some((parent, property)) = children::within(catalog, child.resource) else { continue };
-        let agrees = |other: usize| {
-            let (own, parent) = (child.configured, known[other].configured);
-            states[index] == states[other]
-                && own.time_range == parent.time_range
-                && own.backfill_limit == parent.backfill_limit
-        };
-        let leader = known.iter().position(|other| other.resource.table == parent);
-        if let Some(leader) = leader.filter(|leader| agrees(*leader))
-            && let Place::Leads(followers) = &mut places[leader]
-        {
-            followers.push(Follower { name: Arc::clone(&child.configured.stream.name), property });
-            places[index] = Place::Follows;
-        }
-    }
-    places
-}
-
-/// What was remembered of a stream; nothing where it was never read, or where that is not understood.
-fn remembered(state: Option<&SourceState>, known: &Known<'_>, say: impl Fn(Message)) -> Option<StreamState> {
-    let name = &known.configured.stream.name;
-    let data = state?.streams.get(&**name).filter(|data| data.as_bytes() != b"null")?;
-    match StreamState::read(data) {
-        Ok(state) => Some(state),
+/// Finds out where to follow events from, before anything else is read (fidelity C8).
+async fn begin(
+    streams: &Streams<'_>,
+    api_version: &stripe_openapi::ApiVersion,
+    state: Option<&SourceState>,
+    states: &[Option<crate::stream_state::StreamState>],
+) -> Result<Begun, ConnectorError> {
+    let global = state.map(|state| &state.global);
+    let stored = match global.map_or(Ok(None), current::Position::read) {
+        Ok(stored) => stored,
         Err(problem) => {
-            let warning =
-                format!("{name}: the stored state cannot be read, so the stream is read anew: {problem}");
-            say(Message::log(LogLevel::Warn, warning));
+            let warning = format!("the stored position in the events cannot be read: {problem}");
+            streams.say(Message::log(LogLevel::Warn, warning));
             None
         }
+    };
+    let applier = applier(streams, api_version);
+    let log = current::EventLog::new(streams.catalog, applier.tables.any_v2());
+    // The first answer tells Stripe's time, which everything else is counted from.
+    let readable = if stored.is_none() { log.probe(&streams.client).await } else { Ok(()) };
+    let begin = current::begin(stored, states.iter().any(Option::is_some), streams.client.now());
+    if let Some(warning) = &begin.warning {
+        streams.say(Message::log(LogLevel::Warn, warning.clone()));
+    }
+    let pace = Pace::of(streams.config);
+    let event_streams = ["event", "v2_core_event"].into_iter().filter_map(|table| {
+        let known = streams.known.iter().find(|known| known.resource.table == table)?;
+        Some((table, Arc::clone(&known.configured.stream.name)))
+    });
+    let mut follower =
+        Follower::new(applier, log, pace, begin.position, event_streams.collect(), begin.is_new);
+    if let Err(error) = readable {
+        follower.fail(&error);
+    }
+    Ok(Begun { follower, reads_again: begin.reads_again })
+}
+
+fn applier(streams: &Streams<'_>, api_version: &stripe_openapi::ApiVersion) -> Applier {
+    let named: Vec<(Arc<str>, &stripe_openapi::Resource)> = streams
+        .known
+        .iter()
+        .map(|known| (Arc::clone(&known.configured.stream.name), known.resource))
+        .collect();
+    Applier {
+        client: Arc::clone(&streams.client),
+        room: Arc::clone(&streams.room),
+        account_id: streams.account.id.as_str().into(),
+        api_version: api_version.to_string(),
+        tables: current::Tables::new(streams.catalog, &named, &streams.config.revalidate_objects),
+        coverage: current::Coverage::default(),
+        sender: streams.sender.clone(),
     }
 }
 
-/// The test clocks of the account, if some stream needs them.
-async fn clocks_for(
-    client: &Client,
-    catalog: &Catalog,
-    streams: &[Known<'_>],
-    say: impl Fn(Message),
-) -> Result<Vec<String>, RequestError> {
-    let exists = catalog.resource("test_helpers_test_clock").is_some_and(|clock| clock.list.is_some());
-    if !exists || !streams.iter().any(|known| passes::stream_wants_clocks(catalog, known.resource)) {
-        return Ok(Vec::new());
-    }
-    match clocks::list(client).await {
-        // A key that may not see the clocks is no reason to read nothing.
-        Err(RequestError::Api(error)) if matches!(error.status, 400 | 403 | 404) => {
-            let warning =
-                format!("test clocks cannot be listed, so objects attached to one are not read: {error}");
-            say(Message::log(LogLevel::Warn, warning));
-            Ok(Vec::new())
+/// Applies what is pushed, and ends with it.
+async fn take(
+    streams: &Streams<'_>,
+    api_version: &stripe_openapi::ApiVersion,
+    input: protocol::InputStream,
+) -> Result<(), ConnectorError> {
+    let mut applier = applier(streams, api_version);
+    let secret = streams.config.webhook_secret.as_ref();
+    let mut input = input.ready_chunks(PUSHED_TOGETHER);
+    while let Some(items) = input.next().await {
+        let mut events = Vec::with_capacity(items.len());
+        for item in items {
+            let text = push::pushed(&item?, secret, streams.client.now())?;
+            let event = current::Event::read(text).map_err(|problem| {
+                ConnectorError::new(ErrorKind::Config, format!("the input is {}", problem.0))
+            })?;
+            events.push(event);
         }
-        listed => listed,
+        let Ok(failed) = applier.apply(&events).await else { return Ok(()) };
+        let mut said: HashMap<Arc<str>, String> = HashMap::new();
+        for failure in failed {
+            for stream in failure.streams {
+                said.entry(stream).or_insert_with(|| failure.error.to_string());
+            }
+        }
+        for (stream, error) in said {
+            streams.say(Message::stream_status(&stream, StreamStatus::Error { error }));
+        }
     }
+    Ok(())
 }

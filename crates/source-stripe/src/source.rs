@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{
-    ConfiguredCatalog, ConnectionStatus, ConnectorError, ConnectorSpec, Control, ErrorKind, Message,
-    MessageStream, Payload, ReadRequest, Source, once,
+    ConfiguredCatalog, ConnectionStatus, ConnectorError, ConnectorSpec, Control, Message, MessageStream,
+    Payload, ReadRequest, Source, once,
 };
 use secrecy::SecretString;
 use stripe_openapi::Catalog;
@@ -135,14 +135,6 @@ impl Source for StripeSource {
     }
 
     fn read(&self, config: StripeConfig, request: ReadRequest) -> MessageStream {
-        if request.input.is_some() {
-            return once(async {
-                Err(ConnectorError::new(
-                    ErrorKind::Config,
-                    "the Stripe source takes no pushed input: read it without",
-                ))
-            });
-        }
         let source = self.clone();
         let meter = self.meter();
         messages(move |sender| async move {

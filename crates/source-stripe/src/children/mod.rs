@@ -11,8 +11,8 @@ mod sources;
 mod under;
 
 pub(crate) use rows::{ChildRows, rows_of};
-pub(crate) use siblings::{Siblings, Sweep};
+pub(crate) use siblings::sweep_message;
 pub(crate) use sources::{
-    Feed, can_be_filled, listed_in_place_of, listed_under, lists_accounts, parents_of, within,
+    Feed, Parent, can_be_filled, listed_in_place_of, listed_under, lists_accounts, parents_of, within,
 };
 pub(crate) use under::{Arrived, Reading, Under};

@@ -1,10 +1,10 @@
 //! The rows that lie in nested lists of a page of parents.
 
-use protocol::RawJson;
+use protocol::{RawJson, Sweep};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::siblings::{Siblings, Sweep};
+use super::siblings::Siblings;
 use crate::page::{Page, PageBuilder, Stamp, Unexpected};
 
 /// Child rows of a page of parents.
@@ -25,14 +25,14 @@ impl ChildRows {
     }
 
     /// Of each of the first `parents` parents: which rows are all that it has, as of the second `version`.
-    pub(crate) fn sweeps(&self, parents: usize, version: i64) -> Vec<Sweep> {
+    pub(crate) fn sweeps(&self, parents: usize, account: &str, version: i64) -> Vec<Sweep> {
         let ids: Vec<&str> = self.page.ids().collect();
         let mut begin = 0;
         let of_parent = |(parent, end): (&String, &usize)| {
             let mut all = Siblings::default();
             all.add(ids[begin..*end].iter().copied(), version);
             begin = *end;
-            if parent.is_empty() { None } else { all.sweep(parent) }
+            if parent.is_empty() { None } else { all.sweep(parent, account) }
         };
         self.parents.iter().zip(&self.ends).take(parents).filter_map(of_parent).collect()
     }
@@ -112,7 +112,7 @@ mod tests {
         );
         assert_eq!(rows.page.ids().collect::<Vec<_>>(), ["si_1", "si_2", "si_3"]);
         let swept: Vec<(String, Vec<String>)> =
-            rows.sweeps(4, 9).into_iter().map(|sweep| (sweep.parent, sweep.keep)).collect();
+            rows.sweeps(4, "acct_1", 9).into_iter().map(|sweep| (sweep.parent, sweep.keep)).collect();
         let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
         assert_eq!(swept, [("sub_1".into(), ids(&["si_1", "si_2"])), ("sub_4".into(), ids(&["si_3"]))]);
         assert_eq!((0..6).map(|first| rows.of_first(first)).collect::<Vec<_>>(), [0, 2, 2, 2, 3, 3]);

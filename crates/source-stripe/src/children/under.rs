@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use futures::stream::{self, TryStreamExt};
+use protocol::Sweep;
 use tokio::sync::mpsc;
 
-use super::siblings::{Siblings, Sweep};
+use super::siblings::Siblings;
 use crate::client::{Client, Get, Received};
 use crate::failure::RequestError;
 use crate::page::{Page, Shape, Stamp, Unexpected, read_page};
@@ -139,7 +140,11 @@ impl Reading {
             if self.sweeps {
                 all.add(page.ids(), version);
             }
-            let sweep = if cursor.is_none() { std::mem::take(&mut all).sweep(parent) } else { None };
+            let sweep = if cursor.is_none() {
+                std::mem::take(&mut all).sweep(parent, &self.account_id)
+            } else {
+                None
+            };
             if page.count() > 0 || sweep.is_some() {
                 // Nobody listens any more if this fails; the task is then aborted.
                 let _ = self.arrived.send(Arrived { lane: self.lane, page, sweep, reserved });

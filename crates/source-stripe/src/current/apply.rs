@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use protocol::{Message, Timestamp};
+use protocol::{Message, Sweep, Timestamp};
 use stripe_openapi::knowledge::events::deletes;
 use tokio::sync::mpsc;
 
@@ -12,7 +12,7 @@ use super::coverage::{Coverage, Key, What};
 use super::decide::{Act, Hint, decide};
 use super::event::{Event, Subject};
 use super::tables::{ChildFeed, Table, Tables, Target};
-use crate::children::{Arrived, Reading, Sweep, Under, rows_of};
+use crate::children::{Arrived, Reading, Under, rows_of, sweep_message};
 use crate::client::{Client, Get, Received};
 use crate::delivery::{Delivered, Delivery, Sender};
 use crate::failure::RequestError;
@@ -184,7 +184,8 @@ impl Applier {
             self.tell(stream, page, None)?;
         }
         for child in &table.children {
-            let sweep = Sweep { parent: id.to_owned(), keep: Vec::new(), version };
+            let account = self.account_id.to_string();
+            let sweep = Sweep { parent: id.to_owned(), account, keep: Vec::new(), version };
             self.sweep(&child.stream, &sweep)?;
         }
         Ok(())
@@ -303,7 +304,7 @@ impl Applier {
             let ChildFeed::Nested(property) = &child.feed else { continue };
             match rows_of(page, property, &stamp) {
                 Ok(rows) => {
-                    let sweeps = rows.sweeps(1, version);
+                    let sweeps = rows.sweeps(1, &self.account_id, version);
                     self.tell(&child.stream, rows.page, None)?;
                     sweeps.iter().try_for_each(|sweep| self.sweep(&child.stream, sweep))?;
                 }
@@ -376,13 +377,7 @@ impl Applier {
     }
 
     fn sweep(&self, stream: &Arc<str>, sweep: &Sweep) -> Result<(), Gone> {
-        match sweep.message(stream, &self.account_id) {
-            Ok(message) => self.say(message),
-            Err(error) => {
-                tracing::error!(%error, "a record cannot be written");
-                Err(Gone)
-            }
-        }
+        self.say(sweep_message(stream, sweep))
     }
 
     pub(crate) fn say(&self, message: Message) -> Result<(), Gone> {

@@ -10,6 +10,7 @@ use super::coverage::{Coverage, Key, What};
 use super::event::Event;
 use super::log::EventLog;
 use super::position::{MOST_UNREAD, Position, Unread};
+use crate::config::StripeConfig;
 use crate::failure::RequestError;
 use crate::page::{PageBuilder, Stamp};
 use crate::verdict;
@@ -21,6 +22,23 @@ pub(crate) struct Pace {
     pub(crate) lag: i64,
     /// Seconds before the cursor that are looked at again for events that surfaced later than that.
     pub(crate) overlap: i64,
+}
+
+/// Seconds that an event has to surface, unless told otherwise.
+const LAG: u32 = 60;
+
+/// The overlap, in lags.
+const OVERLAP: i64 = 5;
+
+/// The overlap at the least: seconds.
+const LEAST_OVERLAP: i64 = 10;
+
+impl Pace {
+    /// As configured.
+    pub(crate) fn of(config: &StripeConfig) -> Pace {
+        let lag = i64::from(config.events_lag.unwrap_or(LAG));
+        Pace { lag, overlap: (lag * OVERLAP).max(LEAST_OVERLAP) }
+    }
 }
 
 /// The events of an account, from where they were left.
@@ -37,6 +55,12 @@ pub(crate) struct Follower {
     event_streams: Vec<(&'static str, Arc<str>)>,
     /// Streams of which it was said that they are not current.
     behind: HashSet<Arc<str>>,
+    /// Whether the position was not told yet.
+    is_new: bool,
+    /// Whether it was said that the log cannot be read.
+    refused: bool,
+    /// How many global states were told.
+    told: u64,
 }
 
 /// Why the log could not be followed to the present.
@@ -61,6 +85,7 @@ impl Follower {
         pace: Pace,
         position: Position,
         event_streams: Vec<(&'static str, Arc<str>)>,
+        is_new: bool,
     ) -> Follower {
         // Events that surface now although they are older may be out of order with what was written.
         applier.coverage = Coverage::new(position.events_cursor - 1);
@@ -68,7 +93,32 @@ impl Follower {
             position.events_seen.iter().map(|id| (id.clone(), position.events_cursor - 1)).collect();
         let seen_ids = position.events_seen.iter().cloned().collect();
         let behind = HashSet::new();
-        Follower { applier, log, pace, position, seen, seen_ids, event_streams, behind }
+        Follower {
+            applier,
+            log,
+            pace,
+            position,
+            seen,
+            seen_ids,
+            event_streams,
+            behind,
+            is_new,
+            refused: false,
+            told: 0,
+        }
+    }
+
+    /// Tells where events are followed from, before anything is read: whatever happens from then on is found there.
+    pub(crate) fn start(&mut self) {
+        if std::mem::take(&mut self.is_new) {
+            // Nobody listens any more if this fails; the task is then aborted.
+            let _ = self.tell_position();
+        }
+    }
+
+    /// How many global states were told so far.
+    pub(crate) fn told(&self) -> u64 {
+        self.told
     }
 
     /// Reads the log up to the present, oldest events first, and tells what changed. After each stretch the position is
@@ -86,6 +136,7 @@ impl Follower {
             self.process(&new, stretch.end).await?;
             from = stretch.end;
         }
+        self.refused = false;
         if self.position != before {
             self.tell_position()?;
         }
@@ -211,32 +262,34 @@ impl Follower {
         Some(Task { key: Key { table, what }, parent: unread.parent, todo })
     }
 
-    /// Tells where the reading of events stands.
-    pub(crate) fn tell_position(&self) -> Result<(), Gone> {
-        tell_position(&self.applier, &self.position)
+    /// Tells where the reading of events stands, as the source's global state.
+    pub(crate) fn tell_position(&mut self) -> Result<(), Gone> {
+        let data = match RawJson::from_value(&self.position) {
+            Ok(data) => data,
+            Err(error) => {
+                tracing::error!(%error, "a position cannot be written");
+                return Err(Gone);
+            }
+        };
+        self.told += 1;
+        self.applier.say(Payload::SourceState(SourceStateMessage::Global { data }).into())
     }
 
-    /// Says in the log why events are not followed.
-    pub(crate) fn warn(&self, error: &RequestError) -> Result<(), Gone> {
+    /// Says, once, why the log cannot be read.
+    pub(crate) fn fail(&mut self, error: &RequestError) {
+        if std::mem::replace(&mut self.refused, true) {
+            tracing::debug!(%error, "events still cannot be read");
+            return;
+        }
         let why = match verdict::of("event", error) {
             StreamStatus::Skip { reason } => reason,
             _ => error.to_string(),
         };
         let warning = format!(
-            "changes to objects that were read before are not seen, because events cannot be read: {why}"
+            "changes to objects that were read before are not seen at present, because events cannot be read: {why}"
         );
-        self.applier.say(Message::log(LogLevel::Warn, warning))
-    }
-}
-
-/// Tells a position as the source's global state.
-pub(crate) fn tell_position(applier: &Applier, position: &Position) -> Result<(), Gone> {
-    match RawJson::from_value(position) {
-        Ok(data) => applier.say(Payload::SourceState(SourceStateMessage::Global { data }).into()),
-        Err(error) => {
-            tracing::error!(%error, "a state cannot be written");
-            Err(Gone)
-        }
+        // Nobody listens any more if this fails.
+        let _ = self.applier.say(Message::log(LogLevel::Warn, warning));
     }
 }
 

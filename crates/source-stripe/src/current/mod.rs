@@ -6,14 +6,31 @@
 //! * `decide` and `coverage` say what to do about a batch of them: pure, and safe against events that are late, twice,
 //!   out of order or of the same second;
 //! * `apply` does it; `log` reads Stripe's log of events, oldest first, in bounded memory;
+//! * `follow` does this for the log and for deliveries, `stay` without end; `begin` says where to begin;
 //! * `position` is what is remembered between reads;
-//! * `schedule` says which lists are read again because events do not tell all of their changes.
+//! * `schedule` says which lists are read again because events do not tell all of their changes; `rereads` does it.
 
 mod apply;
+mod begin;
 mod coverage;
 mod decide;
 mod event;
 mod follow;
 mod log;
 mod position;
+mod rereads;
+mod schedule;
+mod stay;
 mod tables;
+
+pub(crate) use apply::Applier;
+pub(crate) use begin::begin;
+pub(crate) use coverage::Coverage;
+pub(crate) use event::Event;
+pub(crate) use follow::{Follower, Pace, Stopped};
+pub(crate) use log::EventLog;
+pub(crate) use position::Position;
+pub(crate) use rereads::Rereads;
+pub(crate) use schedule::Due;
+pub(crate) use stay::stay;
+pub(crate) use tables::Tables;

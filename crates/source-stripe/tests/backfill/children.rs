@@ -158,7 +158,7 @@ async fn an_interrupted_read_under_parents_goes_on_from_its_state() {
         let mut durable = Said::default();
         let mut state: Option<SourceState> = None;
         let catalog = account.streams(&[stream]).await;
-        let request = ReadRequest { catalog: catalog.clone(), state: None, input: None };
+        let request = ReadRequest { catalog: catalog.clone(), state: None, input: None, durable: None };
         let mut messages = StripeSource::default().read(account.config(), request);
         // Only what came before the last state is stored by a destination that breaks here.
         let mut waiting = Vec::new();

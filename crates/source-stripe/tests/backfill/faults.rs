@@ -44,7 +44,8 @@ async fn a_deleted_cursor_loses_nothing() {
         account.config = json!({"endpoint_rate_limit": 20});
         let newest_first: Vec<String> = account.control().ids(table).unwrap().into_iter().rev().collect();
         let gone: Vec<&String> = newest_first.iter().skip(99).step_by(100).take(8).collect();
-        let request = ReadRequest { catalog: account.streams(&[table]).await, state: None, input: None };
+        let request =
+            ReadRequest { catalog: account.streams(&[table]).await, state: None, input: None, durable: None };
         let mut messages = StripeSource::default().read(account.config(), request);
         let mut said = Said::default();
         while let Some(message) = messages.next().await {
@@ -112,7 +113,8 @@ async fn a_refused_method_is_told_at_once_and_said_so() {
 async fn dropping_the_messages_stops_the_requests() {
     let catalog = newest();
     let account = Account::start(&catalog, simulation(&catalog).table("charge", 50_000).latency(5, 0)).await;
-    let request = ReadRequest { catalog: account.streams(&["charge"]).await, state: None, input: None };
+    let request =
+        ReadRequest { catalog: account.streams(&["charge"]).await, state: None, input: None, durable: None };
     let mut messages = StripeSource::default().read(account.config(), request);
     for _ in 0..300 {
         messages.next().await.unwrap().unwrap();

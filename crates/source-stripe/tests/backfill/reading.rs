@@ -71,7 +71,7 @@ impl Account {
 
     /// Reads to the end.
     pub(crate) async fn read(&self, catalog: ConfiguredCatalog, state: Option<SourceState>) -> Said {
-        let request = ReadRequest { catalog, state, input: None };
+        let request = ReadRequest { catalog, state, input: None, durable: None };
         let mut messages = StripeSource::default().read(self.config(), request);
         let mut said = Said::default();
         while let Some(message) = messages.next().await {

@@ -73,6 +73,17 @@ pub const UNRELIABLE_EVENTS: [UnreliableEvents; 13] = [
     UnreliableEvents { table: "v2_core_event_destination", unsaid: "the only event is `ping`" },
 ];
 
+/// Tables without events whose objects do change, but only for so many days after they were made.
+///
+/// A balance transaction is `pending` until its funds are available, which takes 30 days at the longest (Brazil); the
+/// rest is a margin.
+pub const SETTLES_AFTER_DAYS: [(&str, i64); 1] = [("balance_transaction", 40)];
+
+/// After how many days objects of `table` do not change any more, if they do at all.
+pub fn settles_after(table: &str) -> Option<i64> {
+    SETTLES_AFTER_DAYS.iter().find(|(name, _)| *name == table).map(|(_, days)| *days)
+}
+
 /// Whether the event means that the object it carries is gone from the API.
 pub fn deletes(event: &str) -> bool {
     event.ends_with(".deleted") && !NOT_DELETES.iter().any(|entry| entry.event == event)

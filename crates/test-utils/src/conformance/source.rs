@@ -124,7 +124,7 @@ async fn read<F: SourceFixture>(
     catalog: &ConfiguredCatalog,
     state: Option<SourceState>,
 ) -> anyhow::Result<Vec<Payload>> {
-    let request = ReadRequest { catalog: catalog.clone(), state, input: None };
+    let request = ReadRequest { catalog: catalog.clone(), state, input: None, durable: None };
     let seen = collect(fixture.source().read(&fixture.config().await?, request)?).await.context("read")?;
     for payload in &seen {
         if let Payload::StreamStatus(status) = payload
