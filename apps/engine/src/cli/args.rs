@@ -152,7 +152,28 @@ pub(crate) struct SyncArgs {
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
     #[command(flatten)]
+    pub(crate) changes: ChangesArgs,
+    #[command(flatten)]
     pub(crate) run: RunArgs,
+}
+
+/// How changes to what was read before are followed.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Changes")]
+pub(crate) struct ChangesArgs {
+    /// Stay, and follow what changes, until stopped
+    #[arg(long, conflicts_with_all = ["time_limit", "until", "no_state"])]
+    pub(crate) live: bool,
+    /// Stay, and get events as they happen over the WebSocket that the Stripe CLI uses
+    #[arg(long, conflicts_with_all = ["time_limit", "until", "no_state"])]
+    pub(crate) websocket: bool,
+    /// Stay, and listen for webhooks on this port; wants a webhook secret, or a webhook URL that setup registers
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["time_limit", "until", "no_state"])]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) webhook_port: Option<u16>,
+    /// Do not read events: only what is new arrives, not what changed or was deleted
+    #[arg(long, conflicts_with_all = ["live", "websocket", "webhook_port"])]
+    pub(crate) no_events: bool,
 }
 
 /// What of the streams, and for how long.

@@ -29,6 +29,8 @@ pub(crate) struct Job {
     pub(crate) source: SourceSettings,
     pub(crate) destination: DestinationSettings,
     pub(crate) run: RunSettings,
+    /// Whether changes are followed until somebody stops it.
+    pub(crate) live: bool,
 }
 
 /// How a sync ended.
@@ -60,7 +62,12 @@ impl Job {
         let eof = self.sync(session, interrupt, request).await?;
         session.screen.clear();
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let finished = Finished { interrupted: interrupt.happened() && eof.has_more, eof, elapsed_ms };
+        // What is followed ends by being stopped, unless that came before the lists were read.
+        let unfinished = |eof: &EofPayload| {
+            eof.request_progress.streams.values().any(|stream| !stream.status.is_terminal())
+        };
+        let interrupted = interrupt.happened() && eof.has_more && (!self.live || unfinished(&eof));
+        let finished = Finished { interrupted, eof, elapsed_ms };
         self.conclude(session, &finished)?;
         Ok(finished)
     }
@@ -102,11 +109,12 @@ impl Job {
         };
         // Its own, so that a reader who went away is not taken for an interruption.
         let stop = interrupt.token().child_token();
-        let run_id = self.run.run_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-        let mut messages =
-            self.engine.pipeline_sync(PipelineSync { run_id: Some(run_id), stop: stop.clone(), ..request });
+        // A run ends at the time it began; what is followed has no end.
+        let new = (!self.live).then(|| uuid::Uuid::new_v4().to_string());
+        let run_id = self.run.run_id.clone().or(new);
+        let mut messages = self.engine.pipeline_sync(PipelineSync { run_id, stop: stop.clone(), ..request });
         let mut reporter = match session.mode {
-            Mode::Live => Reporter::live(session.screen.clone(), names.into_iter()),
+            Mode::Live => Reporter::live(session.screen.clone(), names.into_iter(), self.live),
             Mode::Plain => Reporter::plain(session.screen.clone()),
             Mode::Json => Reporter::Json(session.output.clone()),
             Mode::Quiet => Reporter::Quiet,
@@ -155,6 +163,7 @@ impl Job {
             query: &query,
             keeps_state: self.run.position != Position::Nowhere,
             interrupted: finished.interrupted,
+            followed: self.live,
         });
         session.say(&text);
         let connection = eof.request_progress.connection_status.as_ref();

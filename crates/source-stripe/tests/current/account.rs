@@ -55,7 +55,8 @@ impl Account {
             "events_lag": 0,
             "poll_interval": 1,
         });
-        let mut account = Account { running, config, streams: ConfiguredCatalog::default(), copy: Arc::default() };
+        let mut account =
+            Account { running, config, streams: ConfiguredCatalog::default(), copy: Arc::default() };
         let mut config = account.config();
         config.account_id = Some("acct_x".to_owned());
         let mut messages = StripeSource::default().discover(config);
@@ -142,7 +143,9 @@ impl Account {
             for (id, text) in &truth {
                 match rows.get(id) {
                     None => found.push(format!("{table} {id} is missing")),
-                    Some(row) if row != text => found.push(format!("{table} {id} is stale:\n  {row}\n  {text}")),
+                    Some(row) if row != text => {
+                        found.push(format!("{table} {id} is stale:\n  {row}\n  {text}"))
+                    }
                     Some(_) => {}
                 }
             }

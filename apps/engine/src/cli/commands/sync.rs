@@ -23,9 +23,10 @@ pub(super) async fn run(args: &SyncArgs, session: &Session) -> Result<(), Failur
     let params = args.run.params.as_deref().map(|given| documents::read("--params", given)).transpose()?;
     let streams = resolve_selection(&args.selection, params.as_ref(), opened.document.as_ref());
     let run = resolve_run(&args.run, streams, params.as_ref())?;
-    let source = opened.source(session, &args.pipeline.source, run.backfill_limit)?;
+    let mut source = opened.source(session, &args.pipeline.source, run.backfill_limit)?;
+    let live = source.follow(&args.changes)?;
     let destination = opened.destination(session, &args.pipeline)?;
     let interrupt = Interrupt::listen(session.screen.clone())?;
-    let job = Job { engine: opened.engine, meter: opened.meter, source, destination, run };
+    let job = Job { engine: opened.engine, meter: opened.meter, source, destination, run, live };
     job.run(session, &interrupt).await.map(drop)
 }

@@ -15,12 +15,14 @@ pub(crate) struct Live {
     progress: ProgressPayload,
     gauges: Gauges,
     started: Instant,
+    /// Whether changes are followed once everything is read.
+    follows: bool,
 }
 
 impl Live {
-    pub(crate) fn new(screen: Screen, streams: impl Iterator<Item = String>) -> Live {
+    pub(crate) fn new(screen: Screen, streams: impl Iterator<Item = String>, follows: bool) -> Live {
         let progress = ProgressPayload::fresh(Timestamp::now(), streams);
-        Live { screen, progress, gauges: Gauges::default(), started: Instant::now() }
+        Live { screen, progress, gauges: Gauges::default(), started: Instant::now(), follows }
     }
 
     pub(crate) fn progress(&mut self, progress: &ProgressPayload) {
@@ -46,6 +48,7 @@ impl Live {
             requests,
             elapsed_ms: now,
             stopping,
+            follows: self.follows,
             colour: self.screen.colour,
         };
         // The last column and line stay free: writing into them makes some terminals scroll.

@@ -22,8 +22,8 @@ pub(crate) enum Reporter {
 }
 
 impl Reporter {
-    pub(crate) fn live(screen: Screen, streams: impl Iterator<Item = String>) -> Reporter {
-        Reporter::Live(Box::new(Live::new(screen, streams)))
+    pub(crate) fn live(screen: Screen, streams: impl Iterator<Item = String>, follows: bool) -> Reporter {
+        Reporter::Live(Box::new(Live::new(screen, streams, follows)))
     }
 
     pub(crate) fn plain(screen: Screen) -> Reporter {

@@ -28,6 +28,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) keeps_state: bool,
     /// Whether the user ended it.
     pub(crate) interrupted: bool,
+    /// Whether changes were followed until somebody stopped it.
+    pub(crate) followed: bool,
 }
 
 /// The summary as lines, the last one without a line feed.
@@ -41,6 +43,8 @@ pub(crate) fn summarise(summary: &Summary<'_>) -> String {
     let failed = with(StreamRunStatus::Errored).count();
     let verdict = if summary.interrupted {
         "Interrupted"
+    } else if summary.followed {
+        "Stopped"
     } else if summary.eof.has_more {
         "Stopped at the time limit"
     } else if failed > 0 {
@@ -89,6 +93,8 @@ pub(crate) fn summarise(summary: &Summary<'_>) -> String {
     }
     let next = if !summary.keeps_state {
         "No position was kept (--no-state): the next run with --no-state reads everything again."
+    } else if summary.followed && !summary.interrupted {
+        "What was followed is stored. Run the same command again to go on from here."
     } else if summary.interrupted || summary.eof.has_more {
         "What was read is saved. Run the same command again to continue."
     } else if failed > 0 {
@@ -180,6 +186,7 @@ mod tests {
             query: &query,
             keeps_state,
             interrupted,
+            followed: false,
         })
     }
 

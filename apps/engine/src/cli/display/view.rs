@@ -16,6 +16,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) elapsed_ms: u64,
     /// Whether it was asked to stop.
     pub(crate) stopping: bool,
+    /// Whether changes are followed once everything is read.
+    pub(crate) follows: bool,
     pub(crate) colour: bool,
 }
 
@@ -59,8 +61,13 @@ impl Frame<'_> {
     }
 
     fn headline(&self) -> String {
-        let verb = if self.stopping { "Stopping" } else { "Syncing" };
         let streams = self.progress.streams.values();
+        let all_read = streams.clone().all(|stream| stream.status.is_terminal());
+        let verb = match (self.stopping, self.follows && all_read) {
+            (true, _) => "Stopping",
+            (false, true) => "Following",
+            (false, false) => "Syncing",
+        };
         let total = self.progress.streams.len();
         let noun = if total == 1 { "stream" } else { "streams" };
         let tallies: Vec<String> = [
@@ -254,6 +261,7 @@ mod tests {
             requests: Some(requests),
             elapsed_ms: 83_000,
             stopping: false,
+            follows: false,
             colour: false,
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::connector::{Alias, Layers};
 use super::{ConfigFlag, Given};
-use crate::cli::args::SourceArgs;
+use crate::cli::args::{ChangesArgs, SourceArgs};
 use crate::cli::environment::Place;
 use crate::cli::failure::Failure;
 
@@ -27,6 +27,48 @@ pub(crate) struct SourceSettings {
     /// As it follows "from": `Stripe (API version 2026-10-28.endive)`.
     pub(crate) name: String,
 }
+
+impl SourceSettings {
+    /// Says in the configuration how changes are followed; answers whether that has no end.
+    pub(crate) fn follow(&mut self, args: &ChangesArgs) -> Result<bool, Failure> {
+        let config = &mut self.connector.config;
+        let stays = args.live || args.websocket || args.webhook_port.is_some();
+        if self.connector.connector != DEFAULT {
+            let asked = stays || args.no_events;
+            return match asked {
+                true => Err(Failure::usage(format!(
+                    "--live, --websocket, --webhook-port and --no-events are for the source `{DEFAULT}`, but the source \
+                     is `{}`",
+                    self.connector.connector
+                ))),
+                false => Ok(false),
+            };
+        }
+        if args.no_events {
+            for field in FOLLOWING {
+                config.remove(field);
+            }
+            return Ok(false);
+        }
+        config.entry("poll_events").or_insert(true.into());
+        if stays {
+            config.insert("live".to_owned(), true.into());
+        }
+        if args.websocket {
+            config.insert("websocket".to_owned(), true.into());
+        }
+        if let Some(port) = args.webhook_port {
+            config.insert("webhook_port".to_owned(), port.into());
+        }
+        let is_on = |field: &str| {
+            config.get(field).is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)))
+        };
+        Ok(FOLLOWING[1..].iter().any(|field| is_on(field)))
+    }
+}
+
+/// The fields by which the source follows changes; all but the first without end.
+const FOLLOWING: [&str; 4] = ["poll_events", "live", "websocket", "webhook_port"];
 
 /// Decides the source. `newest` is the API version where none is given.
 pub(crate) fn resolve_source(
