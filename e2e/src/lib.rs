@@ -4,6 +4,7 @@
 //! in `tests/` run a short slice of each; `prove` (`src/main.rs`) runs them at full length.
 
 pub mod canonical;
+pub mod chaos;
 pub mod compare;
 pub mod database;
 pub mod economy;

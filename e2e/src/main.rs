@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use e2e::database::Database;
-use e2e::{economy, fidelity, kill, memory};
+use e2e::{chaos, economy, fidelity, kill, memory};
+use futures::StreamExt;
 use stripe_simulator::Distribution;
 use tempfile::TempDir;
 
@@ -42,6 +43,19 @@ enum What {
         #[arg(long, default_value_t = 10_000)]
         objects: u64,
         #[arg(long, value_enum, default_value = "postgres")]
+        into: Target,
+    },
+    /// Live syncs of accounts that change, through faults and kills, end equal to Stripe.
+    Chaos {
+        #[arg(long, default_value_t = 200)]
+        seeds: u64,
+        /// The first seed; a failing one replays with `--seeds 1`.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Seeds at the same time.
+        #[arg(long, default_value_t = 6)]
+        at_once: usize,
+        #[arg(long, value_enum, default_value = "sqlite")]
         into: Target,
     },
     /// Requests against the floor, and use of the rate limit, for one stream.
@@ -114,6 +128,33 @@ async fn main() -> Result<()> {
                 "{seeds} seeds, {} kills: {} in flight, {} read again, 0 rows lost",
                 total.0, total.1, total.2
             );
+        }
+        What::Chaos { seeds, seed, at_once, into } => {
+            e2e::process::binary();
+            let runs = (seed..seed + seeds).map(|seed| async move {
+                let (database, _folder) = fresh(into).await?;
+                Ok::<_, anyhow::Error>((seed, chaos::survive(seed, &database).await))
+            });
+            let mut runs = futures::stream::iter(runs).buffer_unordered(at_once.max(1));
+            let (mut total, mut violations) = (chaos::Survived::default(), 0);
+            while let Some(run) = runs.next().await {
+                match run? {
+                    (_, Ok(seen)) => {
+                        total.changes += seen.changes;
+                        total.kills += seen.kills;
+                        total.rows += seen.rows;
+                    }
+                    (seed, Err(error)) => {
+                        violations += 1;
+                        println!("seed {seed}: {error:#}");
+                    }
+                }
+            }
+            println!(
+                "{seeds} seeds, {} changes, {} kills, {} rows compared: {violations} violations",
+                total.changes, total.kills, total.rows
+            );
+            ensure!(violations == 0, "{violations} of {seeds} copies differ from Stripe");
         }
         What::Economy { objects, rate, latency_ms } => {
             for (name, distribution) in [

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value};
 use stripe_simulator::Running;
 
 use crate::database::Database;
@@ -41,6 +42,7 @@ fn build() -> Result<PathBuf> {
 #[derive(Debug, Clone)]
 pub struct Sync {
     api_key: String,
+    source: Map<String, Value>,
     arguments: Vec<String>,
 }
 
@@ -51,12 +53,27 @@ impl Sync {
         let mut arguments: Vec<String> =
             ["sync", "--plain", "--stripe-base-url", &simulator.url()].map(str::to_owned).into();
         arguments.extend(["--api-version".to_owned(), simulator.api_version()]);
+        let mut source = Map::new();
         if let Some(limit) = rate_limit {
-            let source = serde_json::json!({"rate_limit": limit, "endpoint_rate_limit": limit});
-            arguments.extend(["--source-config".to_owned(), source.to_string()]);
+            source.insert("rate_limit".to_owned(), limit.into());
+            source.insert("endpoint_rate_limit".to_owned(), limit.into());
         }
         arguments.extend(database.flags());
-        Sync { api_key: simulator.api_key(), arguments }
+        Sync { api_key: simulator.api_key(), source, arguments }
+    }
+
+    /// With these fields, of a JSON object, in the source's configuration.
+    #[must_use]
+    pub fn source(mut self, fields: &Value) -> Sync {
+        self.source.extend(fields.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
+        self
+    }
+
+    /// With a further flag.
+    #[must_use]
+    pub fn flag(mut self, flag: &str) -> Sync {
+        self.arguments.push(flag.to_owned());
+        self
     }
 
     /// Only these streams.
@@ -70,7 +87,9 @@ impl Sync {
     pub fn start(&self, words: &Path) -> Result<Child> {
         let out = std::fs::File::create(words)?;
         let mut command = Command::new(binary());
-        command.args(&self.arguments).env_clear().env("STRIPE_API_KEY", &self.api_key);
+        command.args(&self.arguments);
+        command.args(["--source-config", &Value::from(self.source.clone()).to_string()]);
+        command.env_clear().env("STRIPE_API_KEY", &self.api_key);
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         command.current_dir(words.parent().context("no folder")?);
         Ok(command.spawn()?)
