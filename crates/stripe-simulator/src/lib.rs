@@ -12,7 +12,8 @@
 //! * `events` tells of each change: `/v1/events` and `/v2/core/events`, as Stripe does.
 //! * `delivery` sends events to webhook endpoints and Stripe CLI sessions.
 //! * `query`, `selection`, `paging` and `api` answer a request from a world: pure, without a clock.
-//! * `connect` holds the accounts that are connected to the one behind the keys: each a world of its own.
+//! * `connect` holds the accounts that are connected to the one behind the keys: each a world of its own;
+//!   `accounts` controls them.
 //! * `access` says who asks, for which account, and what the key may do.
 //! * `throttle` and `faults` decide which requests are let through and which are to fail: pure, too.
 //! * `service`, `connection` and `control_http` are the edge: sockets, time, HTTP.
