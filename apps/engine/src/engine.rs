@@ -76,6 +76,10 @@ impl Engine {
         }
     }
 
+    pub(crate) fn clock(&self) -> fn() -> Timestamp {
+        self.clock
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         (self.clock)()
     }

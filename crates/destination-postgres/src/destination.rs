@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use protocol::{
-    ConfiguredCatalog, ConnectionStatus, ConnectorError, Destination, Message, MessageStream, SourceState,
-    StateStore, WriteRequest, once, write_batches,
+    ConfiguredCatalog, ConnectionStatus, ConnectorError, Destination, InspectRequest, Message, MessageStream,
+    RowStream, SourceState, StateStore, WriteRequest, once, write_batches,
 };
 use state_postgres::StateTable;
 use util_postgres::{Database, retrying};
@@ -16,7 +16,7 @@ use util_postgres::{Database, retrying};
 use crate::config::PostgresConfig;
 use crate::failure::connector_error;
 use crate::write::Writer;
-use crate::{check, setup, teardown};
+use crate::{check, inspect, setup, teardown};
 
 /// Writes streams into PostgreSQL.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,6 +65,10 @@ impl Destination for PostgresDestination {
             teardown::refuse_protected(&config.schema)?;
             teardown::run(&config.database()?, &config.schema).await
         }))
+    }
+
+    fn inspect(&self, config: PostgresConfig, request: InspectRequest) -> Option<RowStream> {
+        Some(inspect::rows(config, request))
     }
 
     fn state_store(

@@ -8,6 +8,7 @@ mod check;
 mod config;
 mod destination;
 mod failure;
+mod inspect;
 mod setup;
 mod table;
 mod teardown;

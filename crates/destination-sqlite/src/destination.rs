@@ -9,8 +9,8 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream;
 use protocol::{
-    ConfiguredCatalog, ConnectionStatus, ConnectorError, Destination, LogLevel, Message, MessageStream,
-    StateStore, WriteRequest, once, write_batches,
+    ConfiguredCatalog, ConnectionStatus, ConnectorError, Destination, InspectRequest, LogLevel, Message,
+    MessageStream, RowStream, StateStore, WriteRequest, once, write_batches,
 };
 use rusqlite::TransactionBehavior;
 use tokio::task;
@@ -18,6 +18,7 @@ use tokio::task;
 use crate::SqliteError;
 use crate::config::SqliteConfig;
 use crate::database::{Database, directory_of};
+use crate::inspect;
 use crate::registry::{self, Prepared};
 use crate::state::SqliteStateStore;
 use crate::writer::SqliteWriter;
@@ -71,6 +72,10 @@ impl Destination for SqliteDestination {
     fn teardown(&self, config: SqliteConfig) -> Option<MessageStream> {
         let removed = blocking(move || teardown(&config.path));
         Some(stream::once(removed).filter_map(|result| async { result.err().map(Err) }).boxed())
+    }
+
+    fn inspect(&self, config: SqliteConfig, request: InspectRequest) -> Option<RowStream> {
+        Some(inspect::rows(config.path, request))
     }
 
     fn state_store(

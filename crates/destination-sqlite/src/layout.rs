@@ -12,6 +12,10 @@ const OWN_COLUMNS: [&str; 4] = ["_raw_data", "_synced_at", "_updated_at", "_newe
 /// Most columns of a view that SQLite takes as it comes.
 const MOST_COLUMNS: usize = 2000;
 
+/// When a row was created; 0 where it does not say.
+const CREATED: &str = "CASE json_type(_raw_data, '$.created') WHEN 'integer' \
+                       THEN CAST(_raw_data ->> '$.created' AS INTEGER) ELSE 0 END";
+
 /// How a stream is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
@@ -183,6 +187,38 @@ impl Layout {
             self.stored_version(),
             self.key_list(),
         )
+    }
+
+    /// Answers payload and key of each row. Parameters: the account, or NULL for all.
+    pub(crate) fn inspect_all(&self) -> String {
+        let table = quoted(&self.table());
+        format!("SELECT _raw_data, {} FROM {table} WHERE {}", self.key_list(), self.is_of_account())
+    }
+
+    /// The same for the rows created within bounds, which are further parameters.
+    pub(crate) fn inspect_created(&self) -> String {
+        format!("{} AND {CREATED} >= ?2 AND {CREATED} < ?3", self.inspect_all())
+    }
+
+    /// Answers when the last of the newest of these rows was created. Parameters: the account, the bounds, how
+    /// many are newer.
+    pub(crate) fn inspect_newest(&self) -> String {
+        format!(
+            "SELECT {CREATED} FROM {} WHERE {} AND {CREATED} >= ?2 AND {CREATED} < ?3 ORDER BY 1 DESC LIMIT 1 OFFSET ?4",
+            quoted(&self.table()),
+            self.is_of_account()
+        )
+    }
+
+    /// The same as for all rows, for one key, whose values are further parameters.
+    pub(crate) fn inspect_key(&self) -> String {
+        let terms: Vec<String> =
+            (2..).zip(&self.key).map(|(at, field)| format!("{} = ?{at}", quoted(field))).collect();
+        format!("{} AND {}", self.inspect_all(), terms.join(" AND "))
+    }
+
+    fn is_of_account(&self) -> String {
+        format!("(?1 IS NULL OR {} = ?1)", value_of(&self.key, &text_column("_account_id")))
     }
 
     /// Answers a row if the key is stored. Parameters: the key.

@@ -41,6 +41,7 @@ mod config;
 mod database;
 mod destination;
 mod error;
+mod inspect;
 mod layout;
 mod registry;
 mod state;

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::{
-    ConfiguredCatalog, ConnectionState, ConnectorError, ConnectorSpec, ErrorKind, Message, Payload, RawJson,
-    SourceState,
+    ConfiguredCatalog, ConnectionState, ConnectorError, ConnectorSpec, ErrorKind, InspectRequest,
+    LookUpRequest, Message, Payload, RawJson, RowStream, SourceState,
 };
 
 /// What every operation answers: messages, produced as they are pulled. Dropping it stops the work.
@@ -66,6 +66,13 @@ pub trait Source: Send + Sync + 'static {
     /// Emits records, states and stream statuses; it may have no end.
     fn read(&self, config: Self::Config, request: ReadRequest) -> MessageStream;
 
+    /// Asks for single objects by their ids; see [`LookUpRequest`]. `None`: this source cannot, at least not for
+    /// this stream.
+    fn look_up(&self, config: Self::Config, request: LookUpRequest) -> Option<MessageStream> {
+        let _ = (config, request);
+        None
+    }
+
     /// Prepares the other side. `None`: there is nothing to prepare.
     fn setup(&self, config: Self::Config, catalog: ConfiguredCatalog) -> Option<MessageStream> {
         let _ = (config, catalog);
@@ -112,6 +119,13 @@ pub trait Destination: Send + Sync + 'static {
     /// Removes what [`Destination::setup`] made. `None`: nothing was made.
     fn teardown(&self, config: Self::Config) -> Option<MessageStream> {
         let _ = config;
+        None
+    }
+
+    /// Reads back which rows a stream has and what is in them; see [`InspectRequest`]. A stream without a table has
+    /// no rows. `None`: this destination cannot be read back.
+    fn inspect(&self, config: Self::Config, request: InspectRequest) -> Option<RowStream> {
+        let _ = (config, request);
         None
     }
 

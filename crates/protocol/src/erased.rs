@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
-    ConfiguredCatalog, ConnectorError, ConnectorSpec, Destination, MessageStream, ReadRequest, Source,
-    StateStore, WriteRequest,
+    ConfiguredCatalog, ConnectorError, ConnectorSpec, Destination, InspectRequest, LookUpRequest,
+    MessageStream, ReadRequest, RowStream, Source, StateStore, WriteRequest,
 };
 
 /// A [`Source`] of any kind. Each operation fails at once where the configuration does not fit.
@@ -27,6 +27,12 @@ pub trait AnySource: Send + Sync {
         config: &Map<String, Value>,
         request: ReadRequest,
     ) -> Result<MessageStream, ConnectorError>;
+    /// See [`Source::look_up`].
+    fn look_up(
+        &self,
+        config: &Map<String, Value>,
+        request: LookUpRequest,
+    ) -> Result<Option<MessageStream>, ConnectorError>;
     /// See [`Source::setup`].
     fn setup(
         &self,
@@ -61,6 +67,12 @@ pub trait AnyDestination: Send + Sync {
     ) -> Result<Option<MessageStream>, ConnectorError>;
     /// See [`Destination::teardown`].
     fn teardown(&self, config: &Map<String, Value>) -> Result<Option<MessageStream>, ConnectorError>;
+    /// See [`Destination::inspect`].
+    fn inspect(
+        &self,
+        config: &Map<String, Value>,
+        request: InspectRequest,
+    ) -> Result<Option<RowStream>, ConnectorError>;
     /// See [`Destination::state_store`].
     #[expect(clippy::type_complexity, reason = "an optional capability that is opened asynchronously")]
     fn state_store(
@@ -107,6 +119,14 @@ impl<S: Source> AnySource for S {
         request: ReadRequest,
     ) -> Result<MessageStream, ConnectorError> {
         Ok(Source::read(self, typed("source", Source::name(self), config)?, request))
+    }
+
+    fn look_up(
+        &self,
+        config: &Map<String, Value>,
+        request: LookUpRequest,
+    ) -> Result<Option<MessageStream>, ConnectorError> {
+        Ok(Source::look_up(self, typed("source", Source::name(self), config)?, request))
     }
 
     fn setup(
@@ -157,6 +177,15 @@ impl<D: Destination> AnyDestination for D {
 
     fn teardown(&self, config: &Map<String, Value>) -> Result<Option<MessageStream>, ConnectorError> {
         Ok(Destination::teardown(self, typed("destination", Destination::name(self), config)?))
+    }
+
+    fn inspect(
+        &self,
+        config: &Map<String, Value>,
+        request: InspectRequest,
+    ) -> Result<Option<RowStream>, ConnectorError> {
+        let config = typed("destination", Destination::name(self), config)?;
+        Ok(Destination::inspect(self, config, request))
     }
 
     fn state_store(

@@ -10,10 +10,13 @@
 mod batch;
 mod catalog;
 mod connector;
+mod content_hash;
 mod control;
 mod erased;
 mod error;
+mod inspect;
 mod log;
+mod look_up;
 mod message;
 mod ndjson;
 mod pipeline;
@@ -36,10 +39,13 @@ pub use connector::{
     Destination, InputStream, MessageStream, ReadRequest, Source, StateStore, WriteRequest, empty_stream,
     first_of, once, run_to_end,
 };
+pub use content_hash::ContentHash;
 pub use control::Control;
 pub use erased::{AnyDestination, AnySource};
 pub use error::{ConnectorError, ErrorKind};
+pub use inspect::{InspectRequest, InspectedRows, RowStream, StoredRow};
 pub use log::{Log, LogLevel};
+pub use look_up::{LookUpRequest, ObjectRef};
 pub use message::{ConnectorSpec, Message, Payload, Record};
 pub use ndjson::{DEFAULT_MAX_LINE_BYTES, NdjsonError, NdjsonReader, encode_line, read_messages};
 pub use pipeline::{ConnectorConfig, PipelineConfig, StreamSelection};

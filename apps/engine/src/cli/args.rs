@@ -17,6 +17,17 @@ Exit codes:
   2    wrong usage or configuration; nothing was done
   130  interrupted; what was read is saved, the same command goes on";
 
+const AFTER_RECONCILE: &str = "\
+Every object is read from the source again, which costs about one request per hundred objects, and one for
+each row that the source does not list. Rows that were synced with chosen fields need the same --streams.
+With --json the last line of stdout is the report: {\"equal\", \"finished\", \"requests\", \"streams\": [...]}.
+
+Exit codes:
+  0    every stream is equal, or was made so by --repair
+  1    something differs, could not be compared, or is not compared yet
+  2    wrong usage or configuration; nothing was done
+  130  interrupted; what was compared is kept, the same command goes on";
+
 const ABOUT: &str = "Keeps a complete copy of a Stripe account in your own database";
 
 /// Everything the command line says.
@@ -56,6 +67,9 @@ pub(crate) enum Command {
     /// Copy what is new from the source into the destination
     #[command(after_help = AFTER_HELP)]
     Sync(SyncArgs),
+    /// Compare the copy with the source, object by object, and repair it if asked
+    #[command(after_help = AFTER_RECONCILE)]
+    Reconcile(ReconcileArgs),
     /// Tell whether source and destination can be used
     Check(PipelineArgs),
     /// Print the streams of the source as a catalog message
@@ -202,6 +216,35 @@ pub(crate) struct RunArgs {
     /// soft_time_limit, run_id, sync_id
     #[arg(long, value_name = "JSON|FILE|-")]
     pub(crate) params: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReconcileArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(crate) comparison: ComparisonArgs,
+}
+
+/// What to compare, and what to do about it.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Comparison")]
+pub(crate) struct ComparisonArgs {
+    /// Only objects created at or after this date or time, e.g. 2024-01-01
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    pub(crate) since: Option<protocol::Timestamp>,
+    /// Write what is missing or different, and delete rows whose object is proven to be gone
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Stop after about so many requests and keep the position; the same command goes on
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_requests: Option<u64>,
+    /// Name of the sync whose copy this is; the position is kept under NAME/reconcile
+    /// [default: the id of the account]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sync_id: Option<String>,
 }
 
 #[derive(Debug, Args)]

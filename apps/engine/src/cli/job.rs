@@ -224,7 +224,7 @@ pub(crate) async fn set_up(
 }
 
 /// Says something to people; with `--json` nobody listens on stderr.
-fn tell(session: &Session, text: &str) {
+pub(crate) fn tell(session: &Session, text: &str) {
     if session.mode != Mode::Json {
         session.screen.note(text);
     }

@@ -8,4 +8,5 @@ mod interrupts;
 mod mistakes;
 mod postgres;
 mod program;
+mod reconciling;
 mod words;

@@ -7,6 +7,7 @@ fn help_is_complete() {
     for (name, words) in [
         ("help", ["--help"].as_slice()),
         ("help_sync", &["sync", "--help"]),
+        ("help_reconcile", &["reconcile", "--help"]),
         ("help_demo", &["demo", "--help"]),
         ("help_streams", &["streams", "--help"]),
     ] {

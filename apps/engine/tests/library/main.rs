@@ -5,5 +5,7 @@
 mod batch;
 mod connections;
 mod limits;
+mod reconciling;
 mod script;
+mod shop;
 mod syncing;

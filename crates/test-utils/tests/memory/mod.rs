@@ -8,8 +8,9 @@ use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
 use protocol::{
     AnyDestination, Batch, BatchLimits, BatchWriter, ConfiguredCatalog, ConnectionStatus, ConnectorError,
-    Destination, ErrorKind, Message, MessageStream, Payload, RawJson, Record, SourceState,
-    SourceStateMessage, StateStore, Stream, Sweep, WriteRequest, empty_stream, once, write_batches,
+    Destination, ErrorKind, InspectRequest, InspectedRows, Message, MessageStream, Payload, RawJson, Record,
+    RowStream, SourceState, SourceStateMessage, StateStore, StoredRow, Stream, Sweep, WriteRequest,
+    empty_stream, once, write_batches,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -46,6 +47,8 @@ pub(crate) enum Defect {
     StatesOfFailedStreamsAreStored,
     StateBeforeRows,
     StatesWithoutRowsAreForgotten,
+    InspectionShowsEveryAccount,
+    InspectionCutsSeconds,
     SweepsAreIgnored,
     SweepsTakeNewerChildren,
     SweepsTakeOtherParents,
@@ -192,6 +195,35 @@ impl Destination for Memory {
             }
             _ => write_batches(Arc::new(writer), limits, request.input),
         }
+    }
+
+    fn inspect(&self, config: MemoryConfig, request: InspectRequest) -> Option<RowStream> {
+        let mut rows = Vec::new();
+        let Stream { name, newer_than_field, .. } = request.stream.stream;
+        world(&self.worlds, &config.world, |world| {
+            for row in world.tables.get(&*name).into_iter().flat_map(BTreeMap::values) {
+                let payload = RawJson::parse(row.payload.clone()).unwrap();
+                let account = row.key.last();
+                let everyone = self.has(Defect::InspectionShowsEveryAccount);
+                if everyone || request.account_id.as_ref().is_none_or(|wanted| Some(wanted) == account) {
+                    rows.push(StoredRow::of(row.key.clone(), &payload, &newer_than_field).unwrap());
+                }
+            }
+        });
+        match request.rows {
+            InspectedRows::All => {}
+            InspectedRows::Keys(keys) => rows.retain(|row| keys.contains(&row.key)),
+            InspectedRows::Created { gte, lt, newest } => {
+                rows.retain(|row| (gte..lt).contains(&row.created.unwrap_or_default()));
+                rows.sort_by_key(|row| std::cmp::Reverse(row.created));
+                let count = newest.map_or(rows.len(), |newest| newest as usize);
+                let last = rows.get(count.saturating_sub(1)).and_then(|row| row.created);
+                let cut = self.has(Defect::InspectionCutsSeconds);
+                let within = rows.iter().take_while(|row| !cut && row.created >= last).count();
+                rows.truncate(within.max(count));
+            }
+        }
+        Some(stream::iter(rows.into_iter().map(Ok)).boxed())
     }
 
     fn state_store(

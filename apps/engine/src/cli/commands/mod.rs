@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod demo;
 mod discover;
+mod reconcile;
 mod setup;
 mod streams;
 mod sync;
@@ -26,6 +27,7 @@ use super::settings::{DestinationSettings, Given, SourceSettings, resolve_destin
 pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
     match command {
         Command::Sync(args) => sync::run(&args, session).await,
+        Command::Reconcile(args) => reconcile::run(&args, session).await,
         Command::Check(args) => check::run(&args, session).await,
         Command::Discover(args) => discover::run(&args, session).await,
         Command::Streams(args) => streams::run(args, session).await,

@@ -1,5 +1,6 @@
 //! How a sync looks while it goes on, and what is said of it at the end.
 
+mod comparison;
 mod figures;
 mod gauge;
 mod live;
@@ -8,6 +9,7 @@ mod report;
 mod summary;
 mod view;
 
+pub(crate) use comparison::{Comparison, compared, told};
 pub(crate) use figures::count;
 pub(crate) use report::Reporter;
 pub(crate) use summary::{Summary, summarise};

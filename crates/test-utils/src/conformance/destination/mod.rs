@@ -3,6 +3,7 @@
 mod deletes;
 mod exactness;
 mod failures;
+mod inspect;
 mod lifecycle;
 mod names;
 mod order;
@@ -47,6 +48,11 @@ pub trait DestinationFixture: Sync {
 
     /// Configurations that are well-formed but whose check must fail.
     fn unusable(&self) -> impl Future<Output = anyhow::Result<Vec<Config>>> + Send;
+
+    /// Whether rows can be read back through the destination.
+    fn can_be_inspected(&self) -> bool {
+        true
+    }
 
     /// All rows of a stream's table, read past the destination; `None` where there is no such table.
     fn rows(
@@ -130,6 +136,11 @@ fn cases<F: DestinationFixture>(fixture: &F) -> Vec<Case<'_>> {
         exactness:
             payloads_are_kept
             a_payload_of_a_mebibyte_is_kept;
+        inspect:
+            rows_are_read_back_as_they_were_written
+            only_the_rows_that_are_asked_for_are_read_back
+            the_newest_rows_come_in_whole_seconds
+            what_is_not_there_has_no_rows;
         state:
             nothing_is_stored_at_first
             states_are_stored_under_their_sync

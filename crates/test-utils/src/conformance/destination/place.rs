@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
-use futures::StreamExt;
 use futures::stream;
+use futures::{StreamExt, TryStreamExt};
 use protocol::{
-    AnyDestination, ConfiguredCatalog, ConfiguredStream, ConnectorError, Message, MessageStream, Payload,
-    RawJson, Record, SourceState, StateStore, Stream, StreamStatus, Timestamp, WriteRequest, run_to_end,
+    AnyDestination, ConfiguredCatalog, ConfiguredStream, ConnectorError, InspectRequest, InspectedRows,
+    Message, MessageStream, Payload, RawJson, Record, SourceState, StateStore, StoredRow, Stream,
+    StreamStatus, Timestamp, WriteRequest, run_to_end,
 };
 use serde_json::{Value, json};
 
@@ -90,6 +91,25 @@ impl<'f, F: DestinationFixture> Place<'f, F> {
     pub(super) async fn rows(&self, stream: &Stream) -> anyhow::Result<Rows> {
         let rows = self.fixture.rows(&self.config, stream).await?;
         rows.with_context(|| format!("stream `{}` has no table", stream.name))
+    }
+
+    /// What the destination itself reads back, by key; `None` where it does not say it can.
+    pub(super) async fn inspect(
+        &self,
+        stream: &Stream,
+        account_id: Option<&str>,
+        rows: InspectedRows,
+    ) -> anyhow::Result<Option<Vec<StoredRow>>> {
+        let configured = ConfiguredStream::whole(stream.clone());
+        let account_id = account_id.map(str::to_owned);
+        let request = InspectRequest { stream: configured, account_id, rows };
+        let Some(rows) = self.destination().inspect(&self.config, request)? else {
+            ensure!(!self.fixture.can_be_inspected(), "the destination cannot be read back");
+            return Ok(None);
+        };
+        let mut rows: Vec<StoredRow> = rows.try_collect().await.context("inspect")?;
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(Some(rows))
     }
 
     /// Fails unless the stream's rows are exactly these payloads.
