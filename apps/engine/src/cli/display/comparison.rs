@@ -161,7 +161,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn stream(value: serde_json::Value) -> StreamReport {
+    fn stream(value: &serde_json::Value) -> StreamReport {
         let mut whole = json!({"status": "compared", "read": 350, "stored": 350});
         for kind in ["missing", "different", "extra", "not_listed"] {
             whole[kind] = json!({"count": 0, "repaired": 0, "ids": []});
@@ -182,23 +182,23 @@ mod tests {
     #[test]
     fn says_what_differs_what_was_not_compared_and_what_to_do() {
         let ids = ["cus_1", "cus_2", "cus_3", "cus_4", "cus_5"];
-        let differing = stream(json!({
+        let differing = stream(&json!({
             "stream": "customer", "stored": 349,
             "missing": {"count": 7, "repaired": 0, "ids": ids},
             "not_listed": {"count": 1, "repaired": 0, "ids": ["cus_9"]},
         }));
-        let equal = stream(json!({"stream": "balance_transaction", "read": 12345}));
-        let empty = stream(json!({"stream": "plan", "read": 0, "stored": 0}));
+        let equal = stream(&json!({"stream": "balance_transaction", "read": 12345}));
+        let empty = stream(&json!({"stream": "plan", "read": 0, "stored": 0}));
         let skipped = stream(
-            json!({"stream": "issuing_card", "status": "skipped", "reason": "no Issuing", "read": 0, "stored": 0}),
+            &json!({"stream": "issuing_card", "status": "skipped", "reason": "no Issuing", "read": 0, "stored": 0}),
         );
         let budget = json!({"stream": "charge", "status": "unfinished", "reason": "the budget is used up"});
         let healed = json!({"stream": "price", "different": {"count": 2, "repaired": 2, "ids": ["price_1", "price_2"]}});
         let mut all = said(vec![differing.clone(), equal.clone(), empty, skipped.clone()], false);
         all += "\n---\n";
-        all += &said(vec![equal.clone(), stream(budget)], false);
+        all += &said(vec![equal.clone(), stream(&budget)], false);
         all += "\n---\n";
-        all += &said(vec![equal, stream(healed), skipped], true);
+        all += &said(vec![equal, stream(&healed), skipped], true);
         insta::assert_snapshot!(all);
         assert_eq!(told(&differing).unwrap(), "customer: 350 objects, 8 differ");
     }
