@@ -11,6 +11,7 @@
 //! * `nested`: completes lists within objects;
 //! * `passes`: the lists that make a stream complete; `streams`: all streams of a read;
 //! * `current`: what changed since, by events and by reading again;
+//! * `look_up`: single objects, for those who compare a copy with Stripe;
 //! * `push`: events that are delivered to this process: webhooks, the WebSocket of the Stripe CLI, input;
 //! * `client`, `stripe_clock`, `account`, `clocks`: the HTTP edge;
 //! * `driver`, `delivery`: all streams at once, in bounded memory, pulled by whoever reads.
@@ -30,6 +31,7 @@ mod driver;
 mod failure;
 mod lane;
 mod limit;
+mod look_up;
 mod meter;
 mod nested;
 mod page;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{
-    ConfiguredCatalog, ConnectionStatus, ConnectorError, ConnectorSpec, Control, Message, MessageStream,
-    Payload, ReadRequest, Source, once,
+    ConfiguredCatalog, ConnectionStatus, ConnectorError, ConnectorSpec, Control, LookUpRequest, Message,
+    MessageStream, Payload, ReadRequest, Source, once,
 };
 use secrecy::SecretString;
 use stripe_openapi::Catalog;
@@ -18,6 +18,7 @@ use crate::config::{Access, StripeConfig};
 use crate::delivery::{Delivery, messages};
 use crate::discover;
 use crate::limit::Gate;
+use crate::look_up;
 use crate::meter::RequestMeter;
 use crate::read;
 use crate::spec;
@@ -143,6 +144,16 @@ impl Source for StripeSource {
                 let _ = sender.send(Delivery::Failed(error));
             }
         })
+    }
+
+    fn look_up(&self, config: StripeConfig, request: LookUpRequest) -> Option<MessageStream> {
+        let source = self.clone();
+        Some(messages(move |sender| async move {
+            if let Err(error) = look_up::look_up(&source, &config, request, sender.clone()).await {
+                // Nobody listens any more if this fails.
+                let _ = sender.send(Delivery::Failed(error));
+            }
+        }))
     }
 
     fn setup(&self, config: StripeConfig, _catalog: ConfiguredCatalog) -> Option<MessageStream> {

@@ -94,7 +94,7 @@ impl Part<'_> {
     ) -> Result<End, EngineError> {
         let stream = ConfiguredStream { time_range: range, backfill_limit: None, ..self.stream.clone() };
         let catalog = ConfiguredCatalog { streams: vec![stream] };
-        let request = ReadRequest { catalog, state: None, input: None };
+        let request = ReadRequest { catalog, state: None, input: None, durable: None };
         let messages = self.source.read(&self.connector.config, request);
         let mut messages = messages.map_err(|error| self.failed(error))?;
         let mut delivery = self.delivery();

@@ -147,7 +147,10 @@ impl Applier {
     async fn perform_one(&self, task: &Task) -> Result<Result<i64, RequestError>, Gone> {
         let table = self.tables.table(&task.key);
         match (&task.key.what, &task.todo) {
-            (What::Row(id), Todo::Delete(event)) => self.delete(table, id, event).map(Ok),
+            (What::Row(id), Todo::Delete(event)) => {
+                self.entomb(table, id, task.parent.as_deref(), event.created)?;
+                Ok(Ok(event.created))
+            }
             (What::Row(_), Todo::Write(event)) => self.write(table, task, event).await,
             (What::Row(id), Todo::Read { second, in_doubt }) => {
                 self.read(table, id, task, *second, *in_doubt).await
@@ -170,16 +173,17 @@ impl Applier {
         }
     }
 
-    fn delete(&self, table: &Table, id: &str, event: &Event) -> Result<i64, Gone> {
-        self.entomb(table, id, event.created)?;
-        Ok(event.created)
-    }
-
     /// Tells that a row and all under it are gone as of a second.
-    fn entomb(&self, table: &Table, id: &str, version: i64) -> Result<(), Gone> {
+    pub(crate) fn entomb(
+        &self,
+        table: &Table,
+        id: &str,
+        parent: Option<&str>,
+        version: i64,
+    ) -> Result<(), Gone> {
         let text = serde_json::json!({ "id": id, "deleted": true }).to_string();
         if let Some(stream) = &table.stream
-            && let Ok(page) = read_page(text.as_bytes(), Shape::Single, &self.stamp(table, None, version))
+            && let Ok(page) = read_page(text.as_bytes(), Shape::Single, &self.stamp(table, parent, version))
         {
             self.tell(stream, page, None)?;
         }
@@ -236,15 +240,15 @@ impl Applier {
             let (page, stamp, as_of) = match self.client.fetch_at(&endpoint, &get, None, PATIENT, read).await
             {
                 Ok(answer) => answer,
-                Err(RequestError::Api(error)) if error.is_gone() => {
+                Err(RequestError::Api(error)) if table.says_gone(&error) => {
                     let version = error.as_of.max(second);
-                    self.entomb(table, id, version)?;
+                    self.entomb(table, id, task.parent.as_deref(), version)?;
                     return Ok(Ok(version));
                 }
                 Err(error) => return Ok(Err(error)),
             };
             if page.record(0).is_none_or(|(_, deleted)| deleted) {
-                self.entomb(table, id, stamp.version())?;
+                self.entomb(table, id, task.parent.as_deref(), stamp.version())?;
                 return Ok(Ok(stamp.version()));
             }
             // What happened last within a second is certain only from a later one on. Above all, a row that was deleted

@@ -107,15 +107,6 @@ impl Event {
             text: text.clone(),
         })
     }
-
-    /// The object's id, where the event is about one.
-    pub(crate) fn object_id(&self) -> Option<&str> {
-        match &self.subject {
-            Subject::Shown { id, .. } => id.as_deref(),
-            Subject::Named { id, .. } => Some(id),
-            Subject::Nothing => None,
-        }
-    }
 }
 
 /// Unix seconds, or an RFC 3339 time in quotes.
@@ -156,8 +147,10 @@ mod tests {
                "type":"v2.core.account.updated"}"#,
         )
         .unwrap();
-        assert_eq!((event.created, event.object_id()), (9, Some("acct_1")));
-        assert!(matches!(&event.subject, Subject::Named { path, .. } if path == "/v2/core/accounts/acct_1"));
+        assert_eq!(event.created, 9);
+        assert!(
+            matches!(&event.subject, Subject::Named { id, path, .. } if id == "acct_1" && path == "/v2/core/accounts/acct_1")
+        );
     }
 
     #[test]

@@ -23,9 +23,9 @@ mod schedule;
 mod stay;
 mod tables;
 
-pub(crate) use apply::Applier;
+pub(crate) use apply::{Applier, Task, Todo};
 pub(crate) use begin::begin;
-pub(crate) use coverage::Coverage;
+pub(crate) use coverage::{Coverage, Key, What};
 pub(crate) use event::Event;
 pub(crate) use follow::{Follower, Pace, Stopped};
 pub(crate) use log::EventLog;
@@ -33,4 +33,4 @@ pub(crate) use position::Position;
 pub(crate) use rereads::Rereads;
 pub(crate) use schedule::Due;
 pub(crate) use stay::stay;
-pub(crate) use tables::Tables;
+pub(crate) use tables::{Table, Tables};

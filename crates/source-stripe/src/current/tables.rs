@@ -9,6 +9,7 @@ use stripe_openapi::{Catalog, ChildList, ListStyle, Resource};
 use super::coverage::{Key, What};
 use super::event::{Event, Subject};
 use crate::children::{self, Feed, Under};
+use crate::failure::ApiError;
 use crate::page::Shape;
 
 /// An event that lists what a customer is entitled to, without an id of its own.
@@ -115,9 +116,9 @@ impl Tables {
         self.tables.iter().position(|table| table.name == name)
     }
 
-    /// Whether no event can be about anything that is synced.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.tables.is_empty()
+    /// The table at an index.
+    pub(crate) fn at(&self, index: usize) -> &Table {
+        &self.tables[index]
     }
 
     /// Whether events of the v2 API can be about something that is synced.
@@ -147,10 +148,7 @@ impl Tables {
             Subject::Named { path, .. } => table.parent_in(path),
             Subject::Nothing => None,
         };
-        // Without a path of its own, or with an id that is unique under its parent only, a row is read with its
-        // siblings.
-        let alone = table.path_of(&id, parent.as_deref()).is_some() && !table.shares_ids();
-        let what = match (&parent, alone) {
+        let what = match (&parent, table.is_read_alone(&id, parent.as_deref())) {
             (Some(parent), false) if !table.under.is_empty() => What::Under(parent.clone()),
             _ => What::Row(id),
         };
@@ -183,6 +181,18 @@ impl Table {
     /// The list under parents of the kind that `parent` is of.
     pub(crate) fn listed_under(&self) -> Option<&Arc<Under>> {
         self.under.first().map(|(_, under)| under)
+    }
+
+    /// Whether the row is read by itself. Without a path of its own, or with an id that is unique under its parent only,
+    /// it is read with its siblings.
+    pub(crate) fn is_read_alone(&self, id: &str, parent: Option<&str>) -> bool {
+        self.path_of(id, parent).is_some() && !self.shares_ids()
+    }
+
+    /// Whether a refusal to answer a row means that it is gone. Access to a connected account ends together with the
+    /// account, or before it.
+    pub(crate) fn says_gone(&self, error: &ApiError) -> bool {
+        error.is_gone() || (self.name == "account" && error.code.as_deref() == Some("account_invalid"))
     }
 
     fn shares_ids(&self) -> bool {
