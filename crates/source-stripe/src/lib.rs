@@ -12,6 +12,7 @@
 //! * `passes`: the lists that make a stream complete;
 //! * `push`: events that are delivered to this process: webhooks, the WebSocket of the Stripe CLI, input;
 //! * `client`, `account`, `clocks`: the HTTP edge;
+//! * `setup`: what is prepared with Stripe before a sync, and undone after the last;
 //! * `driver`, `delivery`: all streams at once, in bounded memory, pulled by whoever reads.
 //!
 //! The crate reads no environment variables, but for the proxy variables that the HTTP client honours.
@@ -33,11 +34,12 @@ mod nested;
 mod page;
 mod passes;
 mod plan;
-#[expect(dead_code, unused_imports, reason = "the read does not take deliveries yet")]
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the read does not take deliveries yet"))]
 mod push;
 mod read;
 mod retry;
 mod room;
+mod setup;
 mod source;
 mod spec;
 mod stream_state;
