@@ -1,4 +1,4 @@
-//! The HTTP edge: one GET, its answer, and its repetitions.
+//! The HTTP edge: one request, its answer, and its repetitions.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use protocol::ConnectorError;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret;
 use url::{Host, Url};
 
@@ -44,6 +45,36 @@ impl Get {
     }
 }
 
+/// A request that changes something.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    method: Method,
+    path: Arc<str>,
+    /// What Stripe limits the request by: the path without the object that it names.
+    endpoint: Arc<str>,
+    form: Vec<(String, String)>,
+    /// Beside those of every request, or in their place.
+    pub(crate) headers: Vec<(&'static str, String)>,
+}
+
+impl Change {
+    /// Posts a form to `path`, e.g. `/v1/webhook_endpoints`.
+    pub(crate) fn post(path: &str, form: Vec<(String, String)>) -> Change {
+        let path: Arc<str> = path.into();
+        Change { method: Method::POST, endpoint: Arc::clone(&path), path, form, headers: Vec::new() }
+    }
+
+    /// Posts a form to the object `id` under `path`.
+    pub(crate) fn post_to(path: &str, id: &str, form: Vec<(String, String)>) -> Change {
+        Change { path: format!("{path}/{id}").into(), ..Change::post(path, form) }
+    }
+
+    /// Deletes the object `id` under `path`.
+    pub(crate) fn delete(path: &str, id: &str) -> Change {
+        Change { method: Method::DELETE, ..Change::post_to(path, id, Vec::new()) }
+    }
+}
+
 /// An answer 200.
 #[derive(Debug)]
 pub(crate) struct Received {
@@ -59,6 +90,21 @@ struct Attempt {
     retry_after: Option<Duration>,
 }
 
+/// What a request is about, for limits and errors.
+struct Target<'a> {
+    method: Method,
+    path: &'a str,
+    endpoint: &'a Arc<str>,
+}
+
+/// How connections to `url` are made: through the proxy that the environment names, but to this machine directly.
+pub(crate) fn connections_to(url: &Url) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT);
+    if is_loopback(url) { builder.no_proxy() } else { builder }
+}
+
 impl Client {
     /// A client for the account that `access` opens; each request takes at most `timeout`.
     pub(crate) fn new(access: &Access, gate: Arc<Gate>, timeout: Duration) -> Result<Client, ConnectorError> {
@@ -72,17 +118,11 @@ impl Client {
         let version = HeaderValue::try_from(access.api_version.as_str())
             .map_err(|_| ConnectorError::config("api_version holds characters that no version has"))?;
         headers.insert(HeaderName::from_static("stripe-version"), version);
-        let mut builder = reqwest::Client::builder()
+        let http = connections_to(&access.base_url)
             .user_agent(concat!("sync-engine/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(IDLE_TIMEOUT.min(timeout))
-            .timeout(timeout);
-        if is_loopback(&access.base_url) {
-            builder = builder.no_proxy();
-        }
-        let http = builder
+            .timeout(timeout)
             .build()
             .map_err(|error| ConnectorError::internal(format!("no HTTP client: {}", with_causes(&error))))?;
         Ok(Client { http, base: access.base_url.clone(), gate, clock: StripeClock::default() })
@@ -95,6 +135,11 @@ impl Client {
     /// What Stripe's clock says: unix seconds. This machine's, until Stripe has answered once.
     pub(crate) fn now(&self) -> i64 {
         self.clock.now(jiff::Timestamp::now().as_second())
+    }
+
+    /// Where the API is.
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
     }
 
     /// Sends `get`, and up to `retries` times again after a failure that may pass, until `read` takes the
@@ -116,24 +161,58 @@ impl Client {
         &self,
         endpoint: &Arc<str>,
         get: &Get,
-        mut admission: Option<Admission>,
+        admission: Option<Admission>,
         retries: u32,
         read: impl Fn(&Received) -> Result<T, Unexpected>,
     ) -> Result<T, RequestError> {
+        let target = Target { method: Method::GET, path: &get.path, endpoint };
+        self.repeat(&target, admission, retries, || self.http.get(self.url(get)), read).await
+    }
+
+    /// Makes a change, and up to `retries` times again after a failure that may pass. All attempts are one change:
+    /// Stripe knows by a key that they are the same, and deletes only once.
+    pub(crate) async fn change<T>(
+        &self,
+        change: &Change,
+        retries: u32,
+        read: impl Fn(&Received) -> Result<T, Unexpected>,
+    ) -> Result<T, RequestError> {
+        let target = Target { method: change.method.clone(), path: &change.path, endpoint: &change.endpoint };
+        let key = format!("{:032x}", rand::random::<u128>());
+        let url = self.url(&Get { path: Arc::clone(&change.path), query: Vec::new() });
+        let request = || {
+            let mut request = self.http.request(change.method.clone(), url.clone());
+            if change.method == Method::POST {
+                request = request.header("idempotency-key", &key).form(&change.form);
+            }
+            change.headers.iter().fold(request, |request, (name, value)| request.header(*name, value))
+        };
+        self.repeat(&target, None, retries, request, read).await
+    }
+
+    async fn repeat<T>(
+        &self,
+        target: &Target<'_>,
+        mut admission: Option<Admission>,
+        retries: u32,
+        request: impl Fn() -> RequestBuilder,
+        read: impl Fn(&Received) -> Result<T, Unexpected>,
+    ) -> Result<T, RequestError> {
+        let Target { method, path, endpoint } = target;
         let mut attempt = 1;
         loop {
             let admitted = match admission.take() {
                 Some(admitted) => admitted,
                 None => self.gate.admit(endpoint).await,
             };
-            let failed = match self.send(get, admitted).await {
+            let failed = match self.send(target, request(), admitted).await {
                 Ok(received) => match read(&received) {
                     Ok(read) => return Ok(read),
                     Err(unexpected) => Attempt {
                         error: RequestError::NoAnswer(format!(
-                            "GET {} answered 200, but {}. Something between here and Stripe may have answered \
+                            "{method} {path} answered 200, but {}. Something between here and Stripe may have answered \
                              in its place",
-                            get.path, unexpected.0
+                            unexpected.0
                         )),
                         failure: Failure::Unexpected,
                         retry_after: None,
@@ -143,7 +222,7 @@ impl Client {
             };
             match retry::delay(failed.failure, attempt, retries, failed.retry_after, rand::random()) {
                 Some(pause) => {
-                    tracing::debug!(path = %get.path, attempt, of = retries, ?pause, error = %failed.error, "repeating a request");
+                    tracing::debug!(%method, %path, attempt, of = retries, ?pause, error = %failed.error, "repeating a request");
                     tokio::time::sleep(pause).await;
                     attempt += 1;
                 }
@@ -152,15 +231,19 @@ impl Client {
         }
     }
 
-    async fn send(&self, get: &Get, admission: Admission) -> Result<Received, Attempt> {
-        let path = &*get.path;
+    async fn send(
+        &self,
+        target: &Target<'_>,
+        request: RequestBuilder,
+        admission: Admission,
+    ) -> Result<Received, Attempt> {
         let unanswered = |error: reqwest::Error| Attempt {
-            error: RequestError::NoAnswer(self.describe(path, &error.without_url())),
+            error: RequestError::NoAnswer(self.describe(target, &error.without_url())),
             failure: Failure::Network,
             retry_after: None,
         };
         let sent = Instant::now();
-        let response = self.http.get(self.url(get)).send().await.map_err(unanswered)?;
+        let response = request.send().await.map_err(unanswered)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let local = jiff::Timestamp::now().as_second();
@@ -186,8 +269,9 @@ impl Client {
             Some("false") => Some(false),
             _ => None,
         };
+        let error = ApiError::read_of(target.method.as_str(), target.path, status, &headers, &body);
         Err(Attempt {
-            error: RequestError::Api(ApiError::read(path, status, &headers, &body).as_of(as_of)),
+            error: RequestError::Api(error.as_of(as_of)),
             failure: Failure::Status { status, should_retry },
             retry_after,
         })
@@ -202,18 +286,19 @@ impl Client {
         url
     }
 
-    fn describe(&self, path: &str, error: &reqwest::Error) -> String {
+    fn describe(&self, target: &Target<'_>, error: &reqwest::Error) -> String {
+        let Target { method, path, .. } = target;
         let host = match (self.base.host_str(), self.base.port()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or("the API").to_owned(),
         };
         let causes = with_causes(error);
         if error.is_connect() {
-            format!("cannot reach {host}: {causes} [GET {path}]")
+            format!("cannot reach {host}: {causes} [{method} {path}]")
         } else if error.is_timeout() {
-            format!("{host} did not answer in time: {causes} [GET {path}]")
+            format!("{host} did not answer in time: {causes} [{method} {path}]")
         } else {
-            format!("the connection to {host} broke: {causes} [GET {path}]")
+            format!("the connection to {host} broke: {causes} [{method} {path}]")
         }
     }
 }

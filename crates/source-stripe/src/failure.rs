@@ -56,7 +56,19 @@ struct Details {
 
 impl ApiError {
     /// Reads an answer to `GET path` whose status is not 200.
+    #[cfg(test)]
     pub(crate) fn read(path: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> ApiError {
+        ApiError::read_of("GET", path, status, headers, body)
+    }
+
+    /// Reads an answer to `method path` whose status is not 200.
+    pub(crate) fn read_of(
+        method: &str,
+        path: &str,
+        status: u16,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> ApiError {
         let details = serde_json::from_slice::<Body>(body).ok().map(|body| body.error);
         let (message, code, param) =
             details.map_or((None, None, None), |details| (details.message, details.code, details.param));
@@ -70,7 +82,7 @@ impl ApiError {
             code,
             param,
             as_of: 0,
-            context: format!("GET {path} ({status})"),
+            context: format!("{method} {path} ({status})"),
             headers: if told.is_empty() { String::new() } else { format!(" {{{}}}", told.join(", ")) },
         }
     }

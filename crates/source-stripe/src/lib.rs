@@ -14,6 +14,7 @@
 //! * `look_up`: single objects, for those who compare a copy with Stripe;
 //! * `push`: events that are delivered to this process: webhooks, the WebSocket of the Stripe CLI, input;
 //! * `client`, `stripe_clock`, `account`, `clocks`: the HTTP edge;
+//! * `setup`: what is prepared with Stripe before a sync, and undone after the last;
 //! * `driver`, `delivery`: all streams at once, in bounded memory, pulled by whoever reads.
 //!
 //! The crate reads no environment variables, but for the proxy variables that the HTTP client honours.
@@ -41,6 +42,7 @@ mod push;
 mod read;
 mod retry;
 mod room;
+mod setup;
 mod source;
 mod spec;
 mod stream_state;

@@ -58,7 +58,6 @@ pub(crate) async fn read(
     if !access.live {
         streams.find_clocks().await;
     }
-    let now = jiff::Timestamp::now().as_second();
     let mut states = streams.remembered(state.as_ref());
     let mut again = vec![false; states.len()];
     // Deliveries begin at once; those that come before the lists are read wait, and are found in the log all the same.
@@ -67,13 +66,15 @@ pub(crate) async fn read(
     if config.follows_events() {
         let begun = begin(&streams, &access.api_version, state.as_ref(), &states).await?;
         if begun.reads_again {
-            again = streams.forget(&mut states, now).map_err(not_written)?;
+            again = streams.forget(&mut states, streams.client.now()).map_err(not_written)?;
         }
         let mut begun = begun.follower;
         begun.start();
         follower = Some(begun);
     }
-    let Some(_) = streams.backfill(&states, &again, now).await else { return Ok(()) };
+    if streams.backfill(&states, &again, streams.client.now()).await.is_none() {
+        return Ok(());
+    }
     let Some(mut follower) = follower else { return Ok(()) };
     let mut rereads = Rereads::new(&streams, config, &mut follower);
     if let Some(inbox) = inbox {

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use protocol::{
-    ConfiguredCatalog, ConnectionStatus, ConnectorError, ConnectorSpec, Control, LookUpRequest, Message,
-    MessageStream, Payload, ReadRequest, Source, once,
+    ConfiguredCatalog, ConnectionStatus, ConnectorError, ConnectorSpec, LookUpRequest, Message,
+    MessageStream, ReadRequest, Source, once,
 };
 use secrecy::SecretString;
 use stripe_openapi::Catalog;
@@ -21,6 +22,7 @@ use crate::limit::Gate;
 use crate::look_up;
 use crate::meter::RequestMeter;
 use crate::read;
+use crate::setup;
 use crate::spec;
 
 /// What a process decides about the source, as opposed to what a user configures.
@@ -156,29 +158,22 @@ impl Source for StripeSource {
         }))
     }
 
-    fn setup(&self, config: StripeConfig, _catalog: ConfiguredCatalog) -> Option<MessageStream> {
+    fn setup(&self, config: StripeConfig, catalog: ConfiguredCatalog) -> Option<MessageStream> {
         let source = self.clone();
-        let found = async move {
-            let known = (config.account_id.clone(), config.account_created);
-            if known.0.is_some() && known.1.is_some() {
-                return None;
-            }
-            let account = match source.account(&config).await {
-                Ok(account) => account,
-                Err(error) => {
-                    let warning = format!("the account of the API key could not be looked up: {error}");
-                    return Some(Ok(Message::log(protocol::LogLevel::Warn, warning)));
-                }
-            };
-            let mut completed = config;
-            completed.account_id = Some(account.id);
-            completed.account_created = account.created.and_then(|created| u32::try_from(created).ok());
-            if (&completed.account_id, completed.account_created) == (&known.0, known.1) {
-                return None;
-            }
-            let control = completed.to_map().map(|source_config| Control::SourceConfig { source_config });
-            Some(control.map(|control| Payload::Control(control).into()))
-        };
-        Some(Box::pin(futures::StreamExt::filter_map(futures::stream::once(found), std::future::ready)))
+        Some(all(async move { setup::set_up(&source, config, &catalog).await }))
     }
+
+    fn teardown(&self, config: StripeConfig) -> Option<MessageStream> {
+        let url = config.webhook_url.clone()?;
+        let source = self.clone();
+        Some(all(async move { setup::tear_down(&source, &config, &url).await }))
+    }
+}
+
+/// A stream of what one future answers.
+fn all<F>(messages: F) -> MessageStream
+where
+    F: Future<Output = Vec<Result<Message, ConnectorError>>> + Send + 'static,
+{
+    stream::once(messages).flat_map(stream::iter).boxed()
 }

@@ -3,23 +3,31 @@
 //! Three ways lead here: webhooks that Stripe posts to a port of ours, the WebSocket by which the Stripe CLI gets
 //! events, and webhooks or events that somebody else pushes into the source as input.
 //!
-//! * [`signature`], [`input`], [`settings`]: what is believed, and which settings go together; pure.
+//! * [`signature`], [`input`], [`settings`]: what is believed, and which settings go together; pure;
+//! * [`subscription`], [`endpoint`]: what Stripe is asked to post, and where to: for setup and teardown;
+//! * [`listener`], [`websocket`]: the edges, opened by [`open`].
 //!
 //! The first two put what they get into an [`Inbox`]. Whoever reads the inbox answers each delivery by its
 //! [`Receipt`] once it is durable, and only then is the sender told so: an event that gets lost in between is sent
 //! again by Stripe, or found by the poll of events.
 
+pub(crate) mod endpoint;
 mod input;
+mod listener;
 pub(crate) mod settings;
 mod signature;
+pub(crate) mod subscription;
+mod websocket;
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use protocol::{ConnectorError, RawJson};
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub(crate) use input::pushed;
+use listener::Desk;
 
 use crate::client::Client;
 use crate::config::StripeConfig;
@@ -73,10 +81,11 @@ pub(crate) type Inbox = mpsc::Receiver<Delivered>;
 #[derive(Debug)]
 pub(crate) struct Guard {
     _inbox: mpsc::Sender<Delivered>,
-    _tasks: Vec<AbortOnDropHandle<()>>,
+    _stop: DropGuard,
 }
 
-/// Opens what the configuration asks for: the port for webhooks, the WebSocket. Deliveries begin at once.
+/// Opens what the configuration asks for: the port for webhooks, on all addresses of this machine, and the WebSocket.
+/// Deliveries begin at once.
 ///
 /// Fails where that can never work: the port is taken, a secret is missing, Stripe refuses the key. What may pass
 /// is tried again without end, and logged.
@@ -84,7 +93,23 @@ pub(crate) async fn open(
     config: &StripeConfig,
     client: &Arc<Client>,
 ) -> Result<(Inbox, Guard), ConnectorError> {
-    let _ = (config, client);
     let (sender, inbox) = mpsc::channel(MOST_WAITING);
-    Ok((inbox, Guard { _inbox: sender, _tasks: Vec::new() }))
+    let stop = CancellationToken::new();
+    // What is opened first is closed again where the next fails.
+    let guard = Guard { _inbox: sender.clone(), _stop: stop.clone().drop_guard() };
+    if let Some(port) = config.webhook_port {
+        let secret = settings::secret(config)?.clone();
+        let listener = listener::bind((Ipv4Addr::UNSPECIFIED, port.get()).into()).await?;
+        tracing::info!(port, "listening for webhooks");
+        tokio::spawn(listener::serve(listener, Desk::new(secret, sender.clone()), stop.clone()));
+    }
+    if config.websocket {
+        let session = websocket::first_session(client).await?;
+        let feed = websocket::run(Arc::clone(client), session, sender);
+        tokio::spawn(stop.run_until_cancelled_owned(feed));
+    }
+    Ok((inbox, guard))
 }
+
+#[cfg(test)]
+mod tests;

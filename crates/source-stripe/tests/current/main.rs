@@ -3,5 +3,7 @@
 
 mod account;
 mod chaos;
+mod clock;
 mod copy;
+mod lookup;
 mod polling;

@@ -84,6 +84,16 @@ pub fn settles_after(table: &str) -> Option<i64> {
     SETTLES_AFTER_DAYS.iter().find(|(name, _)| *name == table).map(|(_, days)| *days)
 }
 
+/// Events by which Stripe asks for a decision and waits: whoever subscribes to one has to answer with it, within
+/// two seconds. A copy has nothing to say there, and must not take the place of who has.
+pub const REQUESTS: [&str; 1] = ["issuing_authorization.request"];
+
+/// Whether a webhook endpoint can be subscribed to the event by one who only listens. Events of the v2 API are
+/// told to event destinations, not to webhook endpoints.
+pub fn can_be_subscribed(event: &str) -> bool {
+    !event.starts_with("v2.") && !REQUESTS.contains(&event)
+}
+
 /// Whether the event means that the object it carries is gone from the API.
 pub fn deletes(event: &str) -> bool {
     event.ends_with(".deleted") && !NOT_DELETES.iter().any(|entry| entry.event == event)
