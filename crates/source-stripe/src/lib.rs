@@ -13,6 +13,7 @@
 //! * `current`: what changed since, by events and by reading again;
 //! * `look_up`: single objects, for those who compare a copy with Stripe;
 //! * `push`: events that are delivered to this process: webhooks, the WebSocket of the Stripe CLI, input;
+//! * `accounts`: the accounts that are connected to the key's own, read side by side as one;
 //! * `client`, `stripe_clock`, `account`, `clocks`: the HTTP edge;
 //! * `setup`: what is prepared with Stripe before a sync, and undone after the last;
 //! * `driver`, `delivery`: all streams at once, in bounded memory, pulled by whoever reads.
@@ -20,6 +21,7 @@
 //! The crate reads no environment variables, but for the proxy variables that the HTTP client honours.
 
 mod account;
+mod accounts;
 mod brought;
 mod children;
 mod client;
@@ -51,6 +53,7 @@ mod stripe_clock;
 mod verdict;
 mod window;
 
+pub use accounts::Accounts;
 pub use config::StripeConfig;
 pub use meter::RequestMeter;
 pub use source::{StripeSource, StripeSourceOptions};

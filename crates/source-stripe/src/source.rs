@@ -14,7 +14,8 @@ use stripe_openapi::Catalog;
 use stripe_openapi::resolve::{self, Settings, SpecLocation};
 
 use crate::account::{self, Account};
-use crate::client::Client;
+use crate::accounts;
+use crate::client::{Behalf, Client};
 use crate::config::{Access, StripeConfig};
 use crate::delivery::{Delivery, messages};
 use crate::discover;
@@ -89,6 +90,17 @@ impl StripeSource {
         Client::new(access, gate, self.options.request_timeout)
     }
 
+    /// A client that asks over the connections of `client` in the name of an account, with limits and a meter of its own.
+    pub(crate) fn client_of(
+        &self,
+        client: &Client,
+        access: &Access,
+        behalf: Option<Behalf>,
+        meter: &Arc<RequestMeter>,
+    ) -> Client {
+        client.on_behalf(behalf, Gate::new(access.limits, Arc::clone(meter)))
+    }
+
     async fn account(&self, config: &StripeConfig) -> Result<Account, ConnectorError> {
         let client = self.client(&config.access()?)?;
         let found = account::resolve(&client, config.account_id.as_deref(), config.account_created).await;
@@ -114,9 +126,10 @@ impl Source for StripeSource {
             source.catalog(&access).await?;
             let client = source.client(&access)?;
             let status = match account::look_up(&client).await {
-                Ok(_) => ConnectionStatus::succeeded(),
+                Ok(own) => accounts::check(&source, &config, &access, &client, Some(&own.id)).await?,
                 Err(error) if error.status() == Some(403) && config.account_id.is_some() => {
-                    ConnectionStatus::succeeded()
+                    let own = config.account_id.as_deref();
+                    accounts::check(&source, &config, &access, &client, own).await?
                 }
                 Err(error) => ConnectionStatus::failed(account::explain(&error).to_string()),
             };
@@ -129,11 +142,12 @@ impl Source for StripeSource {
         once(async move {
             let access = config.access()?;
             let catalog = source.catalog(&access).await?;
-            let account_id = match &config.account_id {
-                Some(id) => id.clone(),
-                None => source.account(&config).await?.id,
+            let ids = match (&config.accounts, &config.account_id) {
+                (Some(accounts), _) => accounts.ids(),
+                (None, Some(id)) => vec![id.clone()],
+                (None, None) => vec![source.account(&config).await?.id],
             };
-            Ok(discover::catalog_message(&catalog, &account_id))
+            Ok(discover::catalog_message(&catalog, &ids))
         })
     }
 
