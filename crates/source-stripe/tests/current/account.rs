@@ -124,12 +124,16 @@ impl Account {
             id: String,
         }
         let mut truth = BTreeMap::new();
-        let visit = |text: &[u8]| {
+        let mut visit = |text: &[u8]| {
             let text = std::str::from_utf8(text).unwrap().to_owned();
             let id: Id = serde_json::from_str(&text).unwrap();
             truth.insert(id.id, text);
         };
-        self.control().dump(table, NestedLists::Full, visit).unwrap();
+        self.control().dump(table, NestedLists::Full, &mut visit).unwrap();
+        if table == "account" {
+            // Its list holds the others only.
+            visit(&self.control().own_account());
+        }
         truth
     }
 

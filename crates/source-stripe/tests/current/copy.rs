@@ -91,10 +91,6 @@ impl Copy {
         let rows = self.rows.get(stream).cloned().unwrap_or_default();
         rows.into_iter().map(|(id, row)| (id, row.text)).collect()
     }
-
-    pub(crate) fn version(&self, stream: &str, id: &str) -> Option<i64> {
-        self.rows.get(stream)?.get(id).map(|row| row.version)
-    }
 }
 
 fn unstamped(data: &RawJson) -> String {

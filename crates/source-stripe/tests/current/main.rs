@@ -5,5 +5,6 @@ mod account;
 mod chaos;
 mod clock;
 mod copy;
+mod deliveries;
 mod lookup;
 mod polling;
