@@ -37,8 +37,8 @@ pub(crate) enum Answer<'a> {
 
 /// Decides when a request may be sent. Times are those of one clock that begins anywhere.
 ///
-/// A rate that Stripe says is exceeded is halved at once and recovers slowly; nothing is sent before a
-/// `Retry-After` has passed.
+/// A rate that Stripe says is exceeded falls at once and recovers within seconds to what Stripe was seen to
+/// take; nothing is sent before a `Retry-After` has passed.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     limits: Limits,

@@ -4,6 +4,10 @@
 mod bucket;
 mod gate;
 mod limiter;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod simulation_tests;
 
 pub(crate) use gate::{Admission, Gate};
 pub(crate) use limiter::{Answer, Limiter, Limits, Refused};
