@@ -27,6 +27,12 @@ pub trait AnySource: Send + Sync {
         config: &Map<String, Value>,
         request: ReadRequest,
     ) -> Result<MessageStream, ConnectorError>;
+    /// See [`Source::preflight`].
+    fn preflight(
+        &self,
+        config: &Map<String, Value>,
+        catalog: ConfiguredCatalog,
+    ) -> Result<Option<MessageStream>, ConnectorError>;
     /// See [`Source::setup`].
     fn setup(
         &self,
@@ -107,6 +113,14 @@ impl<S: Source> AnySource for S {
         request: ReadRequest,
     ) -> Result<MessageStream, ConnectorError> {
         Ok(Source::read(self, typed("source", Source::name(self), config)?, request))
+    }
+
+    fn preflight(
+        &self,
+        config: &Map<String, Value>,
+        catalog: ConfiguredCatalog,
+    ) -> Result<Option<MessageStream>, ConnectorError> {
+        Ok(Source::preflight(self, typed("source", Source::name(self), config)?, catalog))
     }
 
     fn setup(

@@ -10,6 +10,7 @@
 //! * `brought`: what one request of a plan brings;
 //! * `nested`: completes lists within objects;
 //! * `passes`: the lists that make a stream complete;
+//! * `preflight`: what a key may read, stream by stream;
 //! * `client`, `account`, `clocks`: the HTTP edge;
 //! * `driver`, `delivery`: all streams at once, in bounded memory, pulled by whoever reads.
 //!
@@ -32,6 +33,7 @@ mod nested;
 mod page;
 mod passes;
 mod plan;
+mod preflight;
 mod read;
 mod retry;
 mod room;

@@ -19,6 +19,7 @@ use crate::delivery::{Delivery, messages};
 use crate::discover;
 use crate::limit::Gate;
 use crate::meter::RequestMeter;
+use crate::preflight;
 use crate::read;
 use crate::spec;
 
@@ -151,6 +152,16 @@ impl Source for StripeSource {
                 let _ = sender.send(Delivery::Failed(error));
             }
         })
+    }
+
+    fn preflight(&self, config: StripeConfig, catalog: ConfiguredCatalog) -> Option<MessageStream> {
+        let source = self.clone();
+        Some(messages(move |sender| async move {
+            if let Err(error) = preflight::preflight(&source, &config, &catalog, &sender).await {
+                // Nobody listens any more if this fails.
+                let _ = sender.send(Delivery::Failed(error));
+            }
+        }))
     }
 
     fn setup(&self, config: StripeConfig, _catalog: ConfiguredCatalog) -> Option<MessageStream> {

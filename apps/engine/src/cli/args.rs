@@ -56,8 +56,8 @@ pub(crate) enum Command {
     /// Copy what is new from the source into the destination
     #[command(after_help = AFTER_HELP)]
     Sync(SyncArgs),
-    /// Tell whether source and destination can be used
-    Check(PipelineArgs),
+    /// Tell whether source and destination can be used, and which streams the key may read
+    Check(CheckArgs),
     /// Print the streams of the source as a catalog message
     Discover(SourceOnlyArgs),
     /// List the streams of the source, or the columns of the named ones
@@ -153,6 +153,14 @@ pub(crate) struct SyncArgs {
     pub(crate) selection: SelectionArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
 }
 
 /// What of the streams, and for how long.

@@ -5,6 +5,7 @@ mod children;
 mod complete;
 mod faults;
 mod nested;
+mod preflight;
 mod reading;
 mod refusals;
 mod resume;
