@@ -7,12 +7,13 @@ use bytes::Bytes;
 use protocol::ConnectorError;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use secrecy::ExposeSecret;
-use url::{Host, Url};
+use url::Url;
 
 use crate::config::Access;
 use crate::failure::{ApiError, RequestError, with_causes};
 use crate::limit::{Admission, Answer, Gate};
 use crate::page::Unexpected;
+use crate::proxy::ProxyRules;
 use crate::retry::{self, Failure};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -25,6 +26,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
+    /// The proxy on the way, by name.
+    proxy: Option<String>,
     gate: Arc<Gate>,
 }
 
@@ -59,7 +62,12 @@ struct Attempt {
 
 impl Client {
     /// A client for the account that `access` opens; each request takes at most `timeout`.
-    pub(crate) fn new(access: &Access, gate: Arc<Gate>, timeout: Duration) -> Result<Client, ConnectorError> {
+    pub(crate) fn new(
+        access: &Access,
+        gate: Arc<Gate>,
+        timeout: Duration,
+        proxies: &ProxyRules,
+    ) -> Result<Client, ConnectorError> {
         // Fails when another part of the process was first, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut headers = HeaderMap::new();
@@ -76,14 +84,28 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(IDLE_TIMEOUT.min(timeout))
-            .timeout(timeout);
-        if is_loopback(&access.base_url) {
-            builder = builder.no_proxy();
+            .timeout(timeout)
+            // Those of the environment are none of ours: the rules were passed in.
+            .no_proxy();
+        let proxy = proxies.proxy_for(&access.base_url);
+        if let Some(proxy) = proxy {
+            let way = reqwest::Proxy::all(proxy.address()).map_err(|error| {
+                ConnectorError::config(format!(
+                    "the proxy {} cannot be used: {}",
+                    proxy.name(),
+                    error.without_url()
+                ))
+            })?;
+            builder = builder.proxy(way);
+        }
+        if let Some(certificate) = &access.ca_certificate {
+            builder = builder.tls_certs_merge(authorities(certificate)?);
         }
         let http = builder
             .build()
             .map_err(|error| ConnectorError::internal(format!("no HTTP client: {}", with_causes(&error))))?;
-        Ok(Client { http, base: access.base_url.clone(), gate })
+        let proxy = proxy.map(|proxy| proxy.name().to_owned());
+        Ok(Client { http, base: access.base_url.clone(), proxy, gate })
     }
 
     pub(crate) fn gate(&self) -> &Arc<Gate> {
@@ -196,13 +218,15 @@ impl Client {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or("the API").to_owned(),
         };
+        let way =
+            self.proxy.as_ref().map(|proxy| format!(" by way of the proxy {proxy}")).unwrap_or_default();
         let causes = with_causes(error);
         if error.is_connect() {
-            format!("cannot reach {host}: {causes} [GET {path}]")
+            format!("cannot reach {host}{way}: {causes} [GET {path}]")
         } else if error.is_timeout() {
-            format!("{host} did not answer in time: {causes} [GET {path}]")
+            format!("{host} did not answer in time{way}: {causes} [GET {path}]")
         } else {
-            format!("the connection to {host} broke: {causes} [GET {path}]")
+            format!("the connection to {host}{way} broke: {causes} [GET {path}]")
         }
     }
 }
@@ -217,13 +241,25 @@ fn http_date(text: &str) -> Option<i64> {
     parser.parse_timestamp(text).ok().map(jiff::Timestamp::as_second)
 }
 
-fn is_loopback(base: &Url) -> bool {
-    match base.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+/// The certificates of a configuration: PEM itself, or a file of it.
+fn authorities(given: &str) -> Result<Vec<reqwest::Certificate>, ConnectorError> {
+    let inline = given.contains("-----BEGIN");
+    let (text, place) = if inline {
+        (given.as_bytes().to_vec(), "ca_certificate".to_owned())
+    } else {
+        let read = std::fs::read(given);
+        let place = format!("ca_certificate: the file {given}");
+        (read.map_err(|error| ConnectorError::config(format!("{place} cannot be read: {error}")))?, place)
+    };
+    let certificates = reqwest::Certificate::from_pem_bundle(&text).map_err(|error| {
+        ConnectorError::config(format!("{place} is not readable PEM: {}", with_causes(&error)))
+    })?;
+    if certificates.is_empty() {
+        return Err(ConnectorError::config(format!(
+            "{place} holds no certificate: give the authority's certificate as PEM, or the path of a file of it"
+        )));
     }
+    Ok(certificates)
 }
 
 #[cfg(test)]
@@ -237,14 +273,14 @@ mod tests {
     }
 
     #[test]
-    fn a_loopback_address_needs_no_proxy() {
-        for (url, expected) in [
-            ("http://127.0.0.1:5555", true),
-            ("http://localhost", true),
-            ("http://[::1]:80", true),
-            ("https://api.stripe.com", false),
+    fn authorities_that_cannot_be_read_are_told() {
+        for (given, expected) in [
+            ("/nowhere/ca.pem", "ca_certificate: the file /nowhere/ca.pem cannot be read"),
+            ("Cargo.toml", "ca_certificate: the file Cargo.toml holds no certificate"),
+            ("-----BEGIN NOTHING-----", "ca_certificate is not readable PEM"),
         ] {
-            assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
+            let error = authorities(given).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
         }
     }
 }

@@ -14,7 +14,7 @@
 //! * `client`, `account`, `clocks`: the HTTP edge;
 //! * `driver`, `delivery`: all streams at once, in bounded memory, pulled by whoever reads.
 //!
-//! The crate reads no environment variables, but for the proxy variables that the HTTP client honours.
+//! The crate reads no environment variables: which proxy there is, is an option.
 
 mod account;
 mod brought;
@@ -34,6 +34,7 @@ mod page;
 mod passes;
 mod plan;
 mod preflight;
+mod proxy;
 mod read;
 mod retry;
 mod room;
@@ -45,4 +46,5 @@ mod window;
 
 pub use config::StripeConfig;
 pub use meter::RequestMeter;
+pub use proxy::ProxyRules;
 pub use source::{StripeSource, StripeSourceOptions};

@@ -20,6 +20,7 @@ use crate::discover;
 use crate::limit::Gate;
 use crate::meter::RequestMeter;
 use crate::preflight;
+use crate::proxy::ProxyRules;
 use crate::read;
 use crate::spec;
 
@@ -36,6 +37,8 @@ pub struct StripeSourceOptions {
     pub request_timeout: Duration,
     /// Counts the requests of reads.
     pub meter: Arc<RequestMeter>,
+    /// By which way Stripe is asked; directly by default.
+    pub proxy: ProxyRules,
 }
 
 impl Default for StripeSourceOptions {
@@ -47,6 +50,7 @@ impl Default for StripeSourceOptions {
             github_token: None,
             request_timeout: Duration::from_secs(80),
             meter: Arc::default(),
+            proxy: ProxyRules::default(),
         }
     }
 }
@@ -84,7 +88,7 @@ impl StripeSource {
 
     pub(crate) fn client(&self, access: &Access) -> Result<Client, ConnectorError> {
         let gate = Gate::new(access.limits, Arc::clone(&self.options.meter));
-        Client::new(access, gate, self.options.request_timeout)
+        Client::new(access, gate, self.options.request_timeout, &self.options.proxy)
     }
 
     async fn account(&self, config: &StripeConfig) -> Result<Account, ConnectorError> {

@@ -9,7 +9,7 @@ use destination_postgres::PostgresDestination;
 use destination_sqlite::SqliteDestination;
 use engine::{Engine, Registry};
 use secrecy::SecretString;
-use source_stripe::{RequestMeter, StripeSource, StripeSourceOptions};
+use source_stripe::{ProxyRules, RequestMeter, StripeSource, StripeSourceOptions};
 use stripe_openapi::resolve::SpecLocation;
 
 use super::display::Requests;
@@ -32,6 +32,8 @@ pub(crate) fn connect(spec: Option<&str>, environment: &Environment) -> Result<C
             .into_iter()
             .find_map(|name| environment.get(name))
             .map(SecretString::from),
+        proxy: ProxyRules::from_variables(|name| environment.get(name))
+            .map_err(|error| Failure::usage(error.to_string()))?,
         ..StripeSourceOptions::default()
     };
     if let Some(text) = environment.get("STRIPE_REQUEST_TIMEOUT_MS") {

@@ -5,6 +5,7 @@ mod children;
 mod complete;
 mod faults;
 mod nested;
+mod network;
 mod preflight;
 mod reading;
 mod refusals;
