@@ -45,6 +45,7 @@ mod verdict;
 mod window;
 
 pub use config::StripeConfig;
+pub use limit::{ALL_ENDPOINTS, BudgetLease, BudgetWant, SharedBudget};
 pub use meter::RequestMeter;
 pub use proxy::ProxyRules;
 pub use source::{StripeSource, StripeSourceOptions};

@@ -17,7 +17,7 @@ use crate::client::Client;
 use crate::config::{Access, StripeConfig};
 use crate::delivery::{Delivery, messages};
 use crate::discover;
-use crate::limit::Gate;
+use crate::limit::{Gate, Share, SharedBudget};
 use crate::meter::RequestMeter;
 use crate::preflight;
 use crate::proxy::ProxyRules;
@@ -39,6 +39,8 @@ pub struct StripeSourceOptions {
     pub meter: Arc<RequestMeter>,
     /// By which way Stripe is asked; directly by default.
     pub proxy: ProxyRules,
+    /// Where the rate is leased that other processes use too. `None`: this process may use all of it.
+    pub shared_budget: Option<Arc<dyn SharedBudget>>,
 }
 
 impl Default for StripeSourceOptions {
@@ -51,6 +53,7 @@ impl Default for StripeSourceOptions {
             request_timeout: Duration::from_secs(80),
             meter: Arc::default(),
             proxy: ProxyRules::default(),
+            shared_budget: None,
         }
     }
 }
@@ -87,7 +90,14 @@ impl StripeSource {
     }
 
     pub(crate) fn client(&self, access: &Access) -> Result<Client, ConnectorError> {
-        let gate = Gate::new(access.limits, Arc::clone(&self.options.meter));
+        let meter = Arc::clone(&self.options.meter);
+        let gate = match &self.options.shared_budget {
+            None => Gate::new(access.limits, meter),
+            Some(budget) => {
+                let budget = Arc::clone(budget);
+                Gate::shared(access.limits, meter, Share::new(budget, &access.api_key))
+            }
+        };
         Client::new(access, gate, self.options.request_timeout, &self.options.proxy)
     }
 

@@ -131,9 +131,24 @@ pub(crate) struct PipelineArgs {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) destination: DestinationArgs,
+    #[command(flatten)]
+    pub(crate) share: ShareArgs,
     /// Pipeline configuration: a JSON file, JSON itself, or - for stdin
     #[arg(long, value_name = "FILE|JSON|-")]
     pub(crate) config: Option<String>,
+}
+
+/// Sharing the rate limit with other processes.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Rate limit")]
+pub(crate) struct ShareArgs {
+    /// Share the rate limit with other processes that read the same account: through this PostgreSQL database
+    /// [env: SHARED_LIMIT_URL]
+    #[arg(long, value_name = "URL", value_parser = secret)]
+    pub(crate) shared_limit_url: Option<SecretString>,
+    /// Share the rate limit through the destination's database, which has to be PostgreSQL
+    #[arg(long)]
+    pub(crate) share_limit: bool,
 }
 
 /// Which streams, and what of them.

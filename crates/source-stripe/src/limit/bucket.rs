@@ -39,7 +39,33 @@ pub(super) struct Bucket {
     lowered_at: Option<Duration>,
     /// Requests since then that were not refused.
     passed: f64,
+    /// Where the rate is leased: what was leased, and what is to be told when it is leased again.
+    lease: Option<Lease>,
 }
+
+/// The part of a shared rate that is ours.
+#[derive(Debug, Clone, Copy)]
+struct Lease {
+    /// Nothing is sent from then on.
+    until: Duration,
+    /// Requests since the last account.
+    sent: u32,
+    /// Whether more would have been sent since then.
+    starved: bool,
+    /// Whether Stripe refused since then.
+    exceeded: bool,
+}
+
+/// What a bucket made of its lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Use {
+    pub(super) sent: u32,
+    pub(super) starved: bool,
+    pub(super) exceeded: bool,
+}
+
+/// When to look again for a lease.
+const LEASE_POLL: Duration = Duration::from_millis(100);
 
 /// Where the rate was lowered to, and where it returns to.
 #[derive(Debug, Clone, Copy)]
@@ -61,9 +87,50 @@ impl Bucket {
             setback: None,
             lowered_at: None,
             passed: 0.0,
+            lease: None,
         };
         bucket.tokens = bucket.capacity();
         bucket
+    }
+
+    /// A bucket that is empty until it is [leased](Bucket::lease) a rate.
+    pub(super) fn leased(now: Duration) -> Bucket {
+        let lease = Lease { until: now, sent: 0, starved: false, exceeded: false };
+        Bucket { lease: Some(lease), tokens: 0.0, ..Bucket::new(0.0, now) }
+    }
+
+    /// From now on `rate` is ours, until that time.
+    pub(super) fn lease(&mut self, rate: f64, until: Duration, now: Duration) {
+        self.ready_at(now);
+        let Some(lease) = &mut self.lease else { return };
+        lease.until = until;
+        self.full_rate = rate;
+        // The lease takes into account what Stripe refused, as far as it was told of it.
+        if !lease.exceeded {
+            self.setback = None;
+        }
+        self.rate = self.rate_at(now);
+        self.tokens = self.tokens.min(self.capacity());
+    }
+
+    /// What was made of the lease since the last account.
+    pub(super) fn account(&mut self) -> Use {
+        let Some(lease) = &mut self.lease else { return Use { sent: 0, starved: false, exceeded: false } };
+        let account = Use { sent: lease.sent, starved: lease.starved, exceeded: lease.exceeded };
+        *lease = Lease { sent: 0, starved: false, exceeded: false, ..*lease };
+        account
+    }
+
+    /// Whether there is none, or no longer a lease.
+    pub(super) fn lacks_lease(&self, now: Duration) -> bool {
+        self.lease.is_some_and(|lease| lease.until <= now)
+    }
+
+    /// Somebody wanted to send, and had to wait for this bucket.
+    pub(super) fn starves(&mut self) {
+        if let Some(lease) = &mut self.lease {
+            lease.starved = true;
+        }
     }
 
     pub(super) fn rate(&self) -> f64 {
@@ -80,12 +147,17 @@ impl Bucket {
         let since = self.updated.max(self.closed_until);
         let seconds = now.saturating_sub(since).as_secs_f64();
         self.updated = self.updated.max(now);
+        if self.lacks_lease(now) || (self.lease.is_some() && self.full_rate <= 0.0) {
+            self.tokens = self.tokens.min(0.0);
+            self.rate = 0.0;
+            return (now + LEASE_POLL).max(self.closed_until);
+        }
         let before = self.rate;
         self.rate = self.rate_at(now);
         self.tokens = (self.tokens + seconds * (before + self.rate) / 2.0).min(self.capacity());
         // A whole token but for what rounding took from it.
         let missing = 1.0 - 1e-6 - self.tokens;
-        let refilled = if missing <= 0.0 { now } else { now + wait(missing / self.rate) };
+        let refilled = if missing <= 0.0 { now } else { now + wait(missing / self.rate.max(1e-6)) };
         refilled.max(self.closed_until)
     }
 
@@ -101,12 +173,18 @@ impl Bucket {
     pub(super) fn take(&mut self) {
         self.tokens -= 1.0;
         self.passed += 1.0;
+        if let Some(lease) = &mut self.lease {
+            lease.sent += 1;
+        }
     }
 
     /// Stripe refused a request that was sent at `sent`. Refusals of requests from before the last
     /// decrease tell nothing new.
     pub(super) fn exceeded(&mut self, sent: Duration, retry_after: Option<Duration>, now: Duration) {
         self.passed -= 1.0;
+        if let Some(lease) = &mut self.lease {
+            lease.exceeded = true;
+        }
         let resumes = now.max(retry_after.map_or(now, |pause| now + pause));
         if self.lowered_at.is_none_or(|lowered| sent > lowered) {
             let there = self.measured(now).unwrap_or(self.rate);

@@ -1,6 +1,7 @@
 //! Backfills of simulated accounts, compared with what the simulation says is true.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
+mod budget;
 mod children;
 mod complete;
 mod faults;

@@ -25,6 +25,7 @@ pub(super) async fn run(args: &SyncArgs, session: &Session) -> Result<(), Failur
     let run = resolve_run(&args.run, streams, params.as_ref())?;
     let source = opened.source(session, &args.pipeline.source, run.backfill_limit)?;
     let destination = opened.destination(session, &args.pipeline)?;
+    let opened = opened.sharing(session, &args.pipeline, &destination)?;
     let interrupt = Interrupt::listen(session.screen.clone())?;
     let job = Job { engine: opened.engine, meter: opened.meter, source, destination, run };
     job.run(session, &interrupt).await.map(drop)
