@@ -9,6 +9,7 @@ use stripe_openapi::knowledge::lists::{
     is_nested_on_request,
 };
 use stripe_openapi::knowledge::names::{EARLY_RESOURCE_IDS, MIXED_LISTS, TABLE_ALIASES, table};
+use stripe_openapi::knowledge::permissions::{self, PERMISSIONS};
 use stripe_openapi::knowledge::refusals::{REFUSALS, Scope};
 use stripe_openapi::{Catalog, embedded};
 
@@ -202,5 +203,24 @@ fn refusals_concern_tables_that_exist() {
         let concerned = catalog.resources.iter().any(|resource| refusal.scope.contains(&resource.table));
         assert!(concerned, "nothing is refused by `{}`", refusal.fragment);
         assert!(refusal.scope == Scope::Any || !refusal.scope.contains("customer"));
+    }
+}
+
+/// Old versions have tables that are gone: each entry is a table of some version.
+#[test]
+fn every_table_of_the_newest_version_has_a_permission() {
+    assert!(PERMISSIONS.is_sorted_by_key(|permission| permission.table));
+    for resource in &newest().resources {
+        let table = resource.table.as_str();
+        assert!(
+            permissions::of_table(table).is_some(),
+            "{table}: say in PERMISSIONS what a key needs to read it"
+        );
+    }
+    let catalogs: Vec<Arc<Catalog>> =
+        embedded::versions().iter().map(|version| embedded::catalog(version).unwrap()).collect();
+    for permission in PERMISSIONS {
+        let known = catalogs.iter().any(|catalog| catalog.resource(permission.table).is_some());
+        assert!(known, "no version has {}", permission.table);
     }
 }

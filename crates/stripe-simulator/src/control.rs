@@ -9,7 +9,6 @@ use crate::SimulatorError;
 use crate::counters::Counters;
 use crate::delivery::DeliverySettings;
 use crate::events::emission::Watch;
-use crate::events::log::Lateness;
 use crate::events::{Event, Generation, Subject};
 use crate::faults::FaultRule;
 use crate::state::State;
@@ -30,7 +29,8 @@ pub enum NestedLists {
 /// Objects rendered under one lock: enough to be fast, few enough to let writers in.
 const DUMP_CHUNK: usize = 500;
 
-/// The handle to a simulated account.
+/// The handle to a simulated account: the one behind the keys, or one that is connected to it
+/// ([`Control::account`]). Keys, faults, deliveries and the clock are the same for all of them.
 #[derive(Debug, Clone)]
 pub struct Control {
     pub(crate) state: Arc<State>,
@@ -109,7 +109,7 @@ impl Control {
     /// The account behind the key as `/v1/account` answers it, JSON text. Lists of accounts, and so the
     /// table `account`, hold connected accounts only.
     pub fn own_account(&self) -> Vec<u8> {
-        self.state.main.world().own_account()
+        self.state.own_account()
     }
 
     /// Every table with the number of its objects, hidden ones included.
@@ -218,9 +218,10 @@ impl Control {
         self.state.faults().rules().map(|(id, rule)| (id, rule.clone())).collect()
     }
 
-    /// From now on a share of the events (between 0 and 1) surfaces up to so many seconds late.
+    /// From now on a share of the events (between 0 and 1) surfaces up to so many seconds late, of a platform
+    /// also in the accounts connected to it.
     pub fn set_late_events(&self, share: f64, most_seconds: u64) {
-        self.state.feed.log().lateness = Lateness { share, most: most_seconds };
+        self.state.set_lateness(share, most_seconds);
     }
 
     /// How events are delivered from now on.
@@ -248,9 +249,9 @@ impl Control {
         self.state.clock.now()
     }
 
-    /// Sets the rate limits.
+    /// Sets the rate limits, of a platform also those of the accounts connected to it.
     pub fn set_limits(&self, limits: Limits) {
-        self.state.throttle().set(limits);
+        self.state.set_limits(limits);
     }
 
     /// Whether answers are laid out as Stripe's are, with two spaces per level.
@@ -258,14 +259,31 @@ impl Control {
         self.state.set_pretty(pretty);
     }
 
-    /// What was asked and answered so far.
+    /// From now on somebody else uses this share (between 0 and 1) of the account's global limit per second.
+    pub fn take_share(&self, share: f64) {
+        self.state.throttle().taken = share.clamp(0.0, 1.0);
+    }
+
+    /// What was asked of this account and answered so far: requests in the name of a connected account count
+    /// there only.
     pub fn counters(&self) -> Counters {
         self.state.counters().clone()
     }
 
-    /// Starts counting anew.
+    /// Like [`Self::counters`], of a platform with all accounts connected to it.
+    pub fn all_counters(&self) -> Counters {
+        let mut sum = Counters::default();
+        for account in self.state.with_connected() {
+            sum.add(&account.counters());
+        }
+        sum
+    }
+
+    /// Starts counting anew, for a platform in all accounts connected to it too.
     pub fn reset_counters(&self) {
-        self.state.counters().reset();
+        for account in self.state.with_connected() {
+            account.counters().reset();
+        }
     }
 }
 

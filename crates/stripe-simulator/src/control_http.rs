@@ -6,28 +6,36 @@
 //! | `POST /_sim/objects/{table}` | creates an object from a JSON object; answers it |
 //! | `GET`, `PATCH`, `DELETE /_sim/objects/{table}/{id}` | answers, merges, deletes |
 //! | `GET /_sim/dump/{table}?nested=cut\|full` | the true state as NDJSON |
-//! | `GET`, `DELETE /_sim/counters` | answers, resets |
+//! | `GET`, `DELETE /_sim/counters` | answers, resets; `GET` with `?accounts=all` adds the connected accounts |
 //! | `GET`, `POST`, `DELETE /_sim/faults` | the rules; adds one; removes all |
 //! | `DELETE /_sim/faults/{number}` | removes one |
 //! | `PUT /_sim/events` | `{"late_share": 0.1, "late_most": 30}`: which events surface late, by seconds |
 //! | `PUT /_sim/delivery` | how webhooks are delivered: [`DeliverySettings`] |
 //! | `GET /_sim/delivery` | `{"pending": 3}`: deliveries not made yet |
 //! | `DELETE /_sim/sessions` | ends all Stripe CLI sessions |
+//! | `PUT`, `DELETE /_sim/accounts/{id}` | restores, revokes access to a connected account |
+//! | `GET /_sim/keys` | the keys that are accepted, with their [`Permissions`] |
+//! | `PUT`, `DELETE /_sim/keys/{key}` | accepts a key for what the body allows: `"all"`, `{"only": ["rak_charge_read"]}` or `{"read_all_but": […]}`; removes one |
+//! | `PUT /_sim/share` | `0.5`: the share of the global limit per second that somebody else uses |
 //! | `POST /_sim/stir` | `{"seed": 1, "count": 50}`: random changes; answers how many were made |
 //! | `POST /_sim/advance` | seconds by which a clock that can be moved moves |
 //! | `PUT /_sim/limits` | sets the rate limits |
 //! | `PUT /_sim/pretty` | `true` or `false` |
+//!
+//! A request with `Stripe-Account: acct_…` is about that connected account.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use http::StatusCode;
+use http::request::Parts;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::SimulatorError;
+use crate::access::Permissions;
 use crate::control::{Control, NestedLists};
 use crate::delivery::{DeliverySettings, socket};
 use crate::faults::FaultRule;
@@ -46,12 +54,30 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/_sim/events", put(set_events))
         .route("/_sim/delivery", get(pending).put(set_delivery))
         .route("/_sim/sessions", delete(end_sessions))
+        .route("/_sim/accounts/{id}", put(restore).delete(revoke))
+        .route("/_sim/keys", get(keys))
+        .route("/_sim/keys/{key}", put(set_key).delete(remove_key))
+        .route("/_sim/share", put(take_share))
         .route("/_sim/stir", post(stir))
         .route("/_sim/advance", post(advance))
         .route("/subscribe/{account}", get(socket::connect))
         .route("/_sim/limits", put(set_limits))
         .route("/_sim/pretty", put(set_pretty))
         .with_state(control)
+}
+
+/// The account that a request is about.
+struct Chosen(Control);
+
+impl FromRequestParts<Control> for Chosen {
+    type Rejection = SimulatorError;
+
+    async fn from_request_parts(parts: &mut Parts, control: &Control) -> Result<Self, SimulatorError> {
+        match parts.headers.get("stripe-account") {
+            None => Ok(Self(control.clone())),
+            Some(id) => control.account(id.to_str().unwrap_or_default()).map(Self),
+        }
+    }
 }
 
 impl IntoResponse for SimulatorError {
@@ -65,13 +91,13 @@ impl IntoResponse for SimulatorError {
     }
 }
 
-async fn tables(State(control): State<Control>) -> Json<Value> {
+async fn tables(Chosen(control): Chosen) -> Json<Value> {
     let tables = control.tables().into_iter().map(|(table, count)| json!({"table": table, "count": count}));
     Json(tables.collect())
 }
 
 async fn create(
-    State(control): State<Control>,
+    Chosen(control): Chosen,
     Path(table): Path<String>,
     Json(fields): Json<Value>,
 ) -> Result<Json<Value>, SimulatorError> {
@@ -80,7 +106,7 @@ async fn create(
 }
 
 async fn show(
-    State(control): State<Control>,
+    Chosen(control): Chosen,
     Path((table, id)): Path<(String, String)>,
 ) -> Result<Json<Value>, SimulatorError> {
     let found = control.get(&table, &id)?;
@@ -88,7 +114,7 @@ async fn show(
 }
 
 async fn update(
-    State(control): State<Control>,
+    Chosen(control): Chosen,
     Path((table, id)): Path<(String, String)>,
     Json(patch): Json<Value>,
 ) -> Result<Json<Value>, SimulatorError> {
@@ -97,7 +123,7 @@ async fn update(
 }
 
 async fn remove(
-    State(control): State<Control>,
+    Chosen(control): Chosen,
     Path((table, id)): Path<(String, String)>,
 ) -> Result<Json<Value>, SimulatorError> {
     control.delete(&table, &id)?;
@@ -111,7 +137,7 @@ struct DumpOptions {
 }
 
 async fn dump(
-    State(control): State<Control>,
+    Chosen(control): Chosen,
     Path(table): Path<String>,
     Query(options): Query<DumpOptions>,
 ) -> Result<Response, SimulatorError> {
@@ -130,30 +156,49 @@ async fn dump(
     Ok((headers, Body::from_stream(chunks)).into_response())
 }
 
-async fn counters(State(control): State<Control>) -> Response {
-    Json(control.counters()).into_response()
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CounterOptions {
+    #[serde(default)]
+    accounts: Accounts,
 }
 
-async fn reset_counters(State(control): State<Control>) -> StatusCode {
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Accounts {
+    #[default]
+    One,
+    All,
+}
+
+async fn counters(Chosen(control): Chosen, Query(options): Query<CounterOptions>) -> Response {
+    let counters = match options.accounts {
+        Accounts::One => control.counters(),
+        Accounts::All => control.all_counters(),
+    };
+    Json(counters).into_response()
+}
+
+async fn reset_counters(Chosen(control): Chosen) -> StatusCode {
     control.reset_counters();
     StatusCode::NO_CONTENT
 }
 
-async fn faults(State(control): State<Control>) -> Json<Value> {
+async fn faults(Chosen(control): Chosen) -> Json<Value> {
     let rules = control.faults().into_iter().map(|(number, rule)| json!({"number": number, "rule": rule}));
     Json(rules.collect())
 }
 
-async fn add_fault(State(control): State<Control>, Json(rule): Json<FaultRule>) -> Json<Value> {
+async fn add_fault(Chosen(control): Chosen, Json(rule): Json<FaultRule>) -> Json<Value> {
     Json(json!({"number": control.add_fault(rule)}))
 }
 
-async fn clear_faults(State(control): State<Control>) -> StatusCode {
+async fn clear_faults(Chosen(control): Chosen) -> StatusCode {
     control.clear_faults();
     StatusCode::NO_CONTENT
 }
 
-async fn remove_fault(State(control): State<Control>, Path(number): Path<u64>) -> StatusCode {
+async fn remove_fault(Chosen(control): Chosen, Path(number): Path<u64>) -> StatusCode {
     if control.remove_fault(number) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
@@ -164,22 +209,53 @@ struct Lateness {
     late_most: u64,
 }
 
-async fn set_events(State(control): State<Control>, Json(late): Json<Lateness>) -> StatusCode {
+async fn set_events(Chosen(control): Chosen, Json(late): Json<Lateness>) -> StatusCode {
     control.set_late_events(late.late_share, late.late_most);
     StatusCode::NO_CONTENT
 }
 
-async fn set_delivery(State(control): State<Control>, Json(settings): Json<DeliverySettings>) -> StatusCode {
+async fn set_delivery(Chosen(control): Chosen, Json(settings): Json<DeliverySettings>) -> StatusCode {
     control.set_delivery(settings);
     StatusCode::NO_CONTENT
 }
 
-async fn pending(State(control): State<Control>) -> Json<Value> {
+async fn pending(Chosen(control): Chosen) -> Json<Value> {
     Json(json!({"pending": control.pending_deliveries()}))
 }
 
-async fn end_sessions(State(control): State<Control>) -> StatusCode {
+async fn end_sessions(Chosen(control): Chosen) -> StatusCode {
     control.end_sessions();
+    StatusCode::NO_CONTENT
+}
+
+async fn restore(Chosen(control): Chosen, Path(id): Path<String>) -> Result<StatusCode, SimulatorError> {
+    control.restore(&id).map(|()| StatusCode::NO_CONTENT)
+}
+
+async fn revoke(Chosen(control): Chosen, Path(id): Path<String>) -> Result<StatusCode, SimulatorError> {
+    control.revoke(&id).map(|()| StatusCode::NO_CONTENT)
+}
+
+async fn keys(Chosen(control): Chosen) -> Json<Value> {
+    let keys = control.keys().into_iter();
+    Json(keys.map(|(key, permissions)| json!({"key": key, "permissions": permissions})).collect())
+}
+
+async fn set_key(
+    Chosen(control): Chosen,
+    Path(key): Path<String>,
+    Json(permissions): Json<Permissions>,
+) -> StatusCode {
+    control.set_key(&key, permissions);
+    StatusCode::NO_CONTENT
+}
+
+async fn remove_key(Chosen(control): Chosen, Path(key): Path<String>) -> StatusCode {
+    if control.remove_key(&key) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+}
+
+async fn take_share(Chosen(control): Chosen, Json(share): Json<f64>) -> StatusCode {
+    control.take_share(share);
     StatusCode::NO_CONTENT
 }
 
@@ -190,21 +266,21 @@ struct Stir {
     count: usize,
 }
 
-async fn stir(State(control): State<Control>, Json(stir): Json<Stir>) -> Result<Json<Value>, SimulatorError> {
+async fn stir(Chosen(control): Chosen, Json(stir): Json<Stir>) -> Result<Json<Value>, SimulatorError> {
     Ok(Json(json!({"changes": control.stir(stir.seed, stir.count)?.len()})))
 }
 
-async fn advance(State(control): State<Control>, Json(seconds): Json<u64>) -> Json<Value> {
+async fn advance(Chosen(control): Chosen, Json(seconds): Json<u64>) -> Json<Value> {
     control.advance(std::time::Duration::from_secs(seconds));
     Json(json!({"now": control.now()}))
 }
 
-async fn set_limits(State(control): State<Control>, Json(limits): Json<Limits>) -> StatusCode {
+async fn set_limits(Chosen(control): Chosen, Json(limits): Json<Limits>) -> StatusCode {
     control.set_limits(limits);
     StatusCode::NO_CONTENT
 }
 
-async fn set_pretty(State(control): State<Control>, Json(pretty): Json<bool>) -> StatusCode {
+async fn set_pretty(Chosen(control): Chosen, Json(pretty): Json<bool>) -> StatusCode {
     control.set_pretty(pretty);
     StatusCode::NO_CONTENT
 }

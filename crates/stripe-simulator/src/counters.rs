@@ -24,8 +24,32 @@ pub struct Counters {
     pub first_request: Option<f64>,
     /// When the last request came, in seconds since the simulator started.
     pub last_request: Option<f64>,
+    /// By second since the simulator started; seconds without a request are left out.
+    #[serde(default)]
+    pub seconds: BTreeMap<u64, SecondCounters>,
     #[serde(skip)]
     at_work: u64,
+}
+
+/// Numbers about the requests that came within a second, or several.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondCounters {
+    /// All of them that were answered.
+    pub requests: u64,
+    /// Those answered by 429.
+    pub limited: u64,
+}
+
+impl SecondCounters {
+    /// The share of 429s, between 0 and 1; 0 without requests.
+    pub fn limited_share(&self) -> f64 {
+        self.limited as f64 / self.requests.max(1) as f64
+    }
+
+    /// Requests that were let through.
+    pub fn passed(&self) -> u64 {
+        self.requests - self.limited
+    }
 }
 
 /// Numbers about one endpoint.
@@ -54,6 +78,55 @@ impl Counters {
         self.by_status.get(&status).copied().unwrap_or(0)
     }
 
+    /// The requests of the whole seconds from `from` up to `to`, which are counted from the first request.
+    pub fn between(&self, from: u64, to: u64) -> SecondCounters {
+        let Some(first) = self.first_request else { return SecondCounters::default() };
+        let first = first.ceil() as u64;
+        let mut sum = SecondCounters::default();
+        for second in self.seconds.range(first.saturating_add(from)..first.saturating_add(to)).map(|(_, s)| s)
+        {
+            sum.requests += second.requests;
+            sum.limited += second.limited;
+        }
+        sum
+    }
+
+    /// The requests after so many seconds from the first one.
+    pub fn after(&self, seconds: u64) -> SecondCounters {
+        self.between(seconds, u64::MAX)
+    }
+
+    /// Adds what another account was asked.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.objects += other.objects;
+        self.bytes += other.bytes;
+        self.peak_concurrency = self.peak_concurrency.max(other.peak_concurrency);
+        let both = |a: Option<f64>, b: Option<f64>, pick: fn(f64, f64) -> f64| match (a, b) {
+            (Some(a), Some(b)) => Some(pick(a, b)),
+            (a, b) => a.or(b),
+        };
+        self.first_request = both(self.first_request, other.first_request, f64::min);
+        self.last_request = both(self.last_request, other.last_request, f64::max);
+        for (status, count) in &other.by_status {
+            *self.by_status.entry(*status).or_default() += count;
+        }
+        for (second, counters) in &other.seconds {
+            let own = self.seconds.entry(*second).or_default();
+            own.requests += counters.requests;
+            own.limited += counters.limited;
+        }
+        for (endpoint, counters) in &other.endpoints {
+            let own = self.endpoints.entry(endpoint.clone()).or_default();
+            own.requests += counters.requests;
+            own.objects += counters.objects;
+            own.peak_concurrency = own.peak_concurrency.max(counters.peak_concurrency);
+            for (status, count) in &counters.by_status {
+                *own.by_status.entry(*status).or_default() += count;
+            }
+        }
+    }
+
     pub(crate) fn begin(&mut self, endpoint: &str, now: Duration) {
         self.requests += 1;
         self.first_request.get_or_insert(now.as_secs_f64());
@@ -70,7 +143,11 @@ impl Counters {
         }
     }
 
-    pub(crate) fn end(&mut self, endpoint: &str, status: u16, objects: u64, bytes: u64) {
+    /// A request that came at `begun` is over.
+    pub(crate) fn end(&mut self, endpoint: &str, begun: Duration, status: u16, objects: u64, bytes: u64) {
+        let second = self.seconds.entry(begun.as_secs()).or_default();
+        second.requests += 1;
+        second.limited += u64::from(status == 429);
         *self.by_status.entry(status).or_default() += 1;
         self.objects += objects;
         self.bytes += bytes;

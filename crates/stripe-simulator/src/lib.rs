@@ -12,13 +12,18 @@
 //! * `events` tells of each change: `/v1/events` and `/v2/core/events`, as Stripe does.
 //! * `delivery` sends events to webhook endpoints and Stripe CLI sessions.
 //! * `query`, `selection`, `paging` and `api` answer a request from a world: pure, without a clock.
+//! * `connect` holds the accounts that are connected to the one behind the keys: each a world of its own.
+//! * `access` says who asks, for which account, and what the key may do.
 //! * `throttle` and `faults` decide which requests are let through and which are to fail: pure, too.
 //! * `service`, `connection` and `control_http` are the edge: sockets, time, HTTP.
 //! * `lore` and `refusal` hold what Stripe does and says that no OpenAPI document tells.
 
+mod access;
+mod accounts;
 mod api;
 mod chance;
 mod clock;
+mod connect;
 mod connection;
 mod content;
 mod control;
@@ -47,9 +52,10 @@ mod timeline;
 pub mod weights;
 mod world;
 
+pub use access::Permissions;
 pub use clock::Clock;
 pub use control::{Control, NestedLists};
-pub use counters::{Counters, EndpointCounters};
+pub use counters::{Counters, EndpointCounters, SecondCounters};
 pub use delivery::DeliverySettings;
 pub use error::SimulatorError;
 pub use events::EventSettings;

@@ -104,15 +104,3 @@ pub(crate) fn null_share(table: &str, column: &str) -> u8 {
         _ => 30,
     }
 }
-
-/// The name of the permission that a restricted key needs to read a table.
-pub(crate) fn permission(table: &str) -> String {
-    let name = match table {
-        "account" => "accounts_kyc_basic",
-        "coupon" | "promotion_code" => "coupon",
-        "webhook_endpoint" => "webhook",
-        "price" | "plan" => "plan",
-        other => other,
-    };
-    format!("rak_{name}_read")
-}

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use anyhow::{Context as _, bail};
 use clap::{Parser, ValueEnum};
 use stripe_openapi::embedded;
-use stripe_simulator::{DEFAULT_API_KEY, Distribution, Limits, Simulator};
+use stripe_simulator::{DEFAULT_API_KEY, Distribution, Limits, Permissions, Simulator};
 
 /// Serve a simulated Stripe account over HTTP.
 ///
@@ -39,6 +39,19 @@ struct Options {
     /// Key that is accepted; may be repeated
     #[arg(long = "api-key", default_value = DEFAULT_API_KEY)]
     api_keys: Vec<String>,
+    /// Restricted key with its permissions, e.g. rk_test_1=rak_charge_read,rak_customer_read, or with those it lacks
+    /// to read everything, e.g. rk_test_1=!rak_charge_read; may be repeated
+    #[arg(long = "restricted-key", value_name = "KEY=PERMISSIONS", value_parser = restricted_key)]
+    restricted_keys: Vec<(String, Permissions)>,
+    /// Accounts connected to this one; requests choose one by Stripe-Account
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    connected: u64,
+    /// Objects in each connected account, spread over all lists
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    connected_objects: u64,
+    /// Share of the global rate limit, between 0 and 1, that somebody else uses
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    taken_share: f64,
     /// Rate limits of Stripe's live mode, of a sandbox, or none
     #[arg(long, value_enum, default_value_t = Preset::None)]
     limit_preset: Preset,
@@ -72,6 +85,21 @@ fn table(text: &str) -> Result<(String, u64), String> {
     Ok((table.to_owned(), count))
 }
 
+fn restricted_key(text: &str) -> Result<(String, Permissions), String> {
+    let expected = "expected KEY=PERMISSIONS, e.g. rk_test_1=rak_charge_read,rak_customer_read";
+    let (key, names) = text.split_once('=').ok_or(expected)?;
+    let names: Vec<&str> = names.split(',').filter(|name| !name.is_empty()).collect();
+    let lacking: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix('!')).collect();
+    if !lacking.is_empty() && lacking.len() < names.len() {
+        return Err("name either what the key may do or, each with `!`, what it may not read".to_owned());
+    }
+    let permissions = match lacking.is_empty() {
+        true => Permissions::only(names),
+        false => Permissions::read_all_but(lacking),
+    };
+    Ok((key.to_owned(), permissions))
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
@@ -96,6 +124,12 @@ async fn main() -> anyhow::Result<()> {
         (None, tables) => tables.iter().fold(builder, |builder, (table, count)| builder.table(table, *count)),
     };
     builder = options.api_keys.iter().fold(builder, |builder, key| builder.api_key(key));
+    for (key, permissions) in options.restricted_keys {
+        builder = builder.restricted_key(&key, permissions);
+    }
+    if options.connected > 0 {
+        builder = builder.connected_objects(options.connected, options.connected_objects);
+    }
     builder = match options.limit_preset {
         Preset::None => builder,
         Preset::Test => builder.limits(Limits::test()),
@@ -105,12 +139,13 @@ async fn main() -> anyhow::Result<()> {
         builder = builder.latency(options.latency_ms, 0);
     }
     let running = builder.build()?.start_on((options.host, options.port).into()).await?;
+    running.control().take_share(options.taken_share);
     let ready = serde_json::json!({
         "url": running.url(), "api_key": running.api_key(), "api_version": running.api_version(),
     });
     writeln!(std::io::stdout(), "{ready}").context("cannot write to stdout")?;
     stopped().await?;
-    let counters = running.control().counters();
+    let counters = running.control().all_counters();
     running.stop().await;
     writeln!(std::io::stderr(), "{}", serde_json::to_string_pretty(&counters)?)?;
     Ok(())

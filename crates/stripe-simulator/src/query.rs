@@ -153,6 +153,10 @@ pub(crate) fn read(
                     return Err(Refusal::unknown_parameter(key));
                 }
             }
+            // The list of v2 events took its bounds bare in the first version that had them.
+            "gt" | "gte" | "lt" | "lte" if v2 => {
+                ask.created.narrow(name, time(key, value, name, v2)?);
+            }
             _ if Some(name) == parent => {}
             _ => filter(&mut ask, key, value, list, world, table)?,
         }
@@ -168,7 +172,8 @@ pub(crate) fn read(
         ask.limit = usize::MAX;
     }
     for wanted in query.expand() {
-        ask.expand.push(expandable(world, table, wanted.strip_prefix("data.").unwrap_or(wanted))?);
+        let property = wanted.strip_prefix("data.").and_then(|wanted| expandable(world, table, wanted));
+        ask.expand.push(property.ok_or_else(|| Refusal::cannot_expand_in_list(wanted))?);
     }
     ask.hidden = lore::HIDDEN_ROWS
         .iter()
@@ -180,12 +185,12 @@ pub(crate) fn read(
 }
 
 /// The property that an `expand[]` value names, if it can be expanded.
-pub(crate) fn expandable(world: &World, table: usize, wanted: &str) -> Result<String, Refusal> {
+pub(crate) fn expandable(world: &World, table: usize, wanted: &str) -> Option<String> {
     let property = wanted.split('.').next().unwrap_or(wanted);
     let resource = world.resource(table);
     let known = resource.columns.iter().any(|column| column.expandable && column.name == property)
         || resource.nested_lists.iter().any(|nested| nested.property == property);
-    if known { Ok(property.to_owned()) } else { Err(Refusal::cannot_expand(wanted)) }
+    known.then(|| property.to_owned())
 }
 
 fn limit(value: &str, most: usize) -> Result<usize, Refusal> {
@@ -241,8 +246,11 @@ fn filter(
         }
         _ => None,
     };
-    let column =
-        own.column(name).or_else(|| own.column(singular?)).ok_or_else(|| Refusal::not_simulated(name))?;
+    let layout = world.layout(table);
+    let column = layout
+        .column(name)
+        .or_else(|| layout.column(singular?))
+        .ok_or_else(|| Refusal::not_simulated(name))?;
     let inside = brackets(key);
     if let [operator @ ("gt" | "gte" | "lt" | "lte")] = inside[..] {
         let mut bounds = Bounds::ALL;

@@ -119,6 +119,11 @@ impl Refusal {
     }
 
     pub(crate) fn cannot_expand(property: &str) -> Self {
+        Self::new(400, format!("This property cannot be expanded ({property})."))
+    }
+
+    /// The same of a list, whose objects' properties begin with `data.`.
+    pub(crate) fn cannot_expand_in_list(property: &str) -> Self {
         Self::new(
             400,
             format!(
@@ -135,6 +140,29 @@ impl Refusal {
                 masked(key)
             ),
         )
+    }
+
+    /// The account is none to which the key has access; Stripe does not say more.
+    pub(crate) fn no_account(key: &str, account: &str) -> Self {
+        Self::new(
+            403,
+            format!(
+                "The provided key '{}' does not have access to account '{account}' (or that account does not exist). Application access may have been revoked.",
+                masked(key)
+            ),
+        )
+        .code("account_invalid")
+    }
+
+    pub(crate) fn no_context() -> Self {
+        Self::new(
+            400,
+            "Please include the Stripe-Context header with your target account when using an Organization API key.",
+        )
+    }
+
+    pub(crate) fn no_version() -> Self {
+        Self::new(400, "Please include the Stripe-Version header when using an Organization API key.")
     }
 
     pub(crate) fn limited(reason: &'static str, retry_after: Option<u64>) -> Self {

@@ -52,9 +52,8 @@ impl Selection<'_> {
         if let Some(children) = &self.children {
             return Some(children.clone());
         }
-        let own = &self.world.tables[self.table];
         self.filters.iter().find_map(|filter| {
-            let reference = own.reference(filter.column)?;
+            let reference = self.world.layout(self.table).reference(filter.column)?;
             let Accept::OneOf(ids) = &filter.accept else { return None };
             let mut rows = Vec::new();
             for id in ids {
@@ -148,7 +147,7 @@ impl Selection<'_> {
     }
 
     fn hides(&self, rule: &HiddenRows, row: u64, text: &mut Vec<u8>) -> bool {
-        let Some(column) = self.world.tables[self.table].column(rule.column) else { return false };
+        let Some(column) = self.world.layout(self.table).column(rule.column) else { return false };
         text.clear();
         self.world.write_column(self.table, row, column, text);
         match rule.values {

@@ -8,23 +8,28 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{HeaderValue, Method, Request, StatusCode, header};
+use stripe_openapi::knowledge::permissions;
 
+use crate::access::{self, Caller};
 use crate::api::{self, Page};
+use crate::connect;
 use crate::connection::Scissors;
 use crate::delivery::{endpoints, sessions};
 use crate::events;
 use crate::faults::Fault;
-use crate::lore;
 use crate::pretty::pretty;
 use crate::query::Query;
 use crate::refusal::Refusal;
 use crate::routes::Endpoint;
 use crate::state::{Served, State};
 
-/// Answers a request to the API.
-pub(crate) async fn serve(state: Arc<State>, request: Request<Body>) -> Response {
+/// Answers a request to the API of `platform`, or of an account connected to it that the request names.
+pub(crate) async fn serve(platform: Arc<State>, request: Request<Body>) -> Response {
     let (request, sent) = split(request).await;
     let path = request.uri().path().to_owned();
+    let caller = Caller::of(&platform, request.headers());
+    // A request that is let in nowhere counts for the platform.
+    let state = caller.as_ref().map_or(platform, |caller| Arc::clone(&caller.account));
     let asked = request.headers().get("stripe-version").map(|version| version.to_str().unwrap_or("?"));
     let served = state.served(asked).ok_or(asked.unwrap_or_default());
     let shown = served.unwrap_or(&state.main);
@@ -46,7 +51,7 @@ pub(crate) async fn serve(state: Arc<State>, request: Request<Body>) -> Response
     let answer = match admitted {
         Err(reason) => Err(Refusal::limited(reason, state.throttle().limits().retry_after)),
         Ok(()) => refused_on_purpose(shown, verdict.fault.as_ref(), &request, &path)
-            .map_or_else(|| answer(&state, served, &request, &sent, &path), Err),
+            .map_or_else(|| answer(caller?, served, &request, &sent, &path), Err),
     };
     respond(shown, work, answer, verdict.fault.as_ref(), path.starts_with("/v2/"))
 }
@@ -68,6 +73,8 @@ async fn split(request: Request<Body>) -> (Request<Body>, Bytes) {
 struct Work {
     state: Arc<State>,
     endpoint: String,
+    /// By the account's clock, since it started.
+    begun: Duration,
     admitted: bool,
     status: u16,
     objects: u64,
@@ -76,50 +83,58 @@ struct Work {
 
 impl Work {
     fn begin(state: Arc<State>, endpoint: String) -> Self {
-        state.counters().begin(&endpoint, state.clock.elapsed());
-        Self { state, endpoint, admitted: false, status: 0, objects: 0, bytes: 0 }
+        let begun = state.clock.elapsed();
+        state.counters().begin(&endpoint, begun);
+        Self { state, endpoint, begun, admitted: false, status: 0, objects: 0, bytes: 0 }
     }
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
-        self.state.counters().end(&self.endpoint, self.status, self.objects, self.bytes);
+        let mut counters = self.state.counters();
+        counters.end(&self.endpoint, self.begun, self.status, self.objects, self.bytes);
+        drop(counters);
         if self.admitted {
             self.state.throttle().release(&self.endpoint);
         }
     }
 }
 
-fn bearer(request: &Request<Body>) -> Option<&str> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    value.strip_prefix("Bearer ").map(str::trim).filter(|key| !key.is_empty())
-}
-
-/// Answers if key and version are right; the version's account is given, or else what was asked for.
+/// Answers if key, account and version are right; the version's account is given, or else what was asked for.
 /// With the answer comes the second at which it was true.
+#[allow(clippy::needless_pass_by_value)] // the caller is there for this one request
 fn answer(
-    state: &Arc<State>,
+    caller: Caller,
     served: Result<&Served, &str>,
     request: &Request<Body>,
     sent: &[u8],
     path: &str,
 ) -> Result<(Page, i64), Refusal> {
-    let key = bearer(request).ok_or_else(Refusal::no_key)?;
-    if !state.keys.iter().any(|known| known == key) {
-        return Err(Refusal::wrong_key(key));
-    }
+    let state = &caller.account;
     let served = served.map_err(|asked| Refusal::wrong_version(asked, &state.main.api_version))?;
+    let found = served.routes.find(path);
+    let endpoint = found.as_ref().map(|(route, _)| &route.endpoint);
+    caller.check(access::needed(&served.world(), endpoint, request.method(), path).as_deref())?;
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let changed = endpoints::answer(state, served, request.method(), path, sent)
         .or_else(|| sessions::answer(state, request.method(), path, host, sent));
     if let Some(answer) = changed {
         return Ok((answer?, state.clock.now()));
     }
-    let found = served.routes.find(path).filter(|_| request.method() == Method::GET);
-    let Some((route, values)) = found else {
+    let Some((route, values)) = found.filter(|_| request.method() == Method::GET) else {
         return Err(Refusal::unknown_url(request.method().as_str(), path));
     };
     let query = Query::parse(request.uri().query().unwrap_or_default());
+    if let Some(platform) = state.its_platform()
+        && is_itself(state, served, &route.endpoint, &values)
+    {
+        // What a connected account is, its platform's row says.
+        let now = state.clock.now();
+        let shown = platform.served(Some(&served.api_version)).unwrap_or(&platform.main).world();
+        let table = shown.table_index(connect::TABLE).map_err(|_| Refusal::broken(500))?;
+        let row = Endpoint::Retrieve { table, parameter: "account".into() };
+        return Ok((api::answer(&shown, &row, path, &[&state.id], &query)?, now));
+    }
     let world = served.world();
     if let Some(generation) = events::answer::generation(&world, &route.endpoint) {
         let log = state.feed.log();
@@ -127,9 +142,23 @@ fn answer(
         let asked = (generation, &route.endpoint);
         return Ok((events::answer::answer(&world, &log, asked, path, &values, &query, now)?, now));
     }
+    if let Some(id) = api::strange_account(&world, &route.endpoint, &values) {
+        return Err(Refusal::no_account(&caller.key, id));
+    }
     // While the world cannot change: what happens in a second before `Date` is in the answer.
     let now = state.clock.now();
     Ok((api::answer(&world, &route.endpoint, path, &values, &query)?, now))
+}
+
+/// Whether an account asks for itself.
+fn is_itself(state: &State, served: &Served, endpoint: &Endpoint, values: &[&str]) -> bool {
+    match endpoint {
+        Endpoint::OwnAccount => true,
+        Endpoint::Retrieve { table, .. } => {
+            values == [state.id.as_str()] && served.world().tables[*table].name == connect::TABLE
+        }
+        _ => false,
+    }
 }
 
 fn refused_on_purpose(
@@ -154,17 +183,12 @@ fn refused_on_purpose(
             })
         }
         Fault::Forbidden => {
-            let world = served.world();
-            let table = match served.routes.find(path).map(|(route, _)| &route.endpoint) {
-                Some(
-                    Endpoint::List { table, .. }
-                    | Endpoint::Children { table, .. }
-                    | Endpoint::Retrieve { table, .. },
-                ) => world.tables[*table].name.as_str(),
-                _ => "account",
-            };
-            let key = bearer(request).unwrap_or_default();
-            Some(Refusal::forbidden(key, &world.settings.account.id, &lore::permission(table)))
+            let found = served.routes.find(path);
+            let endpoint = found.as_ref().map(|(route, _)| &route.endpoint);
+            let needed = access::needed(&served.world(), endpoint, request.method(), path);
+            let key = access::bearer(request.headers()).unwrap_or_default();
+            let account = served.world().settings.account.id.clone();
+            Some(Refusal::forbidden(key, &account, needed.as_deref().unwrap_or(permissions::OWN_ACCOUNT)))
         }
         _ => None,
     }

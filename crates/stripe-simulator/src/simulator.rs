@@ -11,14 +11,16 @@ use stripe_openapi::Catalog;
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
+use crate::access::{Keyring, Permissions};
 use crate::clock::Clock;
+use crate::connect::{self, Blueprint, Connections, Group, Habits};
 use crate::connection::{CuttableListener, Scissors};
 use crate::control::Control;
 use crate::delivery::{self, DeliverySettings};
 use crate::events::EventSettings;
 use crate::faults::{Fault, FaultRule, Faults};
 use crate::state::State;
-use crate::throttle::{Limits, Throttle};
+use crate::throttle::Limits;
 use crate::timeline::{Distribution, Span};
 use crate::world::{AccountFacts, World, WorldSettings};
 use crate::{SimulatorError, control_http, service, weights};
@@ -40,6 +42,7 @@ impl Simulator {
             others: Vec::new(),
             settings: WorldSettings::default(),
             keys: Vec::new(),
+            connected: Vec::new(),
             limits: Limits::default(),
             faults: Vec::new(),
             clock: Clock::system(),
@@ -94,7 +97,8 @@ pub struct SimulatorBuilder {
     catalog: Arc<Catalog>,
     others: Vec<Arc<Catalog>>,
     settings: WorldSettings,
-    keys: Vec<String>,
+    keys: Vec<(String, Permissions)>,
+    connected: Vec<Group>,
     limits: Limits,
     faults: Vec<FaultRule>,
     clock: Clock,
@@ -186,7 +190,34 @@ impl SimulatorBuilder {
     /// Accepts this key; without any, [`DEFAULT_API_KEY`] is accepted.
     #[must_use]
     pub fn api_key(mut self, key: &str) -> Self {
-        self.keys.push(key.to_owned());
+        self.keys.push((key.to_owned(), Permissions::All));
+        self
+    }
+
+    /// Accepts this key for what `permissions` allow. The first key is the one that [`Running::api_key`] tells.
+    #[must_use]
+    pub fn restricted_key(mut self, key: &str, permissions: Permissions) -> Self {
+        self.keys.push((key.to_owned(), permissions));
+        self
+    }
+
+    /// So many accounts are connected to this one, each a world of its own with these objects, made when it
+    /// is first asked for. They are the rows of the table `account`, whatever was said about that table;
+    /// their ids are there. May be repeated.
+    #[must_use]
+    pub fn connected(mut self, count: u64, tables: &[(&str, u64)]) -> Self {
+        let counts = tables.iter().map(|(table, count)| ((*table).to_owned(), *count)).collect();
+        self.connected.push(Group { count, counts });
+        self
+    }
+
+    /// Like [`Self::connected`], with so many objects in each account, spread over all tables.
+    #[must_use]
+    pub fn connected_objects(mut self, count: u64, objects: u64) -> Self {
+        let mut counts = weights::spread(&self.catalog, objects);
+        // They have no accounts connected to them.
+        counts.remove(connect::TABLE);
+        self.connected.push(Group { count, counts });
         self
     }
 
@@ -268,23 +299,25 @@ impl SimulatorBuilder {
     pub fn build(self) -> Result<Simulator, SimulatorError> {
         let mut keys = self.keys;
         if keys.is_empty() {
-            keys.push(DEFAULT_API_KEY.to_owned());
+            keys.push((DEFAULT_API_KEY.to_owned(), Permissions::All));
         }
         let mut faults = Faults::new(self.settings.seed);
         for rule in self.faults {
             faults.add(rule);
         }
-        let mut others = Vec::new();
-        for catalog in self.others {
-            let mut settings = self.settings.clone();
-            let listable = |table: &String| catalog.resource(table).is_some_and(|found| found.list.is_some());
-            settings.counts.retain(|table, _| listable(table));
-            settings.distributions.retain(|table, _| listable(table));
-            others.push(World::new(catalog, settings)?);
+        let catalogs: Vec<Arc<Catalog>> = [self.catalog].into_iter().chain(self.others).collect();
+        let mut settings = self.settings;
+        let blueprint = Blueprint { catalogs, settings: settings.clone(), groups: self.connected };
+        blueprint.check()?;
+        if !blueprint.groups.is_empty() {
+            settings.counts.insert(connect::TABLE.to_owned(), blueprint.count());
         }
-        let main = World::new(self.catalog, self.settings)?;
-        let throttle = Throttle::new(self.limits);
-        let state = State::new(main, others, keys, self.clock, throttle, faults, self.events);
+        let mut worlds = connect::worlds(&blueprint.catalogs, &settings)?.into_iter();
+        let Some(main) = worlds.next() else { return Err(SimulatorError::Invalid("no version".into())) };
+        let habits = Habits { events: self.events, limits: self.limits };
+        let connections = Connections::new(blueprint, habits);
+        let state =
+            State::platform((main, worlds.collect()), connections, Keyring::new(keys), self.clock, faults);
         state.set_pretty(self.pretty);
         state.outbox.set(self.delivery);
         Ok(Simulator { state: Arc::new(state) })
@@ -318,7 +351,7 @@ impl Running {
 
     /// The first key that is accepted.
     pub fn api_key(&self) -> String {
-        self.simulator.state.keys.first().cloned().unwrap_or_default()
+        self.simulator.state.keys.all().into_iter().next().map(|(key, _)| key).unwrap_or_default()
     }
 
     /// The default API version.

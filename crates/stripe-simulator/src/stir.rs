@@ -24,6 +24,9 @@ const TABLES: [&str; 10] = [
 const MORTAL: [&str; 6] = ["customer", "product", "plan", "coupon", "tax_id", "invoice"];
 /// Tables whose ids the user chooses and may use again.
 const NAMED: [&str; 3] = ["coupon", "plan", "product"];
+const CLOCKS: &str = "test_helpers_test_clock";
+/// How often an object is drawn that is to have a certain state.
+const DRAWS: usize = 8;
 /// How many chosen ids there are per table: few, so that they come again.
 const NAMES: u64 = 6;
 
@@ -46,8 +49,9 @@ impl Dice {
 }
 
 impl Control {
-    /// Makes `count` changes that `seed` decides: objects and children come, change, end, go, and come again
-    /// under the same id; some objects change several times at once.
+    /// Makes `count` changes, or a few more, that `seed` decides: objects and children come, change, end, go, and
+    /// come again under the same id; some objects change several times at once, some parents get more children
+    /// than they show, and some customers have a test clock.
     ///
     /// All of them have events. Returns what changed, in order; equal seeds on equal accounts change the same.
     pub fn stir(&self, seed: u64, count: usize) -> Result<Vec<Mutation>, SimulatorError> {
@@ -58,7 +62,7 @@ impl Control {
             if done.len() >= count {
                 break;
             }
-            let step = match dice.roll(20) {
+            let step = match dice.roll(22) {
                 0..=3 => self.make(&mut dice)?,
                 4..=8 => self.touch(&mut dice, 1)?,
                 9 | 10 => {
@@ -66,8 +70,8 @@ impl Control {
                     self.touch(&mut dice, times)?
                 }
                 11..=14 => self.advance_state(&mut dice)?,
-                15 => self.remove(&mut dice)?,
-                16 | 17 => self.rename(&mut dice)?,
+                15 | 16 => self.remove(&mut dice)?,
+                17 | 18 => self.rename(&mut dice)?,
                 _ => self.child(&mut dice)?,
             };
             done.extend(step);
@@ -101,6 +105,16 @@ impl Control {
         world.exists(index, row).then(|| (own.id(row), (*world.stored(index, row)).clone()))
     }
 
+    /// Like [`Self::any`], preferably one that `fits`; `None` when none is found in a few draws.
+    fn any_that(
+        &self,
+        dice: &mut Dice,
+        table: &str,
+        fits: impl Fn(&Map<String, Value>) -> bool,
+    ) -> Option<(String, Map<String, Value>)> {
+        (0..DRAWS).find_map(|_| self.any(dice, table).filter(|(_, object)| fits(object)))
+    }
+
     fn make(&self, dice: &mut Dice) -> Result<Vec<Mutation>, SimulatorError> {
         let table = dice.pick(&TABLES);
         if !self.knows(table) {
@@ -108,6 +122,7 @@ impl Control {
         }
         let customer = self.any(dice, "customer").map(|(id, _)| Value::from(id)).unwrap_or_default();
         let fields = match table {
+            "customer" if dice.roll(8) == 0 => return self.make_with_clock(dice),
             "invoice" => json!({"status": "draft", "customer": customer}),
             "subscription" => json!({"status": "active", "customer": customer}),
             "charge" => json!({"status": "succeeded", "amount_refunded": 0, "refunded": false}),
@@ -117,6 +132,23 @@ impl Control {
             _ => json!({"metadata": {"made": dice.roll(1_000).to_string()}}),
         };
         Ok(vec![self.create(table, fields)?])
+    }
+
+    /// A customer with a test clock, which is made if there is none yet. Live mode has none.
+    fn make_with_clock(&self, dice: &mut Dice) -> Result<Vec<Mutation>, SimulatorError> {
+        if self.state.main.world().settings.livemode || !self.knows(CLOCKS) {
+            return Ok(Vec::new());
+        }
+        let mut done = Vec::new();
+        let clock = match self.any(dice, CLOCKS) {
+            Some((id, _)) => id,
+            None => {
+                done.push(self.create(CLOCKS, json!({"status": "ready"}))?);
+                done[0].id.clone()
+            }
+        };
+        done.push(self.create("customer", json!({"test_clock": clock}))?);
+        Ok(done)
     }
 
     /// Changes one object so many times.
@@ -133,15 +165,20 @@ impl Control {
     }
 
     fn advance_state(&self, dice: &mut Dice) -> Result<Vec<Mutation>, SimulatorError> {
-        let table = dice.pick(&["subscription", "invoice", "payment_intent", "charge"]);
-        let Some((id, object)) = self.any(dice, table) else { return Ok(Vec::new()) };
+        let table = dice.pick(&["subscription", "invoice", "invoice", "payment_intent", "charge"]);
+        let goes_on = |object: &Map<String, Value>| {
+            let status = object.get("status").and_then(Value::as_str).unwrap_or_default();
+            !matches!(status, "canceled" | "paid" | "void" | "uncollectible")
+                && (table == "charge" || status != "succeeded")
+        };
+        let Some((id, object)) = self.any_that(dice, table, goes_on) else { return Ok(Vec::new()) };
         let status = object.get("status").and_then(Value::as_str).unwrap_or_default();
         let next = match (table, status) {
             ("subscription", "trialing" | "incomplete") => "active",
             ("subscription", "active") => dice.pick(&["past_due", "canceled"]),
             ("subscription", "past_due" | "unpaid") => dice.pick(&["active", "canceled"]),
             ("invoice", "draft") => "open",
-            ("invoice", "open") => dice.pick(&["paid", "void", "uncollectible"]),
+            ("invoice", "open") => dice.pick(&["paid", "paid", "void", "uncollectible"]),
             ("payment_intent", "processing" | "requires_payment_method" | "requires_capture") => {
                 dice.pick(&["succeeded", "canceled"])
             }
@@ -157,17 +194,13 @@ impl Control {
 
     fn remove(&self, dice: &mut Dice) -> Result<Vec<Mutation>, SimulatorError> {
         let table = dice.pick(&MORTAL);
-        let Some((id, object)) = self.any(dice, table) else { return Ok(Vec::new()) };
-        let is = |property: &str, value: &str| object.get(property).is_some_and(|held| held == value);
         // Invoices can be deleted as drafts only; the account's own tax ids have no events.
-        let may = match table {
-            "invoice" => is("status", "draft"),
+        let may = |object: &Map<String, Value>| match table {
+            "invoice" => object.get("status").is_some_and(|status| status == "draft"),
             "tax_id" => object.get("customer").is_some_and(Value::is_string),
             _ => true,
         };
-        if !may {
-            return Ok(Vec::new());
-        }
+        let Some((id, _)) = self.any_that(dice, table, may) else { return Ok(Vec::new()) };
         let mut done = Vec::new();
         if table == "customer" {
             for tax_id in self.of_customer("tax_id", &id) {
@@ -188,9 +221,24 @@ impl Control {
         let world = self.state.main.world();
         let find = || {
             let (index, customers) = (world.table_index(table).ok()?, world.table_index("customer").ok()?);
-            let column = world.tables[index].column("customer")?;
+            let column = world.layout(index).column("customer")?;
             let found = world.linked(index, column, world.find(customers, customer)?, customer);
             Some(found.into_iter().map(|row| world.tables[index].id(row)).collect())
+        };
+        find().unwrap_or_default()
+    }
+
+    /// The ids of all items in a list of a parent, also of those that it does not show.
+    fn children(&self, table: &str, id: &str, property: &str) -> Vec<String> {
+        let world = self.state.main.world();
+        let find = || {
+            let parent = world.table_index(table).ok()?;
+            let row = world.find(parent, id)?;
+            let mut families = world.families.iter();
+            let family =
+                families.position(|kin| kin.parent == parent && kin.property.as_deref() == Some(property))?;
+            let child = &world.tables[world.families[family].child];
+            Some(world.children(family, row).into_iter().map(|row| child.id(row)).collect())
         };
         find().unwrap_or_default()
     }
@@ -229,13 +277,13 @@ impl Control {
         if parent == "invoice" && object.get("status").is_none_or(|status| status != "draft") {
             return Ok(Vec::new());
         }
-        let shown = self.get(parent, &id)?.unwrap_or_default();
-        let children = property.and_then(|property| shown[property]["data"].as_array().cloned());
-        let children = children.unwrap_or_default();
+        let children = property.map(|property| self.children(parent, &id, property)).unwrap_or_default();
         if property.is_none() || children.is_empty() || dice.roll(3) == 0 {
-            return Ok(vec![self.create(table, json!({"parent": id}))?]);
+            // Now and then so many at once that the parent shows a part of them only.
+            let count = if property.is_some() && dice.roll(4) == 0 { 8 + dice.roll(5) } else { 1 };
+            return (0..count).map(|_| self.create(table, json!({"parent": id}))).collect();
         }
-        let child = children[dice.roll(children.len())]["id"].as_str().unwrap_or_default().to_owned();
+        let child = children[dice.roll(children.len())].clone();
         Ok(vec![match dice.roll(2) {
             0 => self.update(table, &child, json!({"quantity": 1 + dice.roll(1_000)}))?,
             _ => self.delete(table, &child)?,

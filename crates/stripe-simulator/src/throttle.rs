@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// How many requests are let through. `None` means without limit.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Requests per second over all endpoints.
@@ -40,6 +40,8 @@ pub(crate) type Reason = &'static str;
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
     limits: Limits,
+    /// The share of the global limit per second that somebody else uses.
+    pub(crate) taken: f64,
     global: Gate,
     endpoints: HashMap<String, Gate>,
 }
@@ -68,16 +70,17 @@ impl Throttle {
         }
         let Some(gate) = self.endpoints.get_mut(endpoint) else { return Ok(()) };
         let limits = &self.limits;
+        let left = limits.global_per_second.map(|limit| f64::from(limit) * (1.0 - self.taken));
         if full(self.global.at_work, limits.global_concurrency) {
             return Err("global-concurrency");
         }
         if full(gate.at_work, limits.endpoint_concurrency) {
             return Err("endpoint-concurrency");
         }
-        if !self.global.has_token(limits.global_per_second, now) {
+        if !self.global.has_token(left, now) {
             return Err("global-rate");
         }
-        if !gate.has_token(limits.endpoint_per_second, now) {
+        if !gate.has_token(limits.endpoint_per_second.map(f64::from), now) {
             return Err("endpoint-rate");
         }
         for gate in [&mut self.global, gate] {
@@ -108,16 +111,16 @@ struct Gate {
 }
 
 impl Gate {
-    fn has_token(&mut self, limit: Option<u32>, now: Duration) -> bool {
+    fn has_token(&mut self, limit: Option<f64>, now: Duration) -> bool {
         let Some(limit) = limit else {
             self.spent = 0.0;
             self.refilled = now;
             return true;
         };
-        let gained = now.saturating_sub(self.refilled).as_secs_f64() * f64::from(limit);
+        let gained = now.saturating_sub(self.refilled).as_secs_f64() * limit;
         self.spent = (self.spent - gained).max(0.0);
         self.refilled = now;
-        self.spent + 1.0 <= f64::from(limit) + 1e-6
+        self.spent + 1.0 <= limit + 1e-6
     }
 }
 
@@ -159,6 +162,22 @@ mod tests {
             let now = Duration::from_secs_f64(f64::from(request) / 25.0);
             assert_eq!(admitted(&mut throttle, "/v1/a", now, 1), (1, None), "request {request}");
         }
+    }
+
+    #[test]
+    fn a_share_can_be_taken_and_given_back() {
+        let mut throttle = Throttle::new(Limits::live());
+        let many = |throttle: &mut Throttle, second: u64| -> u32 {
+            let now = Duration::from_secs(second);
+            ["/v1/a", "/v1/b", "/v1/c", "/v1/d"].map(|path| admitted(throttle, path, now, 30).0).iter().sum()
+        };
+        assert_eq!(many(&mut throttle, 5), 100);
+        throttle.taken = 0.5;
+        assert_eq!(many(&mut throttle, 10), 50);
+        throttle.taken = 1.0;
+        assert_eq!(many(&mut throttle, 15), 0);
+        throttle.taken = 0.0;
+        assert_eq!(many(&mut throttle, 20), 100);
     }
 
     #[test]

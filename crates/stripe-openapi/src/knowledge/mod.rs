@@ -8,4 +8,5 @@ pub mod children;
 pub mod events;
 pub mod lists;
 pub mod names;
+pub mod permissions;
 pub mod refusals;

@@ -6,6 +6,7 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::form::Form;
+use super::outbox::Interest;
 use crate::api::Page;
 use crate::control::Control;
 use crate::refusal::Refusal;
@@ -13,9 +14,20 @@ use crate::state::{Served, State};
 use crate::world::View;
 
 const PATH: &str = "/v1/webhook_endpoints";
-const TABLE: &str = "webhook_endpoint";
+pub(crate) const TABLE: &str = "webhook_endpoint";
 /// Endpoints per mode, as Stripe allows.
 const MOST: u64 = 16;
+
+/// Whether a request would create, update or delete an endpoint.
+pub(crate) fn is_change(method: &Method, path: &str) -> bool {
+    let one =
+        || path.strip_prefix(PATH).and_then(|rest| rest.strip_prefix('/')).is_some_and(|id| !id.is_empty());
+    match method.as_str() {
+        "POST" => path == PATH || one(),
+        "DELETE" => one(),
+        _ => false,
+    }
+}
 
 /// Answers a request that creates, updates or deletes an endpoint; `None` if it is about something else.
 pub(crate) fn answer(
@@ -25,15 +37,16 @@ pub(crate) fn answer(
     path: &str,
     body: &[u8],
 ) -> Option<Result<Page, Refusal>> {
-    let rest = path.strip_prefix(PATH)?;
+    if !is_change(method, path) {
+        return None;
+    }
     let form = Form::parse(body);
     let control = Control { state: Arc::clone(state) };
-    match (method.as_str(), rest.strip_prefix('/')) {
-        ("POST", None) if rest.is_empty() => Some(create(&control, served, &form)),
-        ("POST", Some(id)) if !id.is_empty() => Some(update(&control, served, id, &form)),
-        ("DELETE", Some(id)) if !id.is_empty() => Some(delete(&control, id)),
-        _ => None,
-    }
+    Some(match path.strip_prefix(PATH)?.strip_prefix('/') {
+        None => create(&control, served, &form),
+        Some(id) if method == Method::POST => update(&control, served, id, &form),
+        Some(id) => delete(&control, id),
+    })
 }
 
 fn create(control: &Control, served: &Served, form: &Form) -> Result<Page, Refusal> {
@@ -60,16 +73,17 @@ fn create(control: &Control, served: &Served, form: &Form) -> Result<Page, Refus
         let words = format!("You have reached the maximum of {MOST} {mode} webhook endpoints.");
         return Err(Refusal::new(400, words));
     }
+    let connect = boolean(form, "connect")?.unwrap_or(false);
     fields.entry("description").or_insert(Value::Null);
     fields.entry("metadata").or_insert_with(|| json!({}));
     fields.insert("status".into(), "enabled".into());
     fields.insert("application".into(), Value::Null);
     fields.insert("secret".into(), Value::Null);
     let columns = served.world().table_index(TABLE).map_err(gone)?;
-    fields.retain(|name, _| served.world().tables[columns].column(name).is_some());
+    fields.retain(|name, _| served.world().layout(columns).column(name).is_some());
     let secret = state.outbox.token("whsec_", 32);
     let id = control.create(TABLE, Value::Object(fields)).map_err(refused)?.id;
-    state.outbox.register(&id, &secret);
+    state.outbox.register(&id, &secret, Interest { account: state.id.clone(), connect });
     let mut object = shown(served, &id)?;
     object.insert("secret".into(), secret.into());
     Ok(page(&Value::Object(object)))
@@ -78,13 +92,8 @@ fn create(control: &Control, served: &Served, form: &Form) -> Result<Page, Refus
 fn update(control: &Control, served: &Served, id: &str, form: &Form) -> Result<Page, Refusal> {
     let known = ["description", "disabled", "enabled_events", "expand", "metadata", "url"];
     let mut fields = fields(served, form, &known)?;
-    match form.get("disabled") {
-        None => {}
-        Some("true") => drop(fields.insert("status".into(), "disabled".into())),
-        Some("false") => drop(fields.insert("status".into(), "enabled".into())),
-        Some(other) => {
-            return Err(Refusal::new(400, format!("Invalid boolean: {other}")).param("disabled"));
-        }
+    if let Some(disabled) = boolean(form, "disabled")? {
+        fields.insert("status".into(), if disabled { "disabled" } else { "enabled" }.into());
     }
     control.update(TABLE, id, Value::Object(fields)).map_err(|_| missing(id))?;
     Ok(page(&Value::Object(shown(served, id)?)))
@@ -93,6 +102,15 @@ fn update(control: &Control, served: &Served, id: &str, form: &Form) -> Result<P
 fn delete(control: &Control, id: &str) -> Result<Page, Refusal> {
     control.delete(TABLE, id).map_err(|_| missing(id))?;
     Ok(page(&json!({"id": id, "object": TABLE, "deleted": true})))
+}
+
+fn boolean(form: &Form, name: &str) -> Result<Option<bool>, Refusal> {
+    match form.get(name) {
+        None => Ok(None),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
+        Some(other) => Err(Refusal::new(400, format!("Invalid boolean: {other}")).param(name)),
+    }
 }
 
 /// The parameters that both requests take, checked.

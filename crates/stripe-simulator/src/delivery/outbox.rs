@@ -53,17 +53,42 @@ pub(crate) struct Letter {
     sent_on: Option<u64>,
 }
 
+/// Whose events somebody wants to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Interest {
+    /// The account that asked.
+    pub(crate) account: String,
+    /// Whether it wants the events of the accounts connected to it.
+    pub(crate) connect: bool,
+}
+
+impl Interest {
+    /// Whether it is in the events of `state` as a connected account.
+    fn covers_connected(&self, state: &State) -> Option<Arc<State>> {
+        let platform = state.its_platform().filter(|platform| self.connect && platform.id == self.account)?;
+        platform.reaches(&state.id).then_some(platform)
+    }
+}
+
+/// A webhook endpoint that was made through the API.
+#[derive(Debug, Clone)]
+struct Registration {
+    secret: String,
+    interest: Interest,
+}
+
 /// A Stripe CLI session.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) secret: String,
+    interest: Interest,
     letters: VecDeque<Letter>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     drawn: u64,
-    secrets: BTreeMap<String, String>,
+    registered: BTreeMap<String, Registration>,
     posts: Vec<Post>,
     at_work: usize,
     sessions: BTreeMap<String, Session>,
@@ -114,35 +139,61 @@ impl Outbox {
     }
 
     /// Remembers an endpoint; those that nobody registered get nothing.
-    pub(crate) fn register(&self, endpoint: &str, secret: &str) {
-        self.contents().secrets.insert(endpoint.to_owned(), secret.to_owned());
+    pub(crate) fn register(&self, endpoint: &str, secret: &str, interest: Interest) {
+        let registration = Registration { secret: secret.to_owned(), interest };
+        self.contents().registered.insert(endpoint.to_owned(), registration);
     }
 
-    /// Who gets the events of a type.
+    /// Who gets the events of a type that `state` tells.
     pub(crate) fn targets(&self, state: &State, kind: &str) -> Vec<Target> {
-        let mut targets = self.endpoints(state, Some(kind));
-        targets.extend(self.contents().sessions.keys().map(|id| Target::Session { id: id.clone() }));
+        let registered = self.contents().registered.clone();
+        let endpoint = |(id, registration): (String, Registration)| {
+            let Registration { secret, interest } = registration;
+            if interest.account == state.id && !interest.connect {
+                return target(state, id, secret, Some(kind));
+            }
+            target(&*interest.covers_connected(state)?, id, secret, Some(kind))
+        };
+        let mut targets: Vec<Target> = registered.into_iter().filter_map(endpoint).collect();
+        let sessions: Vec<(String, Interest)> = self
+            .contents()
+            .sessions
+            .iter()
+            .map(|(id, session)| (id.clone(), session.interest.clone()))
+            .collect();
+        let wants =
+            |interest: &Interest| interest.account == state.id || interest.covers_connected(state).is_some();
+        let told = sessions.into_iter().filter(|(_, interest)| wants(interest));
+        targets.extend(told.map(|(id, _)| Target::Session { id }));
         targets
     }
 
-    /// The registered endpoints that are enabled and, if a type is given, want it.
-    pub(crate) fn endpoints(&self, state: &State, kind: Option<&str>) -> Vec<Target> {
-        let secrets = self.contents().secrets.clone();
-        if secrets.is_empty() {
-            return Vec::new();
-        }
-        let world = state.main.world();
-        let Ok(table) = world.table_index("webhook_endpoint") else { return Vec::new() };
-        let target = |(id, secret): (String, String)| {
-            let object = world.stored(table, world.find(table, &id)?);
-            let text = |name: &str| object.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
-            let wanted = object.get("enabled_events").and_then(serde_json::Value::as_array)?;
-            let wants = |kind: &str| wanted.iter().filter_map(|w| w.as_str()).any(|w| covers(w, kind));
-            let enabled = text("status").as_deref() == Some("enabled") && kind.is_none_or(wants);
-            let url = text("url")?;
-            enabled.then(|| Target::Endpoint { id, url, secret, api_version: text("api_version") })
+    /// The versions that endpoints want which may be told of changes in `state`.
+    pub(crate) fn versions(&self, state: &State) -> Vec<String> {
+        let registered = self.contents().registered.clone();
+        let platform = state.its_platform();
+        let version = |(id, registration): (String, Registration)| {
+            let account = registration.interest.account;
+            let owner = match &platform {
+                _ if account == state.id => state,
+                Some(platform) if account == platform.id => platform,
+                _ => return None,
+            };
+            match target(owner, id, registration.secret, None)? {
+                Target::Endpoint { api_version, .. } => api_version,
+                Target::Session { .. } => None,
+            }
         };
-        secrets.into_iter().filter_map(target).collect()
+        registered.into_iter().filter_map(version).collect()
+    }
+
+    /// Whether an endpoint is there and enabled; `platform` is the account behind the keys.
+    pub(crate) fn lives(&self, platform: &Arc<State>, endpoint: &str) -> bool {
+        let Some(registration) = self.contents().registered.get(endpoint).cloned() else { return false };
+        let account = registration.interest.account;
+        let owner =
+            if account == platform.id { Some(Arc::clone(platform)) } else { platform.connected(&account) };
+        owner.is_some_and(|owner| target(&owner, endpoint.to_owned(), String::new(), None).is_some())
     }
 
     /// Puts an event in, as often and as late as the settings say.
@@ -210,9 +261,9 @@ impl Outbox {
     }
 
     /// A new session: its id and secret.
-    pub(crate) fn open_session(&self) -> (String, String) {
+    pub(crate) fn open_session(&self, interest: Interest) -> (String, String) {
         let (id, secret) = (self.token("cliws_", 24), self.token("whsec_", 64));
-        let session = Session { secret: secret.clone(), letters: VecDeque::new() };
+        let session = Session { secret: secret.clone(), interest, letters: VecDeque::new() };
         self.contents().sessions.insert(id.clone(), session);
         (id, secret)
     }
@@ -258,6 +309,19 @@ impl Outbox {
     pub(crate) fn count(targets: &[Target]) -> usize {
         targets.iter().filter(|target| matches!(target, Target::Endpoint { .. })).count()
     }
+}
+
+/// An endpoint of `owner`, if it is enabled and, where a type is given, wants it.
+fn target(owner: &State, id: String, secret: String, kind: Option<&str>) -> Option<Target> {
+    let world = owner.main.world();
+    let table = world.table_index("webhook_endpoint").ok()?;
+    let object = world.stored(table, world.find(table, &id)?);
+    let text = |name: &str| object.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let wanted = object.get("enabled_events").and_then(serde_json::Value::as_array)?;
+    let wants = |kind: &str| wanted.iter().filter_map(|w| w.as_str()).any(|w| covers(w, kind));
+    let enabled = text("status").as_deref() == Some("enabled") && kind.is_none_or(wants);
+    let url = text("url")?;
+    enabled.then(|| Target::Endpoint { id, url, secret, api_version: text("api_version") })
 }
 
 /// The body that a target gets: rendered at its version.

@@ -41,12 +41,8 @@ pub(crate) async fn run(state: Arc<State>, stop: CancellationToken) {
 }
 
 /// Whether the delivery is done: answered by 2xx, or the endpoint is gone or disabled.
-async fn send(state: &State, http: &reqwest::Client, post: &Post) -> bool {
-    let lives =
-        state.outbox.endpoints(state, None).iter().any(
-            |target| matches!(target, super::outbox::Target::Endpoint { id, .. } if *id == post.endpoint),
-        );
-    if !lives {
+async fn send(state: &Arc<State>, http: &reqwest::Client, post: &Post) -> bool {
+    if !state.outbox.lives(state, &post.endpoint) {
         return true;
     }
     let signature = signature::header(&post.secret, state.clock.now(), &post.body);

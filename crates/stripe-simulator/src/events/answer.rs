@@ -78,7 +78,7 @@ fn page(
     let kinds: Vec<&Vec<String>> = ask
         .filters
         .iter()
-        .filter(|filter| own.columns[filter.column].0 == "type")
+        .filter(|filter| world.layout(table).columns[filter.column].0 == "type")
         .filter_map(|filter| match &filter.accept {
             Accept::OneOf(kinds) => Some(kinds),
             Accept::Within(_) => None,

@@ -1,7 +1,7 @@
 //! Looks at objects before and after a change, and tells of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 use stripe_openapi::knowledge::events::unreliable;
@@ -13,6 +13,7 @@ use super::log::{EventLog, Generation, Lateness};
 use super::text::{self, Payload};
 use crate::SimulatorError;
 use crate::chance::{draw, percent};
+use crate::connect;
 use crate::delivery::Outbox;
 use crate::delivery::outbox::version_of;
 use crate::state::State;
@@ -92,19 +93,31 @@ struct Seen {
 /// The objects that a change may touch, as they were before it.
 #[derive(Debug)]
 pub(crate) struct Watch<'a> {
-    state: &'a State,
+    state: &'a Arc<State>,
     versions: Vec<String>,
     own: Option<Seen>,
     parents: Vec<Seen>,
+    /// Those of the parents that are accounts: their ids.
+    accounts: Vec<String>,
 }
 
 impl<'a> Watch<'a> {
     /// Looks at everything that a change of `subject` may touch.
-    pub(crate) fn begin(state: &'a State, table: &str, subject: Subject<'_>) -> Result<Self, SimulatorError> {
+    pub(crate) fn begin(
+        state: &'a Arc<State>,
+        table: &str,
+        subject: Subject<'_>,
+    ) -> Result<Self, SimulatorError> {
         if Generation::of_table(table).is_some() {
             return Err(SimulatorError::Events { table: table.to_owned() });
         }
-        let mut watch = Self { state, versions: state.event_versions(), own: None, parents: Vec::new() };
+        let mut watch = Self {
+            state,
+            versions: state.event_versions(),
+            own: None,
+            parents: Vec::new(),
+            accounts: Vec::new(),
+        };
         let (id, parents) = {
             let world = state.main.world();
             let index = world.table_index(table)?;
@@ -126,6 +139,9 @@ impl<'a> Watch<'a> {
         };
         watch.own = id.map(|id| watch.see(table.to_owned(), id));
         for (table, id) in parents {
+            if table == connect::TABLE {
+                watch.accounts.push(id.clone());
+            }
             watch.add_parent(table, id);
         }
         Ok(watch)
@@ -228,10 +244,12 @@ impl<'a> Watch<'a> {
                 })
                 .collect(),
         };
-        let targets = self.state.outbox.targets(self.state, kind);
+        let teller = self.teller(seen);
+        let account = teller.its_platform().map(|_| teller.id.as_str());
+        let targets = teller.outbox.targets(&teller, kind);
         let pending = Outbox::count(&targets);
         let write = |payload: Option<&Payload>, id: &str, created: i64| {
-            let head = text::Head { id, kind, created, livemode, request: &request };
+            let head = text::Head { id, kind, created, livemode, account, request: &request };
             match payload {
                 Some(payload) => text::snapshot(&head, payload, pending),
                 None => text::thin(&head, &related),
@@ -241,7 +259,7 @@ impl<'a> Watch<'a> {
         if generation == Generation::V1 && first.is_none() {
             return;
         }
-        let mut log = self.state.feed.log();
+        let mut log = teller.feed.log();
         let now = self.state.clock.now();
         let event = log.add(generation, kind, &seen.id, now, |id, created| write(first, id, created));
         for target in &targets {
@@ -251,6 +269,20 @@ impl<'a> Watch<'a> {
             let body = write(rendered, &event.id, event.created);
             self.state.outbox.put(self.state, &event, target, &body);
         }
+    }
+
+    /// The account that tells of an object: changes of connected accounts and of what is listed under them are
+    /// told by themselves, not by their platform.
+    fn teller(&self, seen: &Seen) -> Arc<State> {
+        let platform = self.state;
+        let under = || platform.main.world().catalog.resource(&seen.table).is_some_and(|r| r.list.is_none());
+        let id = match seen.table == connect::TABLE {
+            true => Some(&seen.id),
+            false => self.accounts.first().filter(|_| under()),
+        };
+        let worlds = platform.connections().is_some_and(|accounts| !accounts.blueprint.groups.is_empty());
+        let told = id.filter(|_| worlds).and_then(|id| platform.connected(id));
+        told.unwrap_or_else(|| Arc::clone(platform))
     }
 
     /// How a thin event names its object.

@@ -10,6 +10,8 @@ pub(crate) struct Head<'a> {
     /// Unix seconds.
     pub(crate) created: i64,
     pub(crate) livemode: bool,
+    /// The connected account that tells it.
+    pub(crate) account: Option<&'a str>,
     pub(crate) request: &'a str,
 }
 
@@ -35,12 +37,13 @@ pub(crate) struct Related {
 ///
 /// `pending` is the number of endpoints that are to be told; unlike Stripe's it does not count down.
 pub(crate) fn snapshot(head: &Head<'_>, payload: &Payload, pending: usize) -> Vec<u8> {
-    let Head { id, kind, created, livemode, request } = head;
+    let Head { id, kind, created, livemode, account, request } = head;
+    let account = account.map(|id| format!("\"account\":\"{id}\",")).unwrap_or_default();
     let version = &payload.api_version;
     let mut out = Vec::with_capacity(payload.object.len() + 512);
     out.extend_from_slice(
         format!(
-            "{{\"id\":\"{id}\",\"object\":\"event\",\"api_version\":\"{version}\",\"created\":{created},\"data\":{{\"object\":"
+            "{{\"id\":\"{id}\",\"object\":\"event\",{account}\"api_version\":\"{version}\",\"created\":{created},\"data\":{{\"object\":"
         )
         .as_bytes(),
     );
@@ -65,7 +68,7 @@ pub(crate) fn thin(head: &Head<'_>, related: &Related) -> Vec<u8> {
     json!({
         "id": head.id,
         "object": "v2.core.event",
-        "context": null,
+        "context": head.account,
         "created": String::from_utf8_lossy(&created),
         "livemode": head.livemode,
         "reason": {"type": "request", "request": {"id": head.request, "idempotency_key": ""}},

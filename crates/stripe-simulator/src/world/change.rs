@@ -22,6 +22,13 @@ pub struct Mutation {
     pub after: Option<Arc<Map<String, Value>>>,
 }
 
+/// An object that was taken away without a change.
+#[derive(Debug)]
+pub(crate) struct Withdrawn {
+    ordinal: u64,
+    change: Option<Change>,
+}
+
 impl World {
     /// Creates an object: `fields` over generated ones. Without `created` it is created at `now`.
     ///
@@ -103,6 +110,36 @@ impl World {
         Ok(self.apply(index, ordinal, None))
     }
 
+    /// Takes an object away without a change: nobody is told, and it can be put back as it was.
+    pub(crate) fn withdraw(&mut self, table: usize, id: &str) -> Option<Withdrawn> {
+        let ordinal = self.find(table, id)?;
+        let position = self.position(table, ordinal);
+        let own = &mut self.tables[table];
+        let change = own.changes.insert(ordinal, Change::Deleted);
+        match ordinal < ADDED {
+            true => own.deleted += 1,
+            false => drop(own.added.remove(&position)),
+        }
+        Some(Withdrawn { ordinal, change })
+    }
+
+    /// Puts back what was withdrawn.
+    pub(crate) fn reinstate(&mut self, table: usize, withdrawn: Withdrawn) {
+        let Withdrawn { ordinal, change } = withdrawn;
+        let own = &mut self.tables[table];
+        match change {
+            Some(change) => own.changes.insert(ordinal, change),
+            None => own.changes.remove(&ordinal),
+        };
+        match ordinal < ADDED {
+            true => own.deleted = own.deleted.saturating_sub(1),
+            false => {
+                let position = self.position(table, ordinal);
+                self.tables[table].added.insert(position);
+            }
+        }
+    }
+
     fn living(&self, table: usize, id: &str) -> Result<u64, SimulatorError> {
         self.find(table, id).ok_or_else(|| SimulatorError::NoSuchObject {
             table: self.tables[table].name.clone(),
@@ -150,14 +187,17 @@ impl World {
         let after = after.map(Arc::new);
         let position = before.as_ref().map(|_| self.position(table, ordinal));
         let owned = !self.tables[table].owners.is_empty();
+        let layout = Arc::clone(self.layout(table));
         let own = &mut self.tables[table];
         for (object, linked) in [(&before, false), (&after, true)] {
             let Some(object) = object else { continue };
-            for column in 0..own.columns.len() {
-                if own.reference(column).is_none() {
+            for column in 0..layout.columns.len() {
+                if layout.reference(column).is_none() {
                     continue;
                 }
-                let Some(id) = object.get(&own.columns[column].0).and_then(Value::as_str) else { continue };
+                let Some(id) = object.get(&layout.columns[column].0).and_then(Value::as_str) else {
+                    continue;
+                };
                 let key = (column, id.to_owned());
                 if linked {
                     own.changed_links.entry(key).or_default().insert(ordinal);

@@ -148,7 +148,9 @@ impl World {
                 generated.chain(added).filter(|ordinal| !child.is_deleted(*ordinal)).collect()
             }
             Tie::Linked => {
-                let Some(column) = child.column(&self.tables[kin.parent].name) else { return Vec::new() };
+                let Some(column) = self.layout(kin.child).column(&self.tables[kin.parent].name) else {
+                    return Vec::new();
+                };
                 let mut found = self.linked(kin.child, column, parent, &self.tables[kin.parent].id(parent));
                 found.sort_by_key(|ordinal| std::cmp::Reverse((self.created(kin.child, *ordinal), *ordinal)));
                 found
@@ -160,7 +162,7 @@ impl World {
     pub(crate) fn linked(&self, table: usize, column: usize, target: u64, id: &str) -> Vec<u64> {
         let child = &self.tables[table];
         let mut found = Vec::new();
-        if let Some(reference) = child.reference(column) {
+        if let Some(reference) = self.layout(table).reference(column) {
             let kinship = self.kinship(table, reference);
             found.extend(kinship.candidates(target).filter(|ordinal| {
                 kinship.parent(*ordinal) == Some(target)

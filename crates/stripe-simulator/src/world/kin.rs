@@ -37,6 +37,14 @@ impl World {
         parents
     }
 
+    /// Whether an object is found at a URL with these values: its own id, and before it perhaps its parent's.
+    pub(crate) fn is_under(&self, table: usize, ordinal: u64, values: &[&str]) -> bool {
+        let [.., parent, _] = values else { return true };
+        let family = |parent: &Parent| &self.tables[self.families[parent.family].parent];
+        let parents = self.parents(table, ordinal, &self.stored(table, ordinal));
+        parents.iter().any(|kin| family(kin).id(kin.ordinal) == *parent)
+    }
+
     /// The parents that an object about to be created from `fields` will have.
     pub(crate) fn parents_to_be(
         &self,

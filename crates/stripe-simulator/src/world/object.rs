@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use stripe_openapi::knowledge::lists::NESTED_LIST_LIMIT;
 
 use super::World;
+use super::layout::join;
 use super::table::{ADDED, Change, Position};
 use crate::lore;
 use crate::template::{Part, Reference, Surroundings, push_integer, render};
@@ -122,12 +123,13 @@ impl World {
         }
         let created = self.created(table, ordinal);
         if view.expand.is_empty() {
-            return render(&own.whole, ordinal, created, &shown, out);
+            return render(&self.layout(table).whole, ordinal, created, &shown, out);
         }
         out.push(b'{');
-        for (name, parts) in &own.columns {
+        let layout = self.layout(table);
+        for (name, parts) in &layout.columns {
             let expanded = view.expand.contains(name);
-            if own.hidden_nested.contains(name) && !expanded {
+            if layout.hidden_nested.contains(name) && !expanded {
                 continue;
             }
             write_key(name, out);
@@ -140,15 +142,15 @@ impl World {
     }
 
     fn write_stored(&self, shown: &Shown<'_>, object: &Map<String, Value>, out: &mut Vec<u8>) {
-        let own = &self.tables[shown.table];
+        let layout = self.layout(shown.table);
         out.push(b'{');
         for (name, value) in object {
-            let nested = own.column(name).and_then(|column| match own.columns[column].1[..] {
+            let nested = layout.column(name).and_then(|column| match layout.columns[column].1[..] {
                 [Part::Nested { family }] => Some(family),
                 _ => None,
             });
             let expanded = shown.view.expand.contains(name);
-            if own.hidden_nested.contains(name) && !expanded {
+            if layout.hidden_nested.contains(name) && !expanded {
                 continue;
             }
             write_key(name, out);
@@ -165,9 +167,9 @@ impl World {
 
     /// The living object that the reference in `column` names.
     fn expanded(&self, table: usize, ordinal: u64, column: &str) -> Option<(usize, u64)> {
-        let own = &self.tables[table];
-        let column = own.column(column)?;
-        let target = own.reference(column)?.target;
+        let layout = self.layout(table);
+        let column = layout.column(column)?;
+        let target = layout.reference(column)?.target;
         let mut id = Vec::new();
         self.write_column(table, ordinal, column, &mut id);
         let id: String = serde_json::from_slice(&id).ok()?;
@@ -176,9 +178,8 @@ impl World {
 
     /// Appends the JSON text of one property; `null` where a changed object lacks it.
     pub(crate) fn write_column(&self, table: usize, ordinal: u64, column: usize, out: &mut Vec<u8>) {
-        let own = &self.tables[table];
-        let (name, parts) = &own.columns[column];
-        match own.changed(ordinal) {
+        let (name, parts) = &self.layout(table).columns[column];
+        match self.tables[table].changed(ordinal) {
             Some(object) => match object.get(name) {
                 Some(value) => out.extend_from_slice(value.to_string().as_bytes()),
                 None => out.extend_from_slice(b"null"),
@@ -195,7 +196,6 @@ impl World {
         if let Some(object) = self.tables[table].changed(ordinal) {
             return Arc::clone(object);
         }
-        let own = &self.tables[table];
         let shown =
             Shown { world: self, table, ordinal, view: View { nesting: Nesting::Blank, expand: &[] } };
         let created = match ordinal >= ADDED - 1 {
@@ -203,7 +203,7 @@ impl World {
             false => self.created(table, ordinal),
         };
         let mut text = Vec::new();
-        render(&super::join(own.columns.iter()), ordinal, created, &shown, &mut text);
+        render(&join(self.layout(table).columns.iter()), ordinal, created, &shown, &mut text);
         Arc::new(serde_json::from_slice(&text).unwrap_or_default())
     }
 }

@@ -1,11 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
-use super::join;
+use super::layout::Layout;
 use crate::identity::Identity;
-use crate::template::{Part, Reference};
 use crate::timeline::Timeline;
 
 /// Ordinals from here on belong to objects that were created through the control API.
@@ -36,10 +35,7 @@ pub(crate) struct Table {
     pub(crate) count: u64,
     /// Families in which objects of this table belong to a parent; the place is the family's slot.
     pub(crate) owners: Vec<usize>,
-    pub(crate) columns: Vec<(String, Vec<Part>)>,
-    /// The object as lists show it: all columns but nested lists that must be asked for.
-    pub(crate) whole: Vec<Part>,
-    pub(crate) hidden_nested: Vec<String>,
+    pub(super) layout: OnceLock<Arc<Layout>>,
     pub(crate) changes: BTreeMap<u64, Change>,
     /// How many generated objects are deleted.
     pub(crate) deleted: u64,
@@ -75,9 +71,7 @@ impl Table {
             identity,
             timeline,
             owners: Vec::new(),
-            columns: Vec::new(),
-            whole: Vec::new(),
-            hidden_nested: Vec::new(),
+            layout: OnceLock::new(),
             changes: BTreeMap::new(),
             deleted: 0,
             added: BTreeSet::new(),
@@ -87,32 +81,6 @@ impl Table {
             changed_links: BTreeMap::new(),
             added_children: HashMap::new(),
             added_owners: HashMap::new(),
-        }
-    }
-
-    pub(super) fn set_columns(
-        &mut self,
-        columns: Vec<(String, Vec<Part>)>,
-        only_expanded: impl Fn(&str) -> bool,
-    ) {
-        let hidden = |(name, parts): &(String, Vec<Part>)| {
-            matches!(parts[..], [Part::Nested { .. }]) && only_expanded(name)
-        };
-        self.whole = join(columns.iter().filter(|column| !hidden(column)));
-        self.hidden_nested =
-            columns.iter().filter(|column| hidden(column)).map(|(name, _)| name.clone()).collect();
-        self.columns = columns;
-    }
-
-    pub(crate) fn column(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|(column, _)| column == name)
-    }
-
-    /// The reference in a column, if the column is nothing but one.
-    pub(crate) fn reference(&self, column: usize) -> Option<&Reference> {
-        match &self.columns[column].1[..] {
-            [Part::Reference(reference)] => Some(reference),
-            _ => None,
         }
     }
 

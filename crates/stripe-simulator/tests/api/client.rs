@@ -67,6 +67,23 @@ impl Client {
         self.send(request.body(Body::empty()).unwrap())
     }
 
+    /// Asks with these headers; without `authorization` among them, with the default key.
+    pub(crate) fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::get(path.replace('[', "%5B").replace(']', "%5D"));
+        if !headers.iter().any(|(name, _)| *name == "authorization") {
+            request = request.header("authorization", format!("Bearer {DEFAULT_API_KEY}"));
+        }
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.send(request.body(Body::empty()).unwrap())
+    }
+
+    /// The JSON of an answer with status 200, asked in the name of a connected account.
+    pub(crate) fn ok_as(&self, account: &str, path: &str) -> Value {
+        let answer = self.get_with(path, &[("stripe-account", account)]);
+        assert_eq!(answer.status, 200, "{account} {path}: {}", answer.text);
+        answer.json()
+    }
+
     /// The JSON of an answer with status 200.
     pub(crate) fn ok(&self, path: &str) -> Value {
         let answer = self.get(path);

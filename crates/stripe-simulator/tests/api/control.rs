@@ -115,6 +115,71 @@ async fn other_processes_use_the_control_api() {
     running.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_keys_and_shares_are_controlled_by_other_processes() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let running = Simulator::builder(newest()).connected(2, &[("customer", 4)]).start().await.unwrap();
+    let control = running.control();
+    let id = control.ids("account").unwrap()[0].clone();
+    let http = reqwest::Client::new();
+    let url = |path: &str| format!("{}{path}", running.url());
+    let shop =
+        |method: reqwest::Method, path: &str| http.request(method, url(path)).header("stripe-account", &id);
+    let made = shop(reqwest::Method::POST, "/_sim/objects/customer").json(&json!({"name": "N"}));
+    let made: Value = made.send().await.unwrap().json().await.unwrap();
+    let told = control.account(&id).unwrap();
+    assert_eq!(told.get("customer", made["id"].as_str().unwrap()).unwrap(), Some(made));
+    assert_eq!((told.count("customer").unwrap(), control.count("customer").unwrap()), (5, 0));
+    let dump = shop(reqwest::Method::GET, "/_sim/dump/customer").send().await.unwrap().text().await.unwrap();
+    assert_eq!(dump.lines().count(), 5);
+    let strange =
+        http.get(url("/_sim/tables")).header("stripe-account", "acct_strange").send().await.unwrap();
+    assert_eq!(strange.status(), 404);
+    let asked = async |key: &str| {
+        let request = shop(reqwest::Method::GET, "/v1/customers").bearer_auth(key);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(asked(DEFAULT_API_KEY).await, 200);
+    let access = url(&format!("/_sim/accounts/{id}"));
+    assert_eq!(http.delete(&access).send().await.unwrap().status(), 204);
+    assert_eq!(asked(DEFAULT_API_KEY).await, 403);
+    assert_eq!(http.put(&access).send().await.unwrap().status(), 204);
+    assert_eq!(http.put(url("/_sim/accounts/acct_strange")).send().await.unwrap().status(), 404);
+    let key = url("/_sim/keys/rk_test_1");
+    assert_eq!(asked("rk_test_1").await, 401);
+    for (permissions, status) in
+        [(json!({"only": ["rak_customer_read"]}), 200), (json!({"read_all_but": ["rak_customer_read"]}), 403)]
+    {
+        assert_eq!(http.put(&key).json(&permissions).send().await.unwrap().status(), 204);
+        assert_eq!(asked("rk_test_1").await, status);
+    }
+    let keys: Value = http.get(url("/_sim/keys")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(
+        keys,
+        json!([
+            {"key": DEFAULT_API_KEY, "permissions": "all"},
+            {"key": "rk_test_1", "permissions": {"read_all_but": ["rak_customer_read"]}}
+        ])
+    );
+    assert_eq!(http.delete(&key).send().await.unwrap().status(), 204);
+    assert_eq!(http.delete(&key).send().await.unwrap().status(), 404);
+    let counted = async |path: &str| {
+        let counters: Value = http.get(url(path)).send().await.unwrap().json().await.unwrap();
+        counters["requests"].clone()
+    };
+    // Requests that are let in nowhere count for the platform: the unknown key, the revoked access.
+    assert_eq!(counted("/_sim/counters").await, 2);
+    assert_eq!(counted("/_sim/counters?accounts=all").await, 5);
+    assert_eq!(
+        http.put(url("/_sim/limits")).json(&json!({"global_per_second": 100})).send().await.unwrap().status(),
+        204
+    );
+    assert_eq!(http.put(url("/_sim/share")).json(&1.0).send().await.unwrap().status(), 204);
+    let own = http.get(url("/v1/customers")).bearer_auth(DEFAULT_API_KEY).send().await.unwrap();
+    assert_eq!((own.status().as_u16(), asked(DEFAULT_API_KEY).await), (429, 200));
+    running.stop().await;
+}
+
 #[test]
 fn counters_count_objects_and_endpoints() {
     let simulator = Simulator::builder(newest()).table("charge", 30).build().unwrap();

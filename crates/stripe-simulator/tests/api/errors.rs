@@ -213,4 +213,26 @@ fn limits_are_stripes_and_name_their_reason() {
     assert_eq!(client.get("/v1/charges").header("date"), Some("Fri, 15 Jan 2027 08:00:01 GMT"));
     let counters = simulator.control().counters();
     assert_eq!((counters.with_status(429), counters.requests_to("/v1/charges")), (2, 28));
+    let (first, second) = (counters.between(0, 1), counters.after(1));
+    assert_eq!((first.requests, first.limited, first.passed()), (102, 2, 100));
+    assert_eq!((second.requests, second.limited_share()), (2, 0.0));
+    assert_eq!(counters.seconds.len(), 2);
+    // Somebody else takes half of the budget, and gives it back.
+    let control = simulator.control();
+    let passed = || {
+        clock.advance(std::time::Duration::from_secs(2));
+        control.reset_counters();
+        for path in ["/v1/refunds", "/v1/payouts", "/v1/customers", "/v1/charges"] {
+            for _ in 0..25 {
+                client.get(path);
+            }
+        }
+        let counters = control.counters();
+        assert_eq!(counters.after(0).passed(), counters.with_status(200));
+        counters.with_status(200)
+    };
+    control.take_share(0.5);
+    assert_eq!(passed(), 50);
+    control.take_share(0.0);
+    assert_eq!(passed(), 100);
 }

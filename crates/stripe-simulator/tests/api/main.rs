@@ -3,6 +3,7 @@
 // The lint allows unwrapping in test functions, not in what they call.
 #![allow(clippy::unwrap_used)]
 
+mod accounts;
 mod client;
 mod command;
 mod control;
@@ -11,6 +12,8 @@ mod events;
 mod lists;
 mod network;
 mod paging;
+mod permissions;
+mod retrieve;
 mod sessions;
 mod shapes;
 mod webhooks;

@@ -120,6 +120,27 @@ async fn sockets_break_close_and_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sessions_get_the_events_of_connected_accounts_if_they_ask() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let running = Simulator::builder(newest()).connected(1, &[("customer", 3)]).start().await.unwrap();
+    let control = running.control();
+    let shop = control.account(&control.ids("account").unwrap()[0]).unwrap();
+    let open = async |form: &[(&str, &str)]| {
+        let form = [&[("device_name", "test"), ("websocket_features[]", "webhooks")], form].concat();
+        let request = reqwest::Client::new().post(format!("{}/v1/stripecli/sessions", running.url()));
+        request.bearer_auth(DEFAULT_API_KEY).form(&form).send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    let mut plain = connect(&open(&[]).await).await.unwrap();
+    let mut both = connect(&open(&[("forward_connect_to_url", "http://127.0.0.1")]).await).await.unwrap();
+    shop.create("customer", json!({})).unwrap();
+    control.create("product", json!({})).unwrap();
+    let first = event(&next(&mut both).await.unwrap());
+    assert_eq!((&first["type"], &first["account"]), (&json!("customer.created"), &json!(shop.account_id())));
+    assert_eq!(event(&next(&mut both).await.unwrap())["type"], "product.created");
+    assert_eq!(event(&next(&mut plain).await.unwrap())["type"], "product.created");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sessions_need_a_device_and_a_feature() {
     let running = started(DeliverySettings::default()).await;
     let url = format!("{}/v1/stripecli/sessions", running.url());

@@ -194,6 +194,71 @@ async fn deliveries_are_lost_doubled_and_disordered_on_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn connect_endpoints_get_the_events_of_connected_accounts() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let old = embedded::catalog("2020-08-27").unwrap();
+    let builder = Simulator::builder(newest()).also_serve(old).connected(2, &[("customer", 3)]);
+    let running = builder.unsaid_changes(0).start().await.unwrap();
+    let control = running.control();
+    let id = control.ids("account").unwrap()[0].clone();
+    let shop = control.account(&id).unwrap();
+    let (direct, connect, own) = (Inbox::default(), Inbox::default(), Inbox::default());
+    register(&running, &direct.open().await, &[("enabled_events[]", "*")]).await;
+    let form = [("enabled_events[]", "*"), ("connect", "true"), ("api_version", "2020-08-27")];
+    register(&running, &connect.open().await, &form).await;
+    let request = reqwest::Client::new().post(format!("{}/v1/webhook_endpoints", running.url()));
+    let form = [("url", own.open().await), ("enabled_events[]", "customer.created".to_owned())];
+    let made =
+        request.bearer_auth(DEFAULT_API_KEY).header("stripe-account", &id).form(&form).send().await.unwrap();
+    assert_eq!(made.status(), 200);
+    assert_eq!((control.count("webhook_endpoint").unwrap(), shop.count("webhook_endpoint").unwrap()), (2, 1));
+    control.create("customer", json!({})).unwrap();
+    let made = shop.create("customer", json!({})).unwrap().id;
+    control.update("account", &id, json!({"email": "x@example.com"})).unwrap();
+    delivered(&control).await;
+    let kinds = |inbox: &Inbox| {
+        let mut kinds: Vec<String> =
+            inbox.events().iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect();
+        kinds.sort();
+        kinds
+    };
+    assert_eq!(kinds(&direct), ["customer.created"]);
+    assert!(direct.events()[0].get("account").is_none());
+    assert_eq!(kinds(&connect), ["account.updated", "customer.created"]);
+    assert!(
+        connect.events().iter().all(|event| event["account"] == id && event["api_version"] == "2020-08-27")
+    );
+    assert_eq!(kinds(&own), ["customer.created"]);
+    assert_eq!(own.events()[0]["data"]["object"]["id"], made);
+    control.revoke(&id).unwrap();
+    shop.create("customer", json!({})).unwrap();
+    delivered(&control).await;
+    assert_eq!(connect.events().len(), 2, "the platform is not told any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thin_events_name_their_object_only() {
+    let running = started(DeliverySettings::default()).await;
+    let (inbox, control) = (Inbox::default(), running.control());
+    register(&running, &inbox.open().await, &[("enabled_events[]", "*")]).await;
+    let id = control.create("v2_core_account", json!({})).unwrap().id;
+    delivered(&control).await;
+    let event = inbox.events()[0].clone();
+    let mut keys: Vec<&String> = event.as_object().unwrap().keys().collect();
+    keys.sort();
+    assert_eq!(keys, ["context", "created", "id", "livemode", "object", "reason", "related_object", "type"]);
+    let url = format!("/v2/core/accounts/{id}");
+    assert_eq!(event["related_object"], json!({"id": id, "type": "v2.core.account", "url": url}));
+    assert_eq!((&event["object"], &event["context"]), (&json!("v2.core.event"), &Value::Null));
+    let get = async |path: &str| {
+        let request = reqwest::Client::new().get(format!("{}{path}", running.url()));
+        request.bearer_auth(DEFAULT_API_KEY).send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    assert_eq!(get(&format!("/v2/core/events/{}", event["id"].as_str().unwrap())).await, event);
+    assert_eq!(get(&url).await["id"], id, "which can be read there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn removed_and_disabled_endpoints_get_nothing() {
     let running = started(DeliverySettings::default()).await;
     let (inbox, control) = (Inbox::default(), running.control());
