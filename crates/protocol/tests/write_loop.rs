@@ -187,7 +187,7 @@ fn any_message() -> impl Strategy<Value = Message> {
         6 => (stream.clone(), 0usize..1000).prop_map(|(stream, n)| record(stream, n)),
         2 => (stream.clone(), 0usize..1000).prop_map(|(stream, n)| state(stream, n)),
         1 => (0usize..1000).prop_map(global),
-        1 => stream.prop_map(|stream| Message::stream_status(&stream.into(), StreamStatus::Start { time_range: None })),
+        1 => stream.prop_map(|stream| Message::stream_status(&stream.into(), StreamStatus::Start { time_range: None, reason: None })),
         1 => Just(Message::log(LogLevel::Info, "passes")),
     ]
 }

@@ -35,6 +35,8 @@ pub(crate) struct StreamRun {
     pub(crate) again: bool,
     /// Whether only rows are told, neither how the reading goes nor where it stands: it is done over and over.
     pub(crate) quiet: bool,
+    /// Why it is read, where that is not a matter of course.
+    pub(crate) reason: Option<String>,
     wanted: Window,
     /// From this second on, objects may still turn up.
     settled: i64,
@@ -60,6 +62,7 @@ impl StreamRun {
             parents_under_way: 0,
             again: false,
             quiet: false,
+            reason: None,
             wanted,
             settled: now - SETTLING,
             started: false,
@@ -87,7 +90,7 @@ impl StreamRun {
             return Vec::new();
         }
         let time_range = Some(protocol::Range::from(self.wanted).into());
-        self.status(&StreamStatus::Start { time_range })
+        self.status(&StreamStatus::Start { time_range, reason: self.reason.clone() })
     }
 
     /// How much memory the next page is thought to take.

@@ -134,7 +134,7 @@ impl<'c> Needs<'c> {
 
     /// Whether the stream can be read; and what of it would be left out.
     fn judge(&self, name: &Arc<str>, answers: &Answers) -> (StreamStatus, Vec<String>) {
-        let mut status = StreamStatus::Start { time_range: None };
+        let mut status = StreamStatus::Start { time_range: None, reason: None };
         let mut left_out = Vec::new();
         for pass in &self.passes {
             let listed = answers.refusal(&probe_of(pass));
