@@ -9,8 +9,11 @@ use crate::plan::Planner;
 use crate::stream_state::{SETTLING, StreamState};
 use crate::window::Window;
 
-/// Bytes of state that each page may cost on average. With many ranges open a state is larger, and is
-/// told less often.
+/// How many bytes of records pay for a byte of state. With many ranges open a state is larger than its share of a
+/// page of small objects, and is told less often; what lies between two states is read again after an interruption.
+const BYTES_PER_STATE_BYTE: usize = 8;
+
+/// Each page pays for so many bytes of state at least.
 const STATE_BYTES_PER_PAGE: usize = 1024;
 
 /// States may be told early by so many bytes, so that a stream's first pages are remembered at once.
@@ -115,7 +118,7 @@ impl StreamRun {
         if self.quiet {
             return Ok(after);
         }
-        self.state_credit += STATE_BYTES_PER_PAGE;
+        self.state_credit += (bytes / BYTES_PER_STATE_BYTE).max(STATE_BYTES_PER_PAGE);
         let state = self.state(planner)?;
         if planner.is_done() || state.len() <= self.state_credit {
             self.state_credit = self.state_credit.saturating_sub(state.len()).min(16 * STATE_BYTES_PER_PAGE);
