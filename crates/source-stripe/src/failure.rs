@@ -98,6 +98,11 @@ impl ApiError {
             && !matches!(self.param.as_deref(), Some("starting_after" | "ending_before"))
     }
 
+    /// Whether the key has no access, or no longer, to the account that is asked for.
+    pub(crate) fn refuses_account(&self) -> bool {
+        self.code.as_deref() == Some("account_invalid")
+    }
+
     /// Whether the object that the cursor names is gone, or the page token is no longer good.
     pub(crate) fn is_lost_cursor(&self, is_v2: bool) -> bool {
         let names_cursor = self.param.as_deref() == Some("starting_after");
@@ -125,6 +130,11 @@ impl fmt::Display for RequestError {
 }
 
 impl RequestError {
+    /// Whether the key has no access to the account that is asked for.
+    pub(crate) fn refuses_account(&self) -> bool {
+        matches!(self, RequestError::Api(error) if error.refuses_account())
+    }
+
     /// The status of Stripe's answer, if there was one.
     pub(crate) fn status(&self) -> Option<u16> {
         match self {

@@ -23,10 +23,10 @@ mod schedule;
 mod stay;
 mod tables;
 
-pub(crate) use apply::{Applier, Task, Todo};
+pub(crate) use apply::{Applier, Gone, Task, Todo};
 pub(crate) use begin::begin;
 pub(crate) use coverage::{Coverage, Key, What};
-pub(crate) use event::Event;
+pub(crate) use event::{Event, account_in};
 pub(crate) use follow::{Follower, Pace, Stopped};
 pub(crate) use log::EventLog;
 pub(crate) use position::Position;

@@ -31,7 +31,7 @@ const TOGETHER: usize = 100;
 pub(crate) async fn stay(
     follower: &mut Follower,
     rereads: &mut Rereads<'_>,
-    (mut inbox, _guard): (push::Inbox, push::Guard),
+    mut inbox: push::Inbox,
     durable: Option<watch::Receiver<u64>>,
     config: &StripeConfig,
 ) {

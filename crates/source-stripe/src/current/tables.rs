@@ -192,7 +192,7 @@ impl Table {
     /// Whether a refusal to answer a row means that it is gone. Access to a connected account ends together with the
     /// account, or before it.
     pub(crate) fn says_gone(&self, error: &ApiError) -> bool {
-        error.is_gone() || (self.name == "account" && error.code.as_deref() == Some("account_invalid"))
+        error.is_gone() || (self.name == "account" && error.refuses_account())
     }
 
     fn shares_ids(&self) -> bool {

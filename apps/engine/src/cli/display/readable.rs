@@ -94,7 +94,7 @@ mod tests {
         let mut add = |name: &str, status| {
             streams.add(StreamStatusMessage { stream: name.into(), status });
         };
-        add("charge", StreamStatus::Start { time_range: None });
+        add("charge", StreamStatus::Start { time_range: None, reason: None });
         let reason = "the API key lacks the permission rak_dispute_read: grant it".to_owned();
         add("dispute", StreamStatus::Skip { reason });
         let reason = "Issuing is not enabled for this account. Stripe says: no".to_owned();
