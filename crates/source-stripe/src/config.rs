@@ -93,6 +93,11 @@ pub struct StripeConfig {
     /// event says: one request for each event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revalidate_objects: Vec<String>,
+    /// Fields that Stripe answers only if it is asked, as `STREAM.FIELD`, e.g. `charge.balance_transaction`: the object
+    /// then stands in the row in place of its id. Lists cost no more requests by it; each event about such an object
+    /// costs one, as events do not hold them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hydrate: Vec<String>,
     /// Whether to stay after the backfill and follow what changes, without end. A `websocket` or a `webhook_port`
     /// implies it.
     #[serde(default, skip_serializing_if = "is_off")]

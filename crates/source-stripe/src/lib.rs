@@ -34,6 +34,7 @@ mod delivery;
 mod discover;
 mod driver;
 mod failure;
+mod hydrate;
 mod lane;
 mod limit;
 mod look_up;

@@ -18,6 +18,7 @@ use crate::config::{Access, StripeConfig};
 use crate::current::{self, Applier, Follower, Pace, Rereads, Stopped};
 use crate::delivery::{Delivery, Sender};
 use crate::driver::page_memory;
+use crate::hydrate;
 use crate::meter::RequestMeter;
 use crate::push;
 use crate::room::Room;
@@ -37,6 +38,7 @@ pub(crate) async fn read(
 ) -> Result<(), ConnectorError> {
     let access = config.access()?;
     let catalog = source.catalog(&access).await?;
+    hydrate::check(&config.hydrate, &catalog)?;
     let client = Arc::new(source.client(&access)?);
     let key_is_good = config.account_id.is_none() || config.account_created.is_none();
     let account = match account::resolve(&client, config.account_id.as_deref(), config.account_created).await
@@ -241,12 +243,13 @@ pub(crate) fn applier(streams: &Streams<'_>, api_version: &stripe_openapi::ApiVe
         .iter()
         .map(|known| (Arc::clone(&known.configured.stream.name), known.resource))
         .collect();
+    let revalidate = &streams.config.revalidate_objects;
     Applier {
         client: Arc::clone(&streams.client),
         room: Arc::clone(&streams.room),
         account_id: streams.account.id.as_str().into(),
         api_version: api_version.to_string(),
-        tables: current::Tables::new(streams.catalog, &named, &streams.config.revalidate_objects),
+        tables: current::Tables::new(streams.catalog, &named, revalidate, &streams.config.hydrate),
         coverage: current::Coverage::default(),
         sender: streams.sender.clone(),
     }

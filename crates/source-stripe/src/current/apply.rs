@@ -230,7 +230,8 @@ impl Applier {
             return Ok(Ok(second));
         };
         let endpoint: Arc<str> = table.retrieve.as_deref().unwrap_or(&path).into();
-        let get = Get::plain(&path);
+        let expand = table.expand.iter().map(|field| ("expand[]".to_owned(), field.clone()));
+        let get = Get { query: expand.collect(), ..Get::plain(&path) };
         for reading in 1.. {
             let reserved = self.room.wait_for(OBJECT_BYTES).await;
             let read = |received: &Received| {

@@ -10,6 +10,7 @@ use super::coverage::{Key, What};
 use super::event::{Event, Subject};
 use crate::children::{self, Feed, Under};
 use crate::failure::ApiError;
+use crate::hydrate;
 use crate::page::Shape;
 
 /// An event that lists what a customer is entitled to, without an id of its own.
@@ -32,6 +33,8 @@ pub(crate) struct Table {
     pub(crate) children: Vec<Child>,
     /// Whether payloads of events are never used.
     pub(crate) always_read: bool,
+    /// Fields that have to be asked for.
+    pub(crate) expand: Vec<String>,
 }
 
 /// A child stream of a table.
@@ -68,8 +71,14 @@ pub(crate) struct Target {
 }
 
 impl Tables {
-    /// The tables of `streams` and of their parents. Objects of the kinds in `revalidate` are always read again.
-    pub(crate) fn new(catalog: &Catalog, streams: &[(Arc<str>, &Resource)], revalidate: &[String]) -> Tables {
+    /// The tables of `streams` and of their parents. Objects of the kinds in `revalidate` are always read again, and so
+    /// are those with fields in `hydrate`, which events do not hold.
+    pub(crate) fn new(
+        catalog: &Catalog,
+        streams: &[(Arc<str>, &Resource)],
+        revalidate: &[String],
+        hydrate: &[String],
+    ) -> Tables {
         let mut tables = Tables::default();
         let stream_of = |table: &str| {
             streams.iter().find(|(_, resource)| resource.table == table).map(|(name, _)| Arc::clone(name))
@@ -83,6 +92,8 @@ impl Tables {
             let list = resource.list.as_ref().or(resource.child_lists.first().map(|child| &child.list));
             let is_v2 = list.is_some_and(|list| list.style == ListStyle::V2);
             let at = tables.tables.len();
+            let expand: Vec<String> =
+                hydrate::fields_of(hydrate, &resource.table).map(str::to_owned).collect();
             tables.tables.push(Table {
                 name: resource.table.clone(),
                 stream,
@@ -93,7 +104,9 @@ impl Tables {
                 children,
                 always_read: revalidate
                     .iter()
-                    .any(|kind| *kind == resource.resource_id || *kind == resource.table),
+                    .any(|kind| *kind == resource.resource_id || *kind == resource.table)
+                    || !expand.is_empty(),
+                expand,
             });
             tables.by_object.insert(resource.resource_id.clone(), at);
             for event in &resource.events {
@@ -263,7 +276,7 @@ mod tests {
         let catalog = embedded::catalog(embedded::newest_version()).unwrap();
         let streams: Vec<(Arc<str>, &Resource)> =
             names.iter().map(|name| (Arc::from(*name), catalog.resource(name).unwrap())).collect();
-        Tables::new(&catalog, &streams, &["price".to_owned()])
+        Tables::new(&catalog, &streams, &["price".to_owned()], &[])
     }
 
     fn event(kind: &str, object: serde_json::Value) -> Event {
