@@ -48,11 +48,20 @@ impl Sync {
     /// From the simulator into `database`, at the simulator's API version, as fast as `rate_limit`
     /// requests per second allow, overall and on one endpoint; `None` is the default limit.
     pub fn new(simulator: &Running, database: &Database, rate_limit: Option<u32>) -> Sync {
+        Sync::limited(simulator, database, rate_limit.map(|limit| (limit, limit)))
+    }
+
+    /// The same at `rate` requests per second overall, and `of_each` to one endpoint.
+    pub fn at(simulator: &Running, database: &Database, rate: u32, of_each: u32) -> Sync {
+        Sync::limited(simulator, database, Some((rate, of_each)))
+    }
+
+    fn limited(simulator: &Running, database: &Database, limits: Option<(u32, u32)>) -> Sync {
         let mut arguments: Vec<String> =
             ["sync", "--plain", "--stripe-base-url", &simulator.url()].map(str::to_owned).into();
         arguments.extend(["--api-version".to_owned(), simulator.api_version()]);
-        if let Some(limit) = rate_limit {
-            let source = serde_json::json!({"rate_limit": limit, "endpoint_rate_limit": limit});
+        if let Some((rate, of_each)) = limits {
+            let source = serde_json::json!({"rate_limit": rate, "endpoint_rate_limit": of_each});
             arguments.extend(["--source-config".to_owned(), source.to_string()]);
         }
         arguments.extend(database.flags());
@@ -63,6 +72,13 @@ impl Sync {
     #[must_use]
     pub fn streams(mut self, streams: &[&str]) -> Sync {
         self.arguments.extend(["--streams".to_owned(), streams.join(",")]);
+        self
+    }
+
+    /// With one more flag.
+    #[must_use]
+    pub fn argument(mut self, flag: &str, value: impl ToString) -> Sync {
+        self.arguments.extend([flag.to_owned(), value.to_string()]);
         self
     }
 
