@@ -26,6 +26,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "source-stripe",
             "destination-sqlite",
             "destination-postgres",
+            // The rate limit that processes share.
+            "util-postgres",
             // Of the product only `demo` knows the simulator; see `only_demo_knows_the_simulator`.
             "stripe-simulator",
         ],

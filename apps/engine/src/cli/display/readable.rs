@@ -56,14 +56,13 @@ impl fmt::Display for Readable {
         let width = self.streams.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         writeln!(formatter)?;
         for (name, access) in &self.streams {
-            match access {
-                Access::Ok => writeln!(formatter, "{name:<width$}  ok")?,
-                Access::Lacks(permission) => {
-                    writeln!(formatter, "{name:<width$}  lacks permission {permission}")?
-                }
-                Access::Off(reason) => writeln!(formatter, "{name:<width$}  off: {reason}")?,
-                Access::Fails(error) => writeln!(formatter, "{name:<width$}  error: {error}")?,
-            }
+            let told = match access {
+                Access::Ok => "ok".to_owned(),
+                Access::Lacks(permission) => format!("lacks permission {permission}"),
+                Access::Off(reason) => format!("off: {reason}"),
+                Access::Fails(error) => format!("error: {error}"),
+            };
+            writeln!(formatter, "{name:<width$}  {told}")?;
         }
         for note in &self.notes {
             writeln!(formatter, "note: {note}")?;
