@@ -69,7 +69,8 @@ pub async fn prove(phase: u64, latency_ms: u64) -> Result<Used> {
     let database = Database::Sqlite(folder.path().join("stripe.db"));
     // The last fifth of the time is left to the destination.
     let limit = (phase * 3 + 5) * 5 / 4;
-    let sync = Sync::at(&simulator, &database, 100, 25).streams(&BUSY).argument("--time-limit", limit);
+    let sync =
+        Sync::at(&simulator, &database, 100, 25).streams(&BUSY).argument("--time-limit", &limit.to_string());
     let words = folder.path().join("words");
     crate::process::binary();
     let mut child = sync.start(&words)?;

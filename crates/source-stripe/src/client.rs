@@ -346,7 +346,7 @@ impl Client {
             self.lost.send_replace(Some(error.to_string()));
         }
         Err(Attempt {
-            error: RequestError::Api(error.as_of(as_of)),
+            error: RequestError::Api(error.answered(as_of)),
             failure: Failure::Status { status, should_retry },
             retry_after,
         })

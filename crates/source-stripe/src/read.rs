@@ -263,7 +263,7 @@ pub(crate) fn pushed(
 ) -> Result<Vec<current::Event>, ConnectorError> {
     let read = |item: Result<RawJson, ConnectorError>| {
         let text = push::pushed(&item?, config.webhook_secret.as_ref(), now)?;
-        current::Event::read(text)
+        current::Event::read(&text)
             .map_err(|problem| ConnectorError::new(ErrorKind::Config, format!("the input is {}", problem.0)))
     };
     items.into_iter().map(read).collect()

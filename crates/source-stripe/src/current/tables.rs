@@ -279,26 +279,26 @@ mod tests {
         Tables::new(&catalog, &streams, &["price".to_owned()], &[])
     }
 
-    fn event(kind: &str, object: serde_json::Value) -> Event {
+    fn event(kind: &str, object: &serde_json::Value) -> Event {
         let event =
             serde_json::json!({"id": "evt_1", "type": kind, "created": 1, "data": {"object": object}});
-        Event::read(RawJson::from_value(&event).unwrap()).unwrap()
+        Event::read(&RawJson::from_value(&event).unwrap()).unwrap()
     }
 
     #[test]
     fn an_event_is_about_its_object() {
         let tables = tables(&["customer", "price", "refund", "charge"]);
         let target = |kind: &str, object: &str| {
-            let event = event(kind, serde_json::json!({"id": "x_1", "object": object}));
+            let event = event(kind, &serde_json::json!({"id": "x_1", "object": object}));
             tables.target(&event).map(|target| tables.table(&target.key).name.clone())
         };
         assert_eq!(target("customer.updated", "customer").as_deref(), Some("customer"));
         assert_eq!(target("charge.refund.updated", "refund").as_deref(), Some("refund"));
         assert_eq!(target("charge.refunded", "charge").as_deref(), Some("charge"));
         assert_eq!(target("product.updated", "product"), None, "not synced");
-        let preview = event("customer.updated", serde_json::json!({"object": "customer"}));
+        let preview = event("customer.updated", &serde_json::json!({"object": "customer"}));
         assert_eq!(tables.target(&preview), None);
-        let price = event("price.updated", serde_json::json!({"id": "p", "object": "price"}));
+        let price = event("price.updated", &serde_json::json!({"id": "p", "object": "price"}));
         assert!(tables.table(&tables.target(&price).unwrap().key).always_read);
     }
 
@@ -326,14 +326,14 @@ mod tests {
             tables(&["person", "payment_source", "external_account", "capability", "active_entitlement"]);
         let person = event(
             "person.updated",
-            serde_json::json!({"id": "person_1", "object": "person", "account": "acct_1"}),
+            &serde_json::json!({"id": "person_1", "object": "person", "account": "acct_1"}),
         );
         let target = tables.target(&person).unwrap();
         assert_eq!(target.parent.as_deref(), Some("acct_1"));
         let path = tables.table(&target.key).path_of("person_1", target.parent.as_deref());
         assert_eq!(path.as_deref(), Some("/v1/accounts/acct_1/persons/person_1"));
         let what =
-            |kind: &str, object: serde_json::Value| tables.target(&event(kind, object)).unwrap().key.what;
+            |kind: &str, object: serde_json::Value| tables.target(&event(kind, &object)).unwrap().key.what;
         let card = serde_json::json!({"id": "card_1", "object": "card", "customer": "cus_1"});
         assert_eq!(what("customer.source.updated", card), What::Under("cus_1".to_owned()));
         let bank = serde_json::json!({"id": "ba_1", "object": "bank_account", "account": "acct_1"});
