@@ -29,6 +29,8 @@ pub(crate) struct Client {
     base: Url,
     gate: Arc<Gate>,
     clock: StripeClock,
+    /// Whether answers are named, for rows that say where they come from.
+    provenance: bool,
 }
 
 /// A GET request.
@@ -81,6 +83,8 @@ pub(crate) struct Received {
     pub(crate) body: Bytes,
     /// The last unix second, by Stripe's clock, whose changes the answer is certain to show.
     pub(crate) as_of: i64,
+    /// The endpoint and Stripe's id of the request, if rows are to say where they come from.
+    pub(crate) name: Option<String>,
 }
 
 /// One attempt that failed.
@@ -125,7 +129,8 @@ impl Client {
             .timeout(timeout)
             .build()
             .map_err(|error| ConnectorError::internal(format!("no HTTP client: {}", with_causes(&error))))?;
-        Ok(Client { http, base: access.base_url.clone(), gate, clock: StripeClock::default() })
+        let (base, provenance) = (access.base_url.clone(), access.provenance);
+        Ok(Client { http, base, gate, clock: StripeClock::default(), provenance })
     }
 
     pub(crate) fn gate(&self) -> &Arc<Gate> {
@@ -135,6 +140,11 @@ impl Client {
     /// What Stripe's clock says: unix seconds. This machine's, until Stripe has answered once.
     pub(crate) fn now(&self) -> i64 {
         self.clock.now(jiff::Timestamp::now().as_second())
+    }
+
+    /// Whether rows say where they come from.
+    pub(crate) fn tells_provenance(&self) -> bool {
+        self.provenance
     }
 
     /// Where the API is.
@@ -262,7 +272,9 @@ impl Client {
         }
         let body = body.map_err(unanswered)?;
         if status == 200 {
-            return Ok(Received { body, as_of });
+            let request = header(&headers, "request-id").unwrap_or("without an id");
+            let name = self.provenance.then(|| format!("{} {request}", target.endpoint));
+            return Ok(Received { body, as_of, name });
         }
         let should_retry = match header(&headers, "stripe-should-retry") {
             Some("true") => Some(true),

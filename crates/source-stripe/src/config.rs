@@ -86,6 +86,10 @@ pub struct StripeConfig {
     /// event says: one request for each event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revalidate_objects: Vec<String>,
+    /// Whether rows say in `_source` what wrote them: the page of a list, the reading of one object, each with Stripe's id
+    /// of the request, or the event. E.g. `page /v1/customers req_…`, `read /v1/customers/{customer} req_…`, `event evt_…`.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub provenance: bool,
     /// Whether to stay after the backfill and follow what changes, without end. A `websocket` or a `webhook_port`
     /// implies it.
     #[serde(default, skip_serializing_if = "is_off")]
@@ -128,6 +132,7 @@ pub(crate) struct Access {
     pub(crate) base_url: Url,
     pub(crate) live: bool,
     pub(crate) limits: Limits,
+    pub(crate) provenance: bool,
 }
 
 impl StripeConfig {
@@ -183,7 +188,8 @@ impl StripeConfig {
             endpoint_rate: per_second(self.endpoint_rate_limit, ENDPOINT_RATE),
             in_flight: AT_ONCE,
         };
-        Ok(Access { api_key: self.api_key.clone(), api_version, base_url, live, limits })
+        let (api_key, provenance) = (self.api_key.clone(), self.provenance);
+        Ok(Access { api_key, api_version, base_url, live, limits, provenance })
     }
 
     /// The configuration as an object, secrets included: what a `control` message carries.

@@ -133,7 +133,7 @@ impl Source for StripeSource {
                 Some(id) => id.clone(),
                 None => source.account(&config).await?.id,
             };
-            Ok(discover::catalog_message(&catalog, &account_id))
+            Ok(discover::catalog_message(&catalog, &account_id, config.provenance))
         })
     }
 

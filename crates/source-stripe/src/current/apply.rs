@@ -173,6 +173,11 @@ impl Applier {
         }
     }
 
+    /// The event's id, if rows are to say where they come from.
+    pub(crate) fn name_of<'e>(&self, event: &'e Event) -> Option<&'e str> {
+        self.client.tells_provenance().then_some(&*event.id)
+    }
+
     /// Tells that a row and all under it are gone as of a second.
     pub(crate) fn entomb(
         &self,
@@ -203,6 +208,7 @@ impl Applier {
     ) -> Result<Result<i64, RequestError>, Gone> {
         let Subject::Shown { object, .. } = &event.subject else { return Ok(Ok(event.created)) };
         let stamp = self.stamp(table, task.parent.as_deref(), event.created);
+        let stamp = stamp.written_by("event", self.name_of(event));
         let page = match read_page(object.as_bytes(), Shape::Single, &stamp) {
             Ok(page) => page,
             Err(problem) => {
@@ -235,6 +241,7 @@ impl Applier {
             let reserved = self.room.wait_for(OBJECT_BYTES).await;
             let read = |received: &Received| {
                 let stamp = self.stamp(table, task.parent.as_deref(), received.as_of.max(second));
+                let stamp = stamp.written_by("read", received.name.as_deref());
                 Ok((read_page(&received.body, Shape::Single, &stamp)?, stamp, received.as_of))
             };
             let (page, stamp, as_of) = match self.client.fetch_at(&endpoint, &get, None, PATIENT, read).await
@@ -291,7 +298,7 @@ impl Applier {
             if let Err(error) = nested::complete::complete_page(&self.client, &mut page, grown).await {
                 return Ok(Err(error));
             }
-            self.tell_nested(table, &page, stamp.version())?;
+            self.tell_nested(table, &page, stamp)?;
         }
         // The memory is free for the rows below before they are asked for.
         match &table.stream {
@@ -302,13 +309,12 @@ impl Applier {
     }
 
     /// Tells the rows that lie in the nested lists of an object.
-    fn tell_nested(&self, table: &Table, page: &Page, version: i64) -> Result<(), Gone> {
-        let stamp = Stamp::certain(&self.account_id, version);
+    fn tell_nested(&self, table: &Table, page: &Page, stamp: &Stamp) -> Result<(), Gone> {
         for child in &table.children {
             let ChildFeed::Nested(property) = &child.feed else { continue };
-            match rows_of(page, property, &stamp) {
+            match rows_of(page, property, stamp) {
                 Ok(rows) => {
-                    let sweeps = rows.sweeps(1, &self.account_id, version);
+                    let sweeps = rows.sweeps(1, &self.account_id, stamp.version());
                     self.tell(&child.stream, rows.page, None)?;
                     sweeps.iter().try_for_each(|sweep| self.sweep(&child.stream, sweep))?;
                 }
