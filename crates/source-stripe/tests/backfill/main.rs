@@ -4,6 +4,7 @@
 mod children;
 mod complete;
 mod faults;
+mod hidden;
 mod nested;
 mod reading;
 mod refusals;
