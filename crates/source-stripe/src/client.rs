@@ -8,16 +8,16 @@ use protocol::ConnectorError;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret;
-use url::{Host, Url};
+use url::Url;
 
 use crate::config::Access;
+use crate::connections::{Connections, Way};
 use crate::failure::{ApiError, RequestError, with_causes};
 use crate::limit::{Admission, Answer, Gate};
 use crate::page::Unexpected;
+use crate::proxy::ProxyRules;
 use crate::retry::{self, Failure};
 use crate::stripe_clock::{StripeClock, as_of};
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A body that stands still for so long is not coming.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,6 +27,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
+    connections: Connections,
+    /// The proxy on the way, by name.
+    proxy: Option<String>,
     gate: Arc<Gate>,
     clock: StripeClock,
     /// Whether answers are named, for rows that say where they come from.
@@ -101,19 +104,14 @@ struct Target<'a> {
     endpoint: &'a Arc<str>,
 }
 
-/// How connections to `url` are made: through the proxy that the environment names, but to this machine directly.
-pub(crate) fn connections_to(url: &Url) -> reqwest::ClientBuilder {
-    let builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT);
-    if is_loopback(url) { builder.no_proxy() } else { builder }
-}
-
 impl Client {
     /// A client for the account that `access` opens; each request takes at most `timeout`.
-    pub(crate) fn new(access: &Access, gate: Arc<Gate>, timeout: Duration) -> Result<Client, ConnectorError> {
-        // Fails when another part of the process was first, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+    pub(crate) fn new(
+        access: &Access,
+        gate: Arc<Gate>,
+        timeout: Duration,
+        proxies: &ProxyRules,
+    ) -> Result<Client, ConnectorError> {
         let mut headers = HeaderMap::new();
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", access.api_key.expose_secret()))
             .map_err(|_| ConnectorError::config("api_key holds characters that no key has"))?;
@@ -122,15 +120,17 @@ impl Client {
         let version = HeaderValue::try_from(access.api_version.as_str())
             .map_err(|_| ConnectorError::config("api_version holds characters that no version has"))?;
         headers.insert(HeaderName::from_static("stripe-version"), version);
-        let http = connections_to(&access.base_url)
+        let connections = Connections::new(proxies, access.ca_certificate.as_deref())?;
+        let Way { builder, proxy } = connections.to(&access.base_url)?;
+        let http = builder
             .user_agent(concat!("sync-engine/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .read_timeout(IDLE_TIMEOUT.min(timeout))
             .timeout(timeout)
             .build()
             .map_err(|error| ConnectorError::internal(format!("no HTTP client: {}", with_causes(&error))))?;
-        let (base, provenance) = (access.base_url.clone(), access.provenance);
-        Ok(Client { http, base, gate, clock: StripeClock::default(), provenance })
+        let (base, provenance, clock) = (access.base_url.clone(), access.provenance, StripeClock::default());
+        Ok(Client { http, base, connections, proxy, gate, clock, provenance })
     }
 
     pub(crate) fn gate(&self) -> &Arc<Gate> {
@@ -140,6 +140,11 @@ impl Client {
     /// What Stripe's clock says: unix seconds. This machine's, until Stripe has answered once.
     pub(crate) fn now(&self) -> i64 {
         self.clock.now(jiff::Timestamp::now().as_second())
+    }
+
+    /// How other hosts of Stripe's are connected to.
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.connections
     }
 
     /// Whether rows say where they come from.
@@ -304,13 +309,15 @@ impl Client {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or("the API").to_owned(),
         };
+        let way =
+            self.proxy.as_ref().map(|proxy| format!(" by way of the proxy {proxy}")).unwrap_or_default();
         let causes = with_causes(error);
         if error.is_connect() {
-            format!("cannot reach {host}: {causes} [{method} {path}]")
+            format!("cannot reach {host}{way}: {causes} [{method} {path}]")
         } else if error.is_timeout() {
-            format!("{host} did not answer in time: {causes} [{method} {path}]")
+            format!("{host} did not answer in time{way}: {causes} [{method} {path}]")
         } else {
-            format!("the connection to {host} broke: {causes} [{method} {path}]")
+            format!("the connection to {host}{way} broke: {causes} [{method} {path}]")
         }
     }
 }
@@ -325,15 +332,6 @@ fn http_date(text: &str) -> Option<i64> {
     parser.parse_timestamp(text).ok().map(jiff::Timestamp::as_second)
 }
 
-fn is_loopback(base: &Url) -> bool {
-    match base.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,17 +340,5 @@ mod tests {
     fn the_date_of_an_answer_is_read() {
         assert_eq!(http_date("Thu, 01 Jan 1970 00:01:40 GMT"), Some(100));
         assert_eq!(http_date("yesterday"), None);
-    }
-
-    #[test]
-    fn a_loopback_address_needs_no_proxy() {
-        for (url, expected) in [
-            ("http://127.0.0.1:5555", true),
-            ("http://localhost", true),
-            ("http://[::1]:80", true),
-            ("https://api.stripe.com", false),
-        ] {
-            assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
-        }
     }
 }

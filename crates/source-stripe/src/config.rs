@@ -106,6 +106,10 @@ pub struct StripeConfig {
     /// by `created` are read from their newest objects each time, and as a whole every 24th time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reread_interval: Option<NonZeroU32>,
+    /// Certificates of authorities to trust beside the system's, such as that of a proxy that looks into
+    /// connections: PEM, or the path of a PEM file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_certificate: Option<String>,
 }
 
 fn exposed<S: Serializer>(key: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
@@ -132,6 +136,7 @@ pub(crate) struct Access {
     pub(crate) base_url: Url,
     pub(crate) live: bool,
     pub(crate) limits: Limits,
+    pub(crate) ca_certificate: Option<String>,
     pub(crate) provenance: bool,
 }
 
@@ -188,8 +193,9 @@ impl StripeConfig {
             endpoint_rate: per_second(self.endpoint_rate_limit, ENDPOINT_RATE),
             in_flight: AT_ONCE,
         };
-        let (api_key, provenance) = (self.api_key.clone(), self.provenance);
-        Ok(Access { api_key, api_version, base_url, live, limits, provenance })
+        let (api_key, ca_certificate) = (self.api_key.clone(), self.ca_certificate.clone());
+        let provenance = self.provenance;
+        Ok(Access { api_key, api_version, base_url, live, limits, ca_certificate, provenance })
     }
 
     /// The configuration as an object, secrets included: what a `control` message carries.

@@ -12,12 +12,13 @@
 //! * `passes`: the lists that make a stream complete; `streams`: all streams of a read;
 //! * `current`: what changed since, by events and by reading again;
 //! * `look_up`: single objects, for those who compare a copy with Stripe;
+//! * `preflight`: what a key may read, stream by stream;
 //! * `push`: events that are delivered to this process: webhooks, the WebSocket of the Stripe CLI, input;
-//! * `client`, `stripe_clock`, `account`, `clocks`: the HTTP edge;
+//! * `client`, `connections`, `stripe_clock`, `account`, `clocks`: the HTTP edge;
 //! * `setup`: what is prepared with Stripe before a sync, and undone after the last;
 //! * `driver`, `delivery`: all streams at once, in bounded memory, pulled by whoever reads.
 //!
-//! The crate reads no environment variables, but for the proxy variables that the HTTP client honours.
+//! The crate reads no environment variables: which proxy there is, is an option.
 
 mod account;
 mod brought;
@@ -25,6 +26,7 @@ mod children;
 mod client;
 mod clocks;
 mod config;
+mod connections;
 mod current;
 mod delivery;
 mod discover;
@@ -38,6 +40,8 @@ mod nested;
 mod page;
 mod passes;
 mod plan;
+mod preflight;
+mod proxy;
 mod push;
 mod read;
 mod retry;
@@ -52,5 +56,7 @@ mod verdict;
 mod window;
 
 pub use config::StripeConfig;
+pub use limit::{ALL_ENDPOINTS, BudgetLease, BudgetWant, SharedBudget};
 pub use meter::RequestMeter;
+pub use proxy::ProxyRules;
 pub use source::{StripeSource, StripeSourceOptions};

@@ -146,6 +146,15 @@ impl Pass {
         if self.shape == Shape::V2 { V2_PAGE_LIMIT } else { V1_PAGE_LIMIT }
     }
 
+    /// A request that shows whether the list may be read.
+    pub(crate) fn probe(&self) -> Get {
+        let limit = self.takes_limit.then(|| ("limit".to_owned(), "1".to_owned()));
+        Get {
+            path: Arc::clone(&self.path),
+            query: limit.into_iter().chain(self.parameters.iter().cloned()).collect(),
+        }
+    }
+
     /// The request for a page.
     pub(crate) fn get(&self, request: &Request) -> Get {
         self.page(request.window, request.cursor.as_deref(), request.limit)

@@ -59,14 +59,14 @@ pub(crate) async fn read(
         streams.find_clocks().await;
     }
     let mut states = streams.remembered(state.as_ref());
-    let mut again = vec![false; states.len()];
+    let mut again = vec![None; states.len()];
     // Deliveries begin at once; those that come before the lists are read wait, and are found in the log all the same.
     let inbox = if config.stays() { Some(push::open(config, &streams.client).await?) } else { None };
     let mut follower = None;
     if config.follows_events() {
         let begun = begin(&streams, &access.api_version, state.as_ref(), &states).await?;
-        if begun.reads_again {
-            again = streams.forget(&mut states, streams.client.now()).map_err(not_written)?;
+        if let Some(why) = &begun.reads_again {
+            again = streams.forget(&mut states, why, streams.client.now()).map_err(not_written)?;
         }
         let mut begun = begun.follower;
         begun.start();
@@ -99,8 +99,8 @@ fn not_written(error: protocol::RawJsonError) -> ConnectorError {
 /// Where events are followed from.
 struct Begun {
     follower: Follower,
-    /// Whether events are missing, so that all they tell of has to be read again.
-    reads_again: bool,
+    /// Why all that events tell of has to be read again, if it has.
+    reads_again: Option<String>,
 }
 
 /// Finds out where to follow events from, before anything else is read (fidelity C8).
@@ -137,7 +137,7 @@ async fn begin(
     if let Err(error) = readable {
         follower.fail(&error);
     }
-    Ok(Begun { follower, reads_again: begin.reads_again })
+    Ok(Begun { follower, reads_again: begin.warning.filter(|_| begin.reads_again) })
 }
 
 fn applier(streams: &Streams<'_>, api_version: &stripe_openapi::ApiVersion) -> Applier {

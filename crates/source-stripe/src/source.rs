@@ -18,9 +18,11 @@ use crate::client::Client;
 use crate::config::{Access, StripeConfig};
 use crate::delivery::{Delivery, messages};
 use crate::discover;
-use crate::limit::Gate;
+use crate::limit::{Gate, Share, SharedBudget};
 use crate::look_up;
 use crate::meter::RequestMeter;
+use crate::preflight;
+use crate::proxy::ProxyRules;
 use crate::read;
 use crate::setup;
 use crate::spec;
@@ -38,6 +40,10 @@ pub struct StripeSourceOptions {
     pub request_timeout: Duration,
     /// Counts the requests of reads.
     pub meter: Arc<RequestMeter>,
+    /// By which way Stripe is asked; directly by default.
+    pub proxy: ProxyRules,
+    /// Where the rate is leased that other processes use too. `None`: this process may use all of it.
+    pub shared_budget: Option<Arc<dyn SharedBudget>>,
 }
 
 impl Default for StripeSourceOptions {
@@ -49,6 +55,8 @@ impl Default for StripeSourceOptions {
             github_token: None,
             request_timeout: Duration::from_secs(80),
             meter: Arc::default(),
+            proxy: ProxyRules::default(),
+            shared_budget: None,
         }
     }
 }
@@ -85,8 +93,15 @@ impl StripeSource {
     }
 
     pub(crate) fn client(&self, access: &Access) -> Result<Client, ConnectorError> {
-        let gate = Gate::new(access.limits, Arc::clone(&self.options.meter));
-        Client::new(access, gate, self.options.request_timeout)
+        let meter = Arc::clone(&self.options.meter);
+        let gate = match &self.options.shared_budget {
+            None => Gate::new(access.limits, meter),
+            Some(budget) => {
+                let budget = Arc::clone(budget);
+                Gate::shared(access.limits, meter, Share::new(budget, &access.api_key))
+            }
+        };
+        Client::new(access, gate, self.options.request_timeout, &self.options.proxy)
     }
 
     async fn account(&self, config: &StripeConfig) -> Result<Account, ConnectorError> {
@@ -146,6 +161,16 @@ impl Source for StripeSource {
                 let _ = sender.send(Delivery::Failed(error));
             }
         })
+    }
+
+    fn preflight(&self, config: StripeConfig, catalog: ConfiguredCatalog) -> Option<MessageStream> {
+        let source = self.clone();
+        Some(messages(move |sender| async move {
+            if let Err(error) = preflight::preflight(&source, &config, &catalog, &sender).await {
+                // Nobody listens any more if this fails.
+                let _ = sender.send(Delivery::Failed(error));
+            }
+        }))
     }
 
     fn look_up(&self, config: StripeConfig, request: LookUpRequest) -> Option<MessageStream> {

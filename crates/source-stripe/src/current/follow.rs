@@ -248,8 +248,10 @@ impl Follower {
         self.note_failed(failed)?;
         if self.position.unread.is_empty() {
             for stream in std::mem::take(&mut self.behind) {
-                self.applier
-                    .say(Message::stream_status(&stream, StreamStatus::Start { time_range: None }))?;
+                self.applier.say(Message::stream_status(
+                    &stream,
+                    StreamStatus::Start { time_range: None, reason: None },
+                ))?;
                 self.applier.say(Message::stream_status(&stream, StreamStatus::Complete))?;
             }
         }

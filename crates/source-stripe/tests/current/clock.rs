@@ -34,6 +34,8 @@ async fn a_cursor_older_than_stripe_s_events_reads_everything_again() {
         "{:?}",
         copy.logs
     );
+    let started = &copy.starts["customer"];
+    assert!(started.as_deref().is_some_and(|reason| reason.contains("30 days")), "{started:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

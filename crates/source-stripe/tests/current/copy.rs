@@ -24,6 +24,8 @@ pub(crate) struct Copy {
     pub(crate) state: SourceState,
     pub(crate) global_states: u64,
     pub(crate) ends: BTreeMap<String, StreamStatus>,
+    /// Why each stream was begun.
+    pub(crate) starts: BTreeMap<String, Option<String>>,
     pub(crate) logs: Vec<String>,
     pub(crate) records: u64,
 }
@@ -45,6 +47,9 @@ impl Copy {
                 self.state.apply(state);
             }
             Payload::StreamStatus(status) => {
+                if let StreamStatus::Start { reason, .. } = &status.status {
+                    self.starts.insert(status.stream.to_string(), reason.clone());
+                }
                 self.ends.insert(status.stream.to_string(), status.status.clone());
             }
             Payload::Log(log) => self.logs.push(log.message.clone()),

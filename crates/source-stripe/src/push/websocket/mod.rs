@@ -84,7 +84,7 @@ async fn once(
             Err(error) => return Ended::NoSession(error.to_string()),
         },
     };
-    match connection::connect(session).await {
+    match connection::connect(client.connections(), session).await {
         Ok(mut socket) => feed::feed(&mut socket, session.reconnect_after, inbox, held).await,
         Err(Unconnected::Refused(problem)) => Ended::Refused(problem),
         Err(Unconnected::Failed(problem)) => Ended::Unreachable(problem),
