@@ -12,6 +12,7 @@ pub mod fidelity;
 pub mod kill;
 pub mod memory;
 pub mod process;
+pub mod rules;
 pub mod sources;
 pub mod truth;
 

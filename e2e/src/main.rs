@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use e2e::database::Database;
-use e2e::{chaos, economy, fidelity, kill, memory};
+use e2e::{chaos, economy, fidelity, kill, memory, rules};
 use futures::StreamExt;
 use stripe_simulator::Distribution;
 use tempfile::TempDir;
@@ -70,6 +70,15 @@ enum What {
         rate: u32,
         #[arg(long, default_value_t = 200)]
         latency_ms: u64,
+    },
+    /// Each rule of fidelity has a test that fails once the rule is switched off, in a copy of the code.
+    Rules {
+        /// Only these, e.g. `U4`; default all.
+        #[arg(long)]
+        rule: Vec<String>,
+        /// Write the page of rules, docs/fidelity.md, instead.
+        #[arg(long)]
+        document: bool,
     },
     /// Peak memory of small and large syncs.
     Memory {
@@ -173,6 +182,13 @@ async fn main() -> Result<()> {
                 );
                 ensure!(seen.requests <= most, "more requests than 1.05 × the floor + 3");
             }
+        }
+        What::Rules { document: true, .. } => print!("{}", rules::document()),
+        What::Rules { rule, .. } => {
+            let seen = rules::proving::prove(&rule, |seen| println!("{seen}"))?;
+            let wrong = seen.iter().filter(|seen| !seen.is_kept()).count();
+            println!("{} entries, {wrong} without a test that keeps the rule", seen.len());
+            ensure!(wrong == 0, "{wrong} of {} entries are not kept", seen.len());
         }
         What::Memory { objects, rate, into } => {
             for objects in objects {

@@ -15,8 +15,7 @@ async fn what_changes_during_the_backfill_arrives() {
     let clock = Clock::manual(1_900_000_000);
     let builder = simulation().clock(clock.clone()).table("customer", 500);
     let account = Account::start(builder, &["customer"]).await;
-    let request =
-        ReadRequest { catalog: account.streams.clone(), state: None, input: None, durable: None };
+    let request = ReadRequest { catalog: account.streams.clone(), state: None, input: None, durable: None };
     let mut messages = StripeSource::default().read(account.config(), request);
     let mut changed = false;
     while let Some(message) = messages.next().await {

@@ -104,8 +104,7 @@ async fn events_of_one_second_in_any_order_end_in_the_last_state() {
 #[tokio::test(flavor = "multi_thread")]
 async fn neither_a_page_nor_an_event_overwrites_what_is_newer() {
     let clock = Clock::manual(NOW);
-    let account =
-        Account::start(simulation().clock(clock.clone()).table("customer", 3), &["customer"]).await;
+    let account = Account::start(simulation().clock(clock.clone()).table("customer", 3), &["customer"]).await;
     let pages = account.held_back().await;
     let id = account.control().ids("customer").unwrap()[0].clone();
     clock.advance(Duration::from_secs(5));
@@ -127,8 +126,7 @@ async fn neither_a_page_nor_an_event_overwrites_what_is_newer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delete_is_not_undone_by_what_arrives_later() {
     let clock = Clock::manual(NOW);
-    let account =
-        Account::start(simulation().clock(clock.clone()).table("customer", 3), &["customer"]).await;
+    let account = Account::start(simulation().clock(clock.clone()).table("customer", 3), &["customer"]).await;
     let pages = account.held_back().await;
     let id = account.control().ids("customer").unwrap()[0].clone();
     clock.advance(Duration::from_secs(5));
