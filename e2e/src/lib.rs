@@ -13,6 +13,7 @@ pub mod kill;
 pub mod limiter;
 pub mod memory;
 pub mod process;
+pub mod rules;
 pub mod sources;
 pub mod truth;
 

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use e2e::database::Database;
-use e2e::{chaos, economy, fidelity, kill, limiter, memory};
+use e2e::{chaos, economy, fidelity, kill, limiter, memory, rules};
 use futures::StreamExt;
 use stripe_simulator::Distribution;
 use tempfile::TempDir;
@@ -95,6 +95,15 @@ enum What {
         /// Requests per second; a quarter of it to each list.
         #[arg(long, default_value_t = 100)]
         rate: u32,
+    },
+    /// Each rule of fidelity has a test that fails once the rule is switched off, in a copy of the code.
+    Rules {
+        /// Only these, e.g. `U4`; default all.
+        #[arg(long)]
+        rule: Vec<String>,
+        /// Write the page of rules, docs/fidelity.md, instead.
+        #[arg(long)]
+        document: bool,
     },
     /// Peak memory of small and large syncs.
     Memory {
@@ -246,6 +255,13 @@ async fn main() -> Result<()> {
                 100.0 * seen.refused
             );
             ensure!(ratio <= 1.1, "more than 1.1 x the ideal");
+        }
+        What::Rules { document: true, .. } => print!("{}", rules::document()),
+        What::Rules { rule, .. } => {
+            let seen = rules::proving::prove(&rule, |seen| println!("{seen}"))?;
+            let wrong = seen.iter().filter(|seen| !seen.is_kept()).count();
+            println!("{} entries, {wrong} without a test that keeps the rule", seen.len());
+            ensure!(wrong == 0, "{wrong} of {} entries are not kept", seen.len());
         }
         What::Memory { objects, rate, into } => {
             for objects in objects {

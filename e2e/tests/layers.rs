@@ -42,7 +42,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("clap", &["engine", "stripe-simulator", "stripe-openapi", "e2e"]),
     ("dotenvy", &["engine"]),
     ("indicatif", &["engine"]),
-    ("reqwest", &["source-stripe", "stripe-openapi", "e2e"]),
+    ("reqwest", &["source-stripe", "stripe-openapi", "stripe-simulator", "e2e"]),
 ];
 
 fn workspace() -> Vec<Package> {

@@ -36,6 +36,8 @@ pub(crate) struct Client {
     proxy: Option<String>,
     gate: Arc<Gate>,
     clock: Arc<StripeClock>,
+    /// Whether answers are named, for rows that say where they come from.
+    provenance: bool,
     /// In whose name it asks, where that is not the account of the key.
     behalf: Option<Behalf>,
     /// Why that account lets nobody in.
@@ -122,6 +124,8 @@ pub(crate) struct Received {
     pub(crate) body: Bytes,
     /// The last unix second, by Stripe's clock, whose changes the answer is certain to show.
     pub(crate) as_of: i64,
+    /// The endpoint and Stripe's id of the request, if rows are to say where they come from.
+    pub(crate) name: Option<String>,
 }
 
 /// One attempt that failed.
@@ -165,7 +169,8 @@ impl Client {
             .map_err(|error| ConnectorError::internal(format!("no HTTP client: {}", with_causes(&error))))?;
         let behalf = access.context.clone();
         let (base, lost) = (access.base_url.clone(), watch::Sender::default());
-        Ok(Client { http, base, connections, proxy, gate, clock: Arc::default(), behalf, lost })
+        let provenance = access.provenance;
+        Ok(Client { http, base, connections, proxy, gate, clock: Arc::default(), provenance, behalf, lost })
     }
 
     /// A client that asks in the name of another account, if one is named, over the same connections.
@@ -177,6 +182,7 @@ impl Client {
             proxy: self.proxy.clone(),
             gate,
             clock: Arc::clone(&self.clock),
+            provenance: self.provenance,
             behalf,
             lost: watch::Sender::default(),
         }
@@ -202,6 +208,11 @@ impl Client {
     /// How other hosts of Stripe's are connected to.
     pub(crate) fn connections(&self) -> &Connections {
         &self.connections
+    }
+
+    /// Whether rows say where they come from.
+    pub(crate) fn tells_provenance(&self) -> bool {
+        self.provenance
     }
 
     /// Where the API is.
@@ -333,7 +344,9 @@ impl Client {
         }
         let body = body.map_err(unanswered)?;
         if status == 200 {
-            return Ok(Received { body, as_of });
+            let request = header(&headers, "request-id").unwrap_or("without an id");
+            let name = self.provenance.then(|| format!("{} {request}", target.endpoint));
+            return Ok(Received { body, as_of, name });
         }
         let should_retry = match header(&headers, "stripe-should-retry") {
             Some("true") => Some(true),

@@ -98,6 +98,10 @@ pub struct StripeConfig {
     /// costs one, as events do not hold them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hydrate: Vec<String>,
+    /// Whether rows say in `_source` what wrote them: the page of a list, the reading of one object, each with Stripe's id
+    /// of the request, or the event. E.g. `page /v1/customers req_…`, `read /v1/customers/{customer} req_…`, `event evt_…`.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub provenance: bool,
     /// Whether to stay after the backfill and follow what changes, without end. A `websocket` or a `webhook_port`
     /// implies it.
     #[serde(default, skip_serializing_if = "is_off")]
@@ -147,6 +151,7 @@ pub(crate) struct Access {
     pub(crate) ca_certificate: Option<String>,
     /// The account that the key stands for, where it has to be named.
     pub(crate) context: Option<Behalf>,
+    pub(crate) provenance: bool,
 }
 
 impl StripeConfig {
@@ -213,6 +218,7 @@ impl StripeConfig {
             limits,
             ca_certificate,
             context,
+            provenance: self.provenance,
         })
     }
 

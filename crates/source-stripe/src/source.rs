@@ -166,7 +166,7 @@ impl Source for StripeSource {
                 (None, Some(id)) => vec![id.clone()],
                 (None, None) => vec![source.account(&config).await?.id],
             };
-            Ok(discover::catalog_message(&catalog, &ids))
+            Ok(discover::catalog_message(&catalog, &ids, config.provenance))
         })
     }
 

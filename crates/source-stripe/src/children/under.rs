@@ -119,7 +119,7 @@ impl Reading {
         loop {
             let mut reserved = self.room.wait_for(PAGE_BYTES).await;
             let read = |received: &Received| {
-                let stamp = self.stamp(received.as_of);
+                let stamp = self.stamp(received.as_of).written_by("page", received.name.as_deref());
                 let version = stamp.version();
                 let stamp = if under.names_parent { stamp.under(parent) } else { stamp };
                 let page = read_page(&received.body, under.shape, &stamp)?;

@@ -195,6 +195,11 @@ impl Applier {
         }
     }
 
+    /// The event's id, if rows are to say where they come from.
+    pub(crate) fn name_of<'e>(&self, event: &'e Event) -> Option<&'e str> {
+        self.client.tells_provenance().then_some(&*event.id)
+    }
+
     /// Tells that a row and all under it are gone as of a second.
     pub(crate) fn entomb(
         &self,
@@ -220,6 +225,7 @@ impl Applier {
     async fn write(&self, table: &Table, task: &Task, event: &Event) -> Result<i64, Stopped> {
         let Subject::Shown { object, .. } = &event.subject else { return Ok(event.created) };
         let stamp = self.stamp(table, task.parent.as_deref(), event.created);
+        let stamp = stamp.written_by("event", self.name_of(event));
         let page = read_page(object.as_bytes(), Shape::Single, &stamp)
             .map_err(|problem| RequestError::NoAnswer(format!("event {}: {}", event.id, problem.0)))?;
         let reserved = self.room.wait_for(page.bytes()).await;
@@ -250,6 +256,7 @@ impl Applier {
             let reserved = self.room.wait_for(OBJECT_BYTES).await;
             let read = |received: &Received| {
                 let stamp = self.stamp(table, task.parent.as_deref(), received.as_of.max(second));
+                let stamp = stamp.written_by("read", received.name.as_deref());
                 Ok((read_page(&received.body, Shape::Single, &stamp)?, stamp, received.as_of))
             };
             let (page, stamp, as_of) = match self.client.fetch_at(&endpoint, &get, None, PATIENT, read).await
@@ -300,7 +307,7 @@ impl Applier {
         if table.needs_object() {
             let grown = |bytes| reserved.set(bytes);
             nested::complete::complete_page(&self.client, &mut page, grown).await?;
-            self.tell_nested(table, &page, stamp.version())?;
+            self.tell_nested(table, &page, stamp)?;
         }
         // The memory is free for the rows below before they are asked for.
         match &table.stream {
@@ -311,13 +318,12 @@ impl Applier {
     }
 
     /// Tells the rows that lie in the nested lists of an object.
-    fn tell_nested(&self, table: &Table, page: &Page, version: i64) -> Result<(), Gone> {
-        let stamp = Stamp::certain(&self.account_id, version);
+    fn tell_nested(&self, table: &Table, page: &Page, stamp: &Stamp) -> Result<(), Gone> {
         for child in &table.children {
             let ChildFeed::Nested(property) = &child.feed else { continue };
-            match rows_of(page, property, &stamp) {
+            match rows_of(page, property, stamp) {
                 Ok(rows) => {
-                    let sweeps = rows.sweeps(1, &self.account_id, version);
+                    let sweeps = rows.sweeps(1, &self.account_id, stamp.version());
                     self.tell(&child.stream, rows.page, None)?;
                     sweeps.iter().try_for_each(|sweep| self.sweep(&child.stream, sweep))?;
                 }

@@ -181,6 +181,7 @@ impl Follower {
                     continue;
                 }
                 let stamp = Stamp::certain(&self.applier.account_id, event.created);
+                let stamp = stamp.written_by("event", self.applier.name_of(event));
                 // Whatever cannot be a row is told of by the list of events.
                 let _ = rows.push(event.text.as_str(), Some(&stamp));
             }

@@ -5,6 +5,7 @@ mod budget;
 mod children;
 mod complete;
 mod faults;
+mod hidden;
 mod nested;
 mod network;
 mod preflight;

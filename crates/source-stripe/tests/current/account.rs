@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use protocol::{CatalogMessage, ConfiguredCatalog, ConfiguredStream, Payload, ReadRequest, Source};
+use protocol::{
+    CatalogMessage, ConfiguredCatalog, ConfiguredStream, Message, Payload, RawJson, ReadRequest, Source,
+};
 use serde_json::{Value, json};
 use source_stripe::{StripeConfig, StripeSource};
 use stripe_openapi::{Catalog, embedded};
@@ -97,6 +99,37 @@ impl Account {
         while let Some(message) = messages.next().await {
             self.copy.lock().unwrap().take(&message.unwrap());
         }
+    }
+
+    /// Reads once, as [`Account::sync`] does, but holds back what was said.
+    pub(crate) async fn held_back(&self) -> Vec<Message> {
+        let (request, _sender) = self.request();
+        let messages = StripeSource::default().read(self.config(), request);
+        messages.map(Result::unwrap).collect().await
+    }
+
+    /// Stores what was said.
+    pub(crate) fn take(&self, messages: &[Message]) {
+        let mut copy = self.copy.lock().unwrap();
+        messages.iter().for_each(|message| copy.take(message));
+    }
+
+    /// The events that are told now, oldest first.
+    pub(crate) fn events(&self) -> Vec<RawJson> {
+        let mut events = Vec::new();
+        let visit = |text: &[u8]| events.push(RawJson::parse(text.to_vec()).unwrap());
+        self.control().dump("event", NestedLists::Full, visit).unwrap();
+        events
+    }
+
+    /// Pushes events into the source, and stores what it says.
+    pub(crate) async fn push(&self, events: Vec<RawJson>) {
+        let input = futures::stream::iter(events.into_iter().map(Ok)).boxed();
+        let request =
+            ReadRequest { catalog: self.streams.clone(), state: None, input: Some(input), durable: None };
+        let messages = StripeSource::default().read(self.config(), request);
+        let messages: Vec<Message> = messages.map(Result::unwrap).collect().await;
+        self.take(&messages);
     }
 
     /// Begins to follow what changes.

@@ -9,6 +9,8 @@ use protocol::{Message, Payload, RawJson, Record, SourceState, SourceStateMessag
 pub(crate) struct Row {
     pub(crate) version: i64,
     pub(crate) parent: Option<String>,
+    /// What wrote it, if it says so.
+    pub(crate) source: Option<String>,
     /// Without the stamps.
     pub(crate) text: String,
 }
@@ -33,6 +35,7 @@ struct Stamps {
     id: String,
     _updated_at: i64,
     _parent_id: Option<String>,
+    _source: Option<String>,
 }
 
 impl Copy {
@@ -61,7 +64,8 @@ impl Copy {
             self.sweep(&stream, &sweep.unwrap());
             return;
         }
-        let Stamps { id, _updated_at: version, _parent_id: parent } = record.data.read().unwrap();
+        let Stamps { id, _updated_at: version, _parent_id: parent, _source: source } =
+            record.data.read().unwrap();
         let rows = self.rows.entry(stream.clone()).or_default();
         let key = (stream, id.clone());
         if record.deleted {
@@ -76,7 +80,7 @@ impl Copy {
             return;
         }
         if rows.get(&id).is_none_or(|row| row.version <= version) {
-            rows.insert(id, Row { version, parent, text: unstamped(&record.data) });
+            rows.insert(id, Row { version, parent, source, text: unstamped(&record.data) });
         }
     }
 
@@ -90,6 +94,12 @@ impl Copy {
             rows.remove(&id);
             self.tombstones.insert((stream.to_owned(), id), sweep.version - 1);
         }
+    }
+
+    /// What wrote each row of a stream, as far as the rows say so.
+    pub(crate) fn sources(&self, stream: &str) -> BTreeMap<String, Option<String>> {
+        let rows = self.rows.get(stream).into_iter().flatten();
+        rows.map(|(id, row)| (id.clone(), row.source.clone())).collect()
     }
 
     pub(crate) fn rows(&self, stream: &str) -> BTreeMap<String, String> {

@@ -84,21 +84,10 @@ async fn pushed_events_are_applied_without_a_backfill() {
     control.update("customer", &ids[0], json!({"name": "New"})).unwrap();
     control.delete("customer", &ids[1]).unwrap();
     control.create("customer", json!({})).unwrap();
-    let mut events: Vec<RawJson> = Vec::new();
-    control
-        .dump("event", stripe_simulator::NestedLists::Full, |text| {
-            events.push(RawJson::parse(text.to_vec()).unwrap());
-        })
-        .unwrap();
+    let events = account.events();
     assert_eq!(events.len(), 3);
     control.reset_counters();
-    let input = futures::stream::iter(events.into_iter().map(Ok)).boxed();
-    let request =
-        ReadRequest { catalog: account.streams.clone(), state: None, input: Some(input), durable: None };
-    let mut messages = StripeSource::default().read(account.config(), request);
-    while let Some(message) = messages.next().await {
-        account.copy.lock().unwrap().take(&message.unwrap());
-    }
+    account.push(events).await;
     account.assert_equal("after the push");
     assert!(control.counters().requests <= 1, "only the account is asked for: {:?}", control.counters());
 }
