@@ -77,8 +77,8 @@ impl Sync {
 
     /// With one more flag.
     #[must_use]
-    pub fn argument(mut self, flag: &str, value: impl ToString) -> Sync {
-        self.arguments.extend([flag.to_owned(), value.to_string()]);
+    pub fn argument(mut self, flag: &str, value: &str) -> Sync {
+        self.arguments.extend([flag.to_owned(), value.to_owned()]);
         self
     }
 
