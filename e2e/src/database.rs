@@ -4,12 +4,38 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use serde::Deserialize;
 
 use crate::canonical::identify;
 use crate::truth::Rows;
 
 /// The schema that runs write to in PostgreSQL.
 const SCHEMA: &str = "stripe";
+
+/// The id of a row, and that of its parent where it is a child.
+pub type RowKey = (String, Option<String>);
+
+/// When Stripe told the rows of a table, in unix seconds. Where objects say themselves when they were
+/// updated, it is that.
+pub type Told = BTreeMap<RowKey, i64>;
+
+/// What a stored state says is left to read of a stream.
+#[derive(Debug, Clone, Deserialize)]
+pub struct StreamPosition {
+    /// The parts that are left.
+    pub remaining: Vec<serde_json::Value>,
+}
+
+fn when_told(payload: &str) -> Result<(RowKey, i64)> {
+    #[derive(Deserialize)]
+    struct Stamped {
+        id: String,
+        _parent_id: Option<String>,
+        _updated_at: i64,
+    }
+    let stamped: Stamped = serde_json::from_str(payload)?;
+    Ok(((stamped.id, stamped._parent_id), stamped._updated_at))
+}
 
 /// A database that a run writes to.
 #[derive(Debug, Clone)]
@@ -42,13 +68,44 @@ impl Database {
         Ok(found)
     }
 
-    /// The number of rows in the named tables together.
-    pub async fn count(&self, tables: &[&str]) -> Result<u64> {
-        let mut total = 0;
+    /// When Stripe told the rows of the named tables, in unix seconds; a table that does not exist has none.
+    pub async fn told(&self, tables: &[&str]) -> Result<BTreeMap<String, Told>> {
+        let mut found = BTreeMap::new();
         for table in tables {
-            total += self.payloads(table).await?.len() as u64;
+            let texts = self.payloads(table).await.with_context(|| format!("reading {table}"))?;
+            let told: Result<Told> = texts.iter().map(|text| when_told(text)).collect();
+            found.insert((*table).to_owned(), told.with_context(|| format!("reading {table}"))?);
         }
-        Ok(total)
+        Ok(found)
+    }
+
+    /// The stored states of the streams.
+    pub async fn states(&self) -> Result<BTreeMap<String, StreamPosition>> {
+        let read = |state: &str| serde_json::from_str(state).context("reading a state");
+        let mut found = BTreeMap::new();
+        match self {
+            Database::Sqlite(path) => {
+                let connection = rusqlite::Connection::open(path)?;
+                let mut statement =
+                    connection.prepare("select stream, state from _sync_state where stream <> '_global'")?;
+                let mut rows = statement.query([])?;
+                while let Some(row) = rows.next()? {
+                    found.insert(row.get(0)?, read(&row.get::<_, String>(1)?)?);
+                }
+            }
+            Database::Postgres(url) => {
+                let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
+                let connection = tokio::spawn(connection);
+                let table = format!("\"{SCHEMA}\"._sync_state");
+                let states = format!("select stream, state::text from {table} where stream <> '_global'");
+                for row in client.query(&states, &[]).await? {
+                    found.insert(row.get(0), read(row.get(1))?);
+                }
+                drop(client);
+                connection.await??;
+            }
+        }
+        Ok(found)
     }
 
     async fn payloads(&self, table: &str) -> Result<Vec<String>> {

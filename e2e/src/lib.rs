@@ -10,8 +10,10 @@ pub mod database;
 pub mod economy;
 pub mod fidelity;
 pub mod kill;
+pub mod limiter;
 pub mod memory;
 pub mod process;
+pub mod rules;
 pub mod sources;
 pub mod truth;
 

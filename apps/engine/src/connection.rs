@@ -66,6 +66,23 @@ impl Engine {
         Ok(stream::select_all(sides).boxed())
     }
 
+    /// Asks the source which of the pipeline's streams it can read, without reading them. `None` where the
+    /// source cannot tell.
+    pub async fn pipeline_preflight(
+        &self,
+        pipeline: PipelineConfig,
+        discovered: Option<&CatalogMessage>,
+    ) -> Result<Option<EngineStream>, EngineError> {
+        let resolved = self.resolve(pipeline, Side::Only(Role::Source))?;
+        let catalogs = self.catalogs(&resolved.pipeline, discovered).await?;
+        let source = &resolved.pipeline.source;
+        let messages = resolved.source.preflight(&source.config, catalogs.source);
+        let messages = messages.map_err(|error| EngineError::source(&source.connector, error))?;
+        let tagged =
+            |messages| self.tagged(from_source(messages, &source.connector), Role::Source, &source.connector);
+        Ok(messages.map(tagged))
+    }
+
     /// Prepares what the pipeline needs on both sides; a side with nothing to prepare is silent.
     pub fn pipeline_setup(&self, request: Setup) -> EngineStream {
         let engine = self.clone();

@@ -122,8 +122,10 @@ impl Progress {
     fn stream_status(&mut self, name: &str, status: &StreamStatus) {
         let stream = self.stream(name);
         match status {
-            StreamStatus::Start { time_range } => {
+            StreamStatus::Start { time_range, reason } => {
                 stream.status = StreamRunStatus::Started;
+                // What was said of an earlier reading does not hold of this one.
+                stream.message.clone_from(reason);
                 if let Some((gte, lt)) = time_range.and_then(|range| range.gte.zip(range.lt)) {
                     stream.total_range = Some(Range { gte, lt });
                 }

@@ -15,12 +15,13 @@ pub struct BatchLimits {
     pub rows: usize,
     /// Payload bytes after which a batch is full.
     pub bytes: usize,
-    /// How long a record waits for company.
+    /// How long a record waits for company, once a state has followed it. Before that it waits ten times as long:
+    /// what is durable without a state is read again after an interruption.
     pub age: Duration,
     /// How many batches, of different streams, are written at once.
     pub writers: usize,
     /// Payload bytes held over all streams, those being written included, above which no input is
-    /// taken. When half of it waits, the fullest batch is written.
+    /// taken. When half of it waits, the fullest batch that a state has followed is written.
     pub total_bytes: usize,
 }
 
@@ -36,6 +37,10 @@ impl Default for BatchLimits {
         }
     }
 }
+
+/// How many times longer than others a record waits that no state has followed. A state comes right behind the
+/// page that it accounts for, so this is for sources that tell few.
+const PATIENCE: u32 = 10;
 
 /// Consecutive messages of one stream that become durable together.
 #[derive(Debug)]
@@ -116,6 +121,8 @@ struct Queue {
     messages: VecDeque<(u64, usize, Message)>,
     rows: usize,
     bytes: usize,
+    /// How many of the messages are states.
+    states: usize,
     since: Option<Instant>,
     /// Nothing more will come, so waiting is pointless.
     urgent: bool,
@@ -146,6 +153,17 @@ impl Queue {
         }
         let whole = self.messages.len();
         if ending || self.urgent { whole } else { after_state.unwrap_or(whole) }
+    }
+
+    /// Whether a batch can be cut such that nothing in it has to be read again after an interruption.
+    fn is_accounted_for(&self) -> bool {
+        self.states > 0 || self.rows == 0
+    }
+
+    /// When it has waited long enough.
+    fn deadline(&self, limits: &BatchLimits) -> Option<Instant> {
+        let age = if self.is_accounted_for() { limits.age } else { limits.age * PATIENCE };
+        self.since.map(|since| since + age)
     }
 
     fn oldest(&self) -> Option<u64> {
@@ -185,6 +203,10 @@ impl Batches {
         }
         let (rows, bytes) = match &message.payload {
             Payload::Record(record) => (1, record.data.len()),
+            Payload::SourceState(_) => {
+                queue.states += 1;
+                (0, 0)
+            }
             Payload::StreamStatus(status) => {
                 if queue.oldest().is_none() {
                     return Some(message);
@@ -205,19 +227,24 @@ impl Batches {
     /// A batch that is due; the fullest first. `ending` says that no more input comes.
     pub(crate) fn next_batch(&mut self, now: Instant, ending: bool) -> Option<Batch> {
         let limits = self.limits;
+        let barrier = self.globals.front().map(|(sequence, _)| *sequence);
+        let waiting = |queue: &Queue| queue.in_flight.is_none() && !queue.messages.is_empty();
         // Many small queues together are too much as well. What is being written frees itself, so
         // only what waits counts here.
         let over = self.held - self.writing >= limits.total_bytes / 2;
-        let barrier = self.globals.front().map(|(sequence, _)| *sequence);
-        let waiting = |queue: &Queue| queue.in_flight.is_none() && !queue.messages.is_empty();
-        let largest = self.queues.values().filter(|queue| waiting(queue)).map(|queue| queue.bytes).max()?;
+        // Without input no state comes: then it has to be a queue that none has followed.
+        let stuck = self.is_full() && self.writing == 0;
+        let can_go = |queue: &&Queue| waiting(queue) && queue.is_accounted_for();
+        let accounted = self.queues.values().filter(can_go).map(|queue| queue.bytes).max();
+        let any = || self.queues.values().filter(|queue| waiting(queue)).map(|queue| queue.bytes).max();
+        let largest = accounted.or_else(|| if stuck { any() } else { None });
         let due = |queue: &Queue| {
             ending
                 || queue.urgent
                 || queue.rows >= limits.rows
                 || queue.bytes >= limits.bytes
-                || (over && queue.bytes == largest)
-                || queue.since.is_some_and(|since| now.duration_since(since) >= limits.age)
+                || (over && Some(queue.bytes) == largest && (accounted.is_none() || queue.is_accounted_for()))
+                || queue.deadline(&limits).is_some_and(|deadline| now >= deadline)
                 || barrier.is_some_and(|barrier| queue.oldest().is_some_and(|oldest| oldest < barrier))
         };
         let (stream, queue) = self
@@ -230,6 +257,7 @@ impl Batches {
         let mut rows = 0;
         for (_, bytes, message) in queue.messages.drain(..queue.cut(&limits, ending)) {
             rows += usize::from(matches!(message.payload, Payload::Record(_)));
+            queue.states -= usize::from(matches!(message.payload, Payload::SourceState(_)));
             batch.bytes += bytes;
             batch.messages.push(message);
         }
@@ -277,6 +305,6 @@ impl Batches {
     /// When the next batch is due by its age.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let waiting = self.queues.values().filter(|queue| queue.in_flight.is_none());
-        waiting.filter_map(|queue| queue.since).min().map(|since| since + self.limits.age)
+        waiting.filter_map(|queue| queue.deadline(&self.limits)).min()
     }
 }

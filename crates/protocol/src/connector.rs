@@ -73,6 +73,14 @@ pub trait Source: Send + Sync + 'static {
         None
     }
 
+    /// Tells of each stream, without reading it, whether it can be read: a `stream_status` of `start` if so,
+    /// else `skip` or `error` with the reason; `log` messages tell of what is missing besides. `None`: the
+    /// source cannot tell.
+    fn preflight(&self, config: Self::Config, catalog: ConfiguredCatalog) -> Option<MessageStream> {
+        let _ = (config, catalog);
+        None
+    }
+
     /// Prepares the other side. `None`: there is nothing to prepare.
     fn setup(&self, config: Self::Config, catalog: ConfiguredCatalog) -> Option<MessageStream> {
         let _ = (config, catalog);

@@ -33,6 +33,12 @@ pub trait AnySource: Send + Sync {
         config: &Map<String, Value>,
         request: LookUpRequest,
     ) -> Result<Option<MessageStream>, ConnectorError>;
+    /// See [`Source::preflight`].
+    fn preflight(
+        &self,
+        config: &Map<String, Value>,
+        catalog: ConfiguredCatalog,
+    ) -> Result<Option<MessageStream>, ConnectorError>;
     /// See [`Source::setup`].
     fn setup(
         &self,
@@ -127,6 +133,14 @@ impl<S: Source> AnySource for S {
         request: LookUpRequest,
     ) -> Result<Option<MessageStream>, ConnectorError> {
         Ok(Source::look_up(self, typed("source", Source::name(self), config)?, request))
+    }
+
+    fn preflight(
+        &self,
+        config: &Map<String, Value>,
+        catalog: ConfiguredCatalog,
+    ) -> Result<Option<MessageStream>, ConnectorError> {
+        Ok(Source::preflight(self, typed("source", Source::name(self), config)?, catalog))
     }
 
     fn setup(

@@ -26,6 +26,9 @@ pub enum StreamStatus {
         /// The range of `created` that is being read.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         time_range: Option<TimeRange>,
+        /// Why, where that is not a matter of course; upstream's clients do not know it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Everything within a part of the range was emitted.
     RangeComplete {

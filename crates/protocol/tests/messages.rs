@@ -156,7 +156,7 @@ fn name() -> impl Strategy<Value = Arc<str>> {
 
 fn status() -> impl Strategy<Value = StreamStatus> {
     prop_oneof![
-        Just(StreamStatus::Start { time_range: None }),
+        Just(StreamStatus::Start { time_range: None, reason: Some("why".to_owned()) }),
         (timestamp(), timestamp())
             .prop_map(|(gte, lt)| StreamStatus::RangeComplete { range_complete: Range { gte, lt } }),
         Just(StreamStatus::Complete),

@@ -106,7 +106,8 @@ async fn bytes_and_the_total_flush_too() {
     assert_eq!(*memory.batches.lock().unwrap(), [("a".into(), 2), ("a".into(), 2)]);
 
     let memory = Arc::new(Memory::default());
-    let tight = BatchLimits { total_bytes: 42, ..limits(100) };
+    // No state has followed, but without input none will.
+    let tight = BatchLimits { total_bytes: 21, ..limits(100) };
     let input = [record("a", 1), record("b", 2), record("a", 3)].map(Ok);
     let endless = futures::stream::iter(input).chain(futures::stream::pending()).boxed();
     let mut output = write_batches(Arc::clone(&memory), tight, endless);
@@ -129,6 +130,30 @@ async fn a_batch_ends_with_a_state_where_it_can() {
     assert_eq!(run(&memory, limits(3), input.clone()).await, input);
     let batches: Vec<usize> = memory.batches.lock().unwrap().iter().map(|(_, rows)| *rows).collect();
     assert_eq!(batches, [2, 3]);
+}
+
+/// Rows that are durable without a state are read again after an interruption.
+#[tokio::test]
+async fn rows_wait_for_the_state_behind_them() {
+    // Five rows of seven bytes are more than half of the total.
+    let memory = Arc::new(Memory::default());
+    let half = BatchLimits { total_bytes: 60, writers: 1, ..limits(100) };
+    let input = [
+        record("a", 1),
+        record("a", 2),
+        record("a", 3),
+        record("b", 4),
+        state("b", 4),
+        record("a", 5),
+        state("a", 5),
+        record("a", 6),
+    ];
+    let endless = futures::stream::iter(input.map(Ok)).chain(futures::stream::pending()).boxed();
+    let mut output = write_batches(Arc::clone(&memory), half, endless);
+    for expected in [record("b", 4), state("b", 4), record("a", 1)] {
+        assert_eq!(output.next().await.unwrap().unwrap(), expected);
+    }
+    assert_eq!(*memory.batches.lock().unwrap(), [("b".into(), 1), ("a".into(), 4)]);
 }
 
 #[tokio::test]
@@ -187,7 +212,7 @@ fn any_message() -> impl Strategy<Value = Message> {
         6 => (stream.clone(), 0usize..1000).prop_map(|(stream, n)| record(stream, n)),
         2 => (stream.clone(), 0usize..1000).prop_map(|(stream, n)| state(stream, n)),
         1 => (0usize..1000).prop_map(global),
-        1 => stream.prop_map(|stream| Message::stream_status(&stream.into(), StreamStatus::Start { time_range: None })),
+        1 => stream.prop_map(|stream| Message::stream_status(&stream.into(), StreamStatus::Start { time_range: None, reason: None })),
         1 => Just(Message::log(LogLevel::Info, "passes")),
     ]
 }

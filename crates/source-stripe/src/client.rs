@@ -9,16 +9,16 @@ use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, R
 use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
-use url::{Host, Url};
+use url::Url;
 
 use crate::config::Access;
+use crate::connections::{Connections, Way};
 use crate::failure::{ApiError, RequestError, with_causes};
 use crate::limit::{Admission, Answer, Gate};
 use crate::page::Unexpected;
+use crate::proxy::ProxyRules;
 use crate::retry::{self, Failure};
 use crate::stripe_clock::{StripeClock, as_of};
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A body that stands still for so long is not coming.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,8 +31,13 @@ const ACCOUNTS: &str = "/v1/accounts/";
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
+    connections: Connections,
+    /// The proxy on the way, by name.
+    proxy: Option<String>,
     gate: Arc<Gate>,
     clock: Arc<StripeClock>,
+    /// Whether answers are named, for rows that say where they come from.
+    provenance: bool,
     /// In whose name it asks, where that is not the account of the key.
     behalf: Option<Behalf>,
     /// Why that account lets nobody in.
@@ -55,6 +60,11 @@ impl Behalf {
     /// The account at the end of the path that `Stripe-Context` names, for keys of organisations.
     pub(crate) fn context(path: &str) -> Result<Behalf, ConnectorError> {
         Behalf::named(HeaderName::from_static("stripe-context"), path)
+    }
+
+    /// The account as the header names it.
+    pub(crate) fn account(&self) -> &[u8] {
+        self.account.as_bytes()
     }
 
     fn named(header: HeaderName, account: &str) -> Result<Behalf, ConnectorError> {
@@ -114,6 +124,8 @@ pub(crate) struct Received {
     pub(crate) body: Bytes,
     /// The last unix second, by Stripe's clock, whose changes the answer is certain to show.
     pub(crate) as_of: i64,
+    /// The endpoint and Stripe's id of the request, if rows are to say where they come from.
+    pub(crate) name: Option<String>,
 }
 
 /// One attempt that failed.
@@ -130,19 +142,14 @@ struct Target<'a> {
     endpoint: &'a Arc<str>,
 }
 
-/// How connections to `url` are made: through the proxy that the environment names, but to this machine directly.
-pub(crate) fn connections_to(url: &Url) -> reqwest::ClientBuilder {
-    let builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT);
-    if is_loopback(url) { builder.no_proxy() } else { builder }
-}
-
 impl Client {
     /// A client for the account that `access` opens; each request takes at most `timeout`.
-    pub(crate) fn new(access: &Access, gate: Arc<Gate>, timeout: Duration) -> Result<Client, ConnectorError> {
-        // Fails when another part of the process was first, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+    pub(crate) fn new(
+        access: &Access,
+        gate: Arc<Gate>,
+        timeout: Duration,
+        proxies: &ProxyRules,
+    ) -> Result<Client, ConnectorError> {
         let mut headers = HeaderMap::new();
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", access.api_key.expose_secret()))
             .map_err(|_| ConnectorError::config("api_key holds characters that no key has"))?;
@@ -151,7 +158,9 @@ impl Client {
         let version = HeaderValue::try_from(access.api_version.as_str())
             .map_err(|_| ConnectorError::config("api_version holds characters that no version has"))?;
         headers.insert(HeaderName::from_static("stripe-version"), version);
-        let http = connections_to(&access.base_url)
+        let connections = Connections::new(proxies, access.ca_certificate.as_deref())?;
+        let Way { builder, proxy } = connections.to(&access.base_url)?;
+        let http = builder
             .user_agent(concat!("sync-engine/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .read_timeout(IDLE_TIMEOUT.min(timeout))
@@ -160,7 +169,8 @@ impl Client {
             .map_err(|error| ConnectorError::internal(format!("no HTTP client: {}", with_causes(&error))))?;
         let behalf = access.context.clone();
         let (base, lost) = (access.base_url.clone(), watch::Sender::default());
-        Ok(Client { http, base, gate, clock: Arc::default(), behalf, lost })
+        let provenance = access.provenance;
+        Ok(Client { http, base, connections, proxy, gate, clock: Arc::default(), provenance, behalf, lost })
     }
 
     /// A client that asks in the name of another account, if one is named, over the same connections.
@@ -168,8 +178,11 @@ impl Client {
         Client {
             http: self.http.clone(),
             base: self.base.clone(),
+            connections: self.connections.clone(),
+            proxy: self.proxy.clone(),
             gate,
             clock: Arc::clone(&self.clock),
+            provenance: self.provenance,
             behalf,
             lost: watch::Sender::default(),
         }
@@ -190,6 +203,16 @@ impl Client {
     /// What Stripe's clock says: unix seconds. This machine's, until Stripe has answered once.
     pub(crate) fn now(&self) -> i64 {
         self.clock.now(jiff::Timestamp::now().as_second())
+    }
+
+    /// How other hosts of Stripe's are connected to.
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// Whether rows say where they come from.
+    pub(crate) fn tells_provenance(&self) -> bool {
+        self.provenance
     }
 
     /// Where the API is.
@@ -321,7 +344,9 @@ impl Client {
         }
         let body = body.map_err(unanswered)?;
         if status == 200 {
-            return Ok(Received { body, as_of });
+            let request = header(&headers, "request-id").unwrap_or("without an id");
+            let name = self.provenance.then(|| format!("{} {request}", target.endpoint));
+            return Ok(Received { body, as_of, name });
         }
         let should_retry = match header(&headers, "stripe-should-retry") {
             Some("true") => Some(true),
@@ -334,7 +359,7 @@ impl Client {
             self.lost.send_replace(Some(error.to_string()));
         }
         Err(Attempt {
-            error: RequestError::Api(error.as_of(as_of)),
+            error: RequestError::Api(error.answered(as_of)),
             failure: Failure::Status { status, should_retry },
             retry_after,
         })
@@ -355,13 +380,15 @@ impl Client {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or("the API").to_owned(),
         };
+        let way =
+            self.proxy.as_ref().map(|proxy| format!(" by way of the proxy {proxy}")).unwrap_or_default();
         let causes = with_causes(error);
         if error.is_connect() {
-            format!("cannot reach {host}: {causes} [{method} {path}]")
+            format!("cannot reach {host}{way}: {causes} [{method} {path}]")
         } else if error.is_timeout() {
-            format!("{host} did not answer in time: {causes} [{method} {path}]")
+            format!("{host} did not answer in time{way}: {causes} [{method} {path}]")
         } else {
-            format!("the connection to {host} broke: {causes} [{method} {path}]")
+            format!("the connection to {host}{way} broke: {causes} [{method} {path}]")
         }
     }
 }
@@ -376,15 +403,6 @@ fn http_date(text: &str) -> Option<i64> {
     parser.parse_timestamp(text).ok().map(jiff::Timestamp::as_second)
 }
 
-fn is_loopback(base: &Url) -> bool {
-    match base.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,17 +411,5 @@ mod tests {
     fn the_date_of_an_answer_is_read() {
         assert_eq!(http_date("Thu, 01 Jan 1970 00:01:40 GMT"), Some(100));
         assert_eq!(http_date("yesterday"), None);
-    }
-
-    #[test]
-    fn a_loopback_address_needs_no_proxy() {
-        for (url, expected) in [
-            ("http://127.0.0.1:5555", true),
-            ("http://localhost", true),
-            ("http://[::1]:80", true),
-            ("https://api.stripe.com", false),
-        ] {
-            assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
-        }
     }
 }

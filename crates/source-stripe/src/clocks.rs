@@ -7,7 +7,7 @@ use crate::failure::RequestError;
 use crate::page::{Shape, Stamp, read_page};
 use crate::retry::PATIENT;
 
-const PATH: &str = "/v1/test_helpers/test_clocks";
+pub(crate) const PATH: &str = "/v1/test_helpers/test_clocks";
 
 /// The ids of all test clocks of the account.
 pub(crate) async fn list(client: &Client) -> Result<Vec<String>, RequestError> {

@@ -93,6 +93,15 @@ pub struct StripeConfig {
     /// event says: one request for each event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revalidate_objects: Vec<String>,
+    /// Fields that Stripe answers only if it is asked, as `STREAM.FIELD`, e.g. `charge.balance_transaction`: the object
+    /// then stands in the row in place of its id. Lists cost no more requests by it; each event about such an object
+    /// costs one, as events do not hold them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hydrate: Vec<String>,
+    /// Whether rows say in `_source` what wrote them: the page of a list, the reading of one object, each with Stripe's id
+    /// of the request, or the event. E.g. `page /v1/customers req_…`, `read /v1/customers/{customer} req_…`, `event evt_…`.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub provenance: bool,
     /// Whether to stay after the backfill and follow what changes, without end. A `websocket` or a `webhook_port`
     /// implies it.
     #[serde(default, skip_serializing_if = "is_off")]
@@ -109,6 +118,10 @@ pub struct StripeConfig {
     /// by `created` are read from their newest objects each time, and as a whole every 24th time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reread_interval: Option<NonZeroU32>,
+    /// Certificates of authorities to trust beside the system's, such as that of a proxy that looks into
+    /// connections: PEM, or the path of a PEM file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_certificate: Option<String>,
 }
 
 fn exposed<S: Serializer>(key: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
@@ -135,8 +148,10 @@ pub(crate) struct Access {
     pub(crate) base_url: Url,
     pub(crate) live: bool,
     pub(crate) limits: Limits,
+    pub(crate) ca_certificate: Option<String>,
     /// The account that the key stands for, where it has to be named.
     pub(crate) context: Option<Behalf>,
+    pub(crate) provenance: bool,
 }
 
 impl StripeConfig {
@@ -193,8 +208,18 @@ impl StripeConfig {
             endpoint_rate: per_second(self.endpoint_rate_limit, ENDPOINT_RATE),
             in_flight: AT_ONCE,
         };
+        let ca_certificate = self.ca_certificate.clone();
         let context = accounts::context(key, self.account_id.as_deref(), self.accounts.as_ref())?;
-        Ok(Access { api_key: self.api_key.clone(), api_version, base_url, live, limits, context })
+        Ok(Access {
+            api_key: self.api_key.clone(),
+            api_version,
+            base_url,
+            live,
+            limits,
+            ca_certificate,
+            context,
+            provenance: self.provenance,
+        })
     }
 
     /// The configuration as an object, secrets included: what a `control` message carries.

@@ -9,11 +9,19 @@ use crate::children::{self, Feed};
 
 /// The `catalog` message: one stream for each list that needs no parent, then one for each table that is filled
 /// from the rows of others. Rows are of these accounts; of any without them.
-pub(crate) fn catalog_message(catalog: &Catalog, accounts: &[String]) -> Message {
+///
+/// With `provenance` all rows say what wrote them.
+pub(crate) fn catalog_message(catalog: &Catalog, accounts: &[String], provenance: bool) -> Message {
     let own = catalog.listable().map(|(resource, list)| stream(resource, list, accounts));
     let children = catalog.resources.iter().filter(|resource| resource.list.is_none());
     let children = children.filter_map(|resource| child_stream(catalog, resource, accounts));
-    let streams = own.chain(children).collect();
+    let mut streams: Vec<Stream> = own.chain(children).collect();
+    if provenance {
+        let schemas = streams.iter_mut().filter_map(|stream| stream.json_schema.as_mut());
+        for properties in schemas.filter_map(|schema| schema.get_mut("properties")?.as_object_mut()) {
+            properties.insert("_source".to_owned(), json!({"type": "string"}));
+        }
+    }
     Payload::Catalog(CatalogMessage { streams }).into()
 }
 
@@ -72,7 +80,12 @@ mod tests {
     use super::*;
 
     fn streams(version: &str) -> Vec<Stream> {
-        let message = catalog_message(&embedded::catalog(version).unwrap(), &["acct_1".to_owned()]);
+        told(version, false)
+    }
+
+    fn told(version: &str, provenance: bool) -> Vec<Stream> {
+        let message =
+            catalog_message(&embedded::catalog(version).unwrap(), &["acct_1".to_owned()], provenance);
         let Payload::Catalog(catalog) = message.payload else { panic!("{message:?}") };
         catalog.streams
     }
@@ -85,6 +98,16 @@ mod tests {
             for stream in &streams {
                 let schema = stream.json_schema.as_ref().unwrap();
                 assert_eq!(schema["properties"]["_account_id"]["enum"], json!(["acct_1"]), "{version}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_say_where_they_come_from_on_request_only() {
+        for provenance in [false, true] {
+            for stream in told(embedded::newest_version(), provenance) {
+                let has = stream.json_schema.unwrap()["properties"].get("_source").is_some();
+                assert_eq!(has, provenance, "{}", stream.name);
             }
         }
     }

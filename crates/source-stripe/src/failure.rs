@@ -88,7 +88,7 @@ impl ApiError {
     }
 
     /// The same error of an answer that knows of all changes up to the second `as_of`.
-    pub(crate) fn as_of(self, as_of: i64) -> ApiError {
+    pub(crate) fn answered(self, as_of: i64) -> ApiError {
         ApiError { as_of, ..self }
     }
 

@@ -9,8 +9,11 @@ use crate::plan::Planner;
 use crate::stream_state::{SETTLING, StreamState};
 use crate::window::Window;
 
-/// Bytes of state that each page may cost on average. With many ranges open a state is larger, and is
-/// told less often.
+/// How many bytes of records pay for a byte of state. With many ranges open a state is larger than its share of a
+/// page of small objects, and is told less often; what lies between two states is read again after an interruption.
+const BYTES_PER_STATE_BYTE: usize = 8;
+
+/// Each page pays for so many bytes of state at least.
 const STATE_BYTES_PER_PAGE: usize = 1024;
 
 /// States may be told early by so many bytes, so that a stream's first pages are remembered at once.
@@ -35,6 +38,8 @@ pub(crate) struct StreamRun {
     pub(crate) again: bool,
     /// Whether only rows are told, neither how the reading goes nor where it stands: it is done over and over.
     pub(crate) quiet: bool,
+    /// Why it is read, where that is not a matter of course.
+    pub(crate) reason: Option<String>,
     wanted: Window,
     /// From this second on, objects may still turn up.
     settled: i64,
@@ -60,6 +65,7 @@ impl StreamRun {
             parents_under_way: 0,
             again: false,
             quiet: false,
+            reason: None,
             wanted,
             settled: now - SETTLING,
             started: false,
@@ -87,7 +93,7 @@ impl StreamRun {
             return Vec::new();
         }
         let time_range = Some(protocol::Range::from(self.wanted).into());
-        self.status(&StreamStatus::Start { time_range })
+        self.status(&StreamStatus::Start { time_range, reason: self.reason.clone() })
     }
 
     /// How much memory the next page is thought to take.
@@ -112,7 +118,7 @@ impl StreamRun {
         if self.quiet {
             return Ok(after);
         }
-        self.state_credit += STATE_BYTES_PER_PAGE;
+        self.state_credit += (bytes / BYTES_PER_STATE_BYTE).max(STATE_BYTES_PER_PAGE);
         let state = self.state(planner)?;
         if planner.is_done() || state.len() <= self.state_credit {
             self.state_credit = self.state_credit.saturating_sub(state.len()).min(16 * STATE_BYTES_PER_PAGE);

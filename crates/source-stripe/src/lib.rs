@@ -12,13 +12,14 @@
 //! * `passes`: the lists that make a stream complete; `streams`: all streams of a read;
 //! * `current`: what changed since, by events and by reading again;
 //! * `look_up`: single objects, for those who compare a copy with Stripe;
+//! * `preflight`: what a key may read, stream by stream;
 //! * `push`: events that are delivered to this process: webhooks, the WebSocket of the Stripe CLI, input;
 //! * `accounts`: the accounts that are connected to the key's own, read side by side as one;
-//! * `client`, `stripe_clock`, `account`, `clocks`: the HTTP edge;
+//! * `client`, `connections`, `stripe_clock`, `account`, `clocks`: the HTTP edge;
 //! * `setup`: what is prepared with Stripe before a sync, and undone after the last;
 //! * `driver`, `delivery`: all streams at once, in bounded memory, pulled by whoever reads.
 //!
-//! The crate reads no environment variables, but for the proxy variables that the HTTP client honours.
+//! The crate reads no environment variables: which proxy there is, is an option.
 
 mod account;
 mod accounts;
@@ -27,11 +28,13 @@ mod children;
 mod client;
 mod clocks;
 mod config;
+mod connections;
 mod current;
 mod delivery;
 mod discover;
 mod driver;
 mod failure;
+mod hydrate;
 mod lane;
 mod limit;
 mod look_up;
@@ -40,6 +43,8 @@ mod nested;
 mod page;
 mod passes;
 mod plan;
+mod preflight;
+mod proxy;
 mod push;
 mod read;
 mod retry;
@@ -55,5 +60,7 @@ mod window;
 
 pub use accounts::Accounts;
 pub use config::StripeConfig;
+pub use limit::{ALL_ENDPOINTS, BudgetLease, BudgetWant, SharedBudget};
 pub use meter::RequestMeter;
+pub use proxy::ProxyRules;
 pub use source::{StripeSource, StripeSourceOptions};

@@ -18,6 +18,7 @@ use crate::config::{Access, StripeConfig};
 use crate::current::{self, Applier, Follower, Pace, Rereads, Stopped};
 use crate::delivery::{Delivery, Sender};
 use crate::driver::page_memory;
+use crate::hydrate;
 use crate::meter::RequestMeter;
 use crate::push;
 use crate::room::Room;
@@ -37,6 +38,7 @@ pub(crate) async fn read(
 ) -> Result<(), ConnectorError> {
     let access = config.access()?;
     let catalog = source.catalog(&access).await?;
+    hydrate::check(&config.hydrate, &catalog)?;
     let client = Arc::new(source.client(&access)?);
     let key_is_good = config.account_id.is_none() || config.account_created.is_none();
     let account = match account::resolve(&client, config.account_id.as_deref(), config.account_created).await
@@ -138,12 +140,12 @@ impl<'a> One<'a> {
             streams.find_clocks().await;
         }
         let mut states = streams.remembered(state);
-        let mut again = vec![false; states.len()];
+        let mut again = vec![None; states.len()];
         let mut follower = None;
         if config.follows_events() {
             let begun = begin(&streams, &access.api_version, state, &states).await?;
-            if begun.reads_again {
-                again = streams.forget(&mut states, streams.client.now()).map_err(not_written)?;
+            if let Some(why) = &begun.reads_again {
+                again = streams.forget(&mut states, why, streams.client.now()).map_err(not_written)?;
             }
             let mut begun = begun.follower;
             begun.start();
@@ -194,8 +196,8 @@ fn not_written(error: protocol::RawJsonError) -> ConnectorError {
 /// Where events are followed from.
 struct Begun {
     follower: Follower,
-    /// Whether events are missing, so that all they tell of has to be read again.
-    reads_again: bool,
+    /// Why all that events tell of has to be read again, if it has.
+    reads_again: Option<String>,
 }
 
 /// Finds out where to follow events from, before anything else is read (fidelity C8).
@@ -232,7 +234,7 @@ async fn begin(
     if let Err(error) = readable {
         follower.fail(&error);
     }
-    Ok(Begun { follower, reads_again: begin.reads_again })
+    Ok(Begun { follower, reads_again: begin.warning.filter(|_| begin.reads_again) })
 }
 
 pub(crate) fn applier(streams: &Streams<'_>, api_version: &stripe_openapi::ApiVersion) -> Applier {
@@ -241,12 +243,13 @@ pub(crate) fn applier(streams: &Streams<'_>, api_version: &stripe_openapi::ApiVe
         .iter()
         .map(|known| (Arc::clone(&known.configured.stream.name), known.resource))
         .collect();
+    let revalidate = &streams.config.revalidate_objects;
     Applier {
         client: Arc::clone(&streams.client),
         room: Arc::clone(&streams.room),
         account_id: streams.account.id.as_str().into(),
         api_version: api_version.to_string(),
-        tables: current::Tables::new(streams.catalog, &named, &streams.config.revalidate_objects),
+        tables: current::Tables::new(streams.catalog, &named, revalidate, &streams.config.hydrate),
         coverage: current::Coverage::default(),
         sender: streams.sender.clone(),
     }
@@ -260,7 +263,7 @@ pub(crate) fn pushed(
 ) -> Result<Vec<current::Event>, ConnectorError> {
     let read = |item: Result<RawJson, ConnectorError>| {
         let text = push::pushed(&item?, config.webhook_secret.as_ref(), now)?;
-        current::Event::read(text)
+        current::Event::read(&text)
             .map_err(|problem| ConnectorError::new(ErrorKind::Config, format!("the input is {}", problem.0)))
     };
     items.into_iter().map(read).collect()

@@ -19,9 +19,11 @@ use crate::client::{Behalf, Client};
 use crate::config::{Access, StripeConfig};
 use crate::delivery::{Delivery, messages};
 use crate::discover;
-use crate::limit::Gate;
+use crate::limit::{Gate, Share, SharedBudget};
 use crate::look_up;
 use crate::meter::RequestMeter;
+use crate::preflight;
+use crate::proxy::ProxyRules;
 use crate::read;
 use crate::setup;
 use crate::spec;
@@ -39,6 +41,10 @@ pub struct StripeSourceOptions {
     pub request_timeout: Duration,
     /// Counts the requests of reads.
     pub meter: Arc<RequestMeter>,
+    /// By which way Stripe is asked; directly by default.
+    pub proxy: ProxyRules,
+    /// Where the rate is leased that other processes use too. `None`: this process may use all of it.
+    pub shared_budget: Option<Arc<dyn SharedBudget>>,
 }
 
 impl Default for StripeSourceOptions {
@@ -50,6 +56,8 @@ impl Default for StripeSourceOptions {
             github_token: None,
             request_timeout: Duration::from_secs(80),
             meter: Arc::default(),
+            proxy: ProxyRules::default(),
+            shared_budget: None,
         }
     }
 }
@@ -86,8 +94,8 @@ impl StripeSource {
     }
 
     pub(crate) fn client(&self, access: &Access) -> Result<Client, ConnectorError> {
-        let gate = Gate::new(access.limits, Arc::clone(&self.options.meter));
-        Client::new(access, gate, self.options.request_timeout)
+        let gate = self.gate(access, access.context.as_ref(), Arc::clone(&self.options.meter));
+        Client::new(access, gate, self.options.request_timeout, &self.options.proxy)
     }
 
     /// A client that asks over the connections of `client` in the name of an account, with limits and a meter of its own.
@@ -98,7 +106,18 @@ impl StripeSource {
         behalf: Option<Behalf>,
         meter: &Arc<RequestMeter>,
     ) -> Client {
-        client.on_behalf(behalf, Gate::new(access.limits, Arc::clone(meter)))
+        let gate = self.gate(access, behalf.as_ref(), Arc::clone(meter));
+        client.on_behalf(behalf, gate)
+    }
+
+    /// The limits of an account, shared with other processes where they are to be.
+    fn gate(&self, access: &Access, behalf: Option<&Behalf>, meter: Arc<RequestMeter>) -> Arc<Gate> {
+        match &self.options.shared_budget {
+            None => Gate::new(access.limits, meter),
+            Some(budget) => {
+                Gate::shared(access.limits, meter, Share::new(Arc::clone(budget), &access.api_key, behalf))
+            }
+        }
     }
 
     async fn account(&self, config: &StripeConfig) -> Result<Account, ConnectorError> {
@@ -147,7 +166,7 @@ impl Source for StripeSource {
                 (None, Some(id)) => vec![id.clone()],
                 (None, None) => vec![source.account(&config).await?.id],
             };
-            Ok(discover::catalog_message(&catalog, &ids))
+            Ok(discover::catalog_message(&catalog, &ids, config.provenance))
         })
     }
 
@@ -160,6 +179,16 @@ impl Source for StripeSource {
                 let _ = sender.send(Delivery::Failed(error));
             }
         })
+    }
+
+    fn preflight(&self, config: StripeConfig, catalog: ConfiguredCatalog) -> Option<MessageStream> {
+        let source = self.clone();
+        Some(messages(move |sender| async move {
+            if let Err(error) = preflight::preflight(&source, &config, &catalog, &sender).await {
+                // Nobody listens any more if this fails.
+                let _ = sender.send(Delivery::Failed(error));
+            }
+        }))
     }
 
     fn look_up(&self, config: StripeConfig, request: LookUpRequest) -> Option<MessageStream> {

@@ -14,6 +14,7 @@ use crate::current::Due;
 use crate::delivery::{Delivery, Sender};
 use crate::driver::Driver;
 use crate::failure::RequestError;
+use crate::hydrate;
 use crate::lane::{Follower, StreamRun};
 use crate::meter::RequestMeter;
 use crate::passes::{self, Pass};
@@ -123,11 +124,12 @@ impl<'a> Streams<'a> {
         Window::wanted(known.configured.time_range.as_ref(), began, now)
     }
 
-    /// Reads what is left of all streams, given what is remembered of each. `again` says of which rows were read before.
+    /// Reads what is left of all streams, given what is remembered of each. `again` says why a stream is read anew whose
+    /// rows were read before.
     pub(crate) async fn backfill(
         &self,
         states: &[Option<StreamState>],
-        again: &[bool],
+        again: &[Option<String>],
         now: i64,
     ) -> Option<Ends> {
         let mut driver = self.driver();
@@ -157,9 +159,10 @@ impl<'a> Streams<'a> {
             let limit = limit.or(self.config.backfill_limit.map(std::num::NonZeroU64::get));
             let page_size = passes.first().map_or(100, Pass::page_size);
             // New parents have no children that could be gone.
-            let read_again = again[index] || passes.first().is_some_and(|pass| !pass.bounded);
+            let whole = passes.first().is_some_and(|pass| !pass.bounded);
             let mut run = StreamRun::new(name, passes, wanted, now);
-            run.again = read_again && state.is_some() | again[index];
+            run.again = again[index].is_some() || (whole && state.is_some());
+            run.reason.clone_from(&again[index]);
             run.followers = followers.clone();
             driver.add(run, Planner::new(parts, page_size, limit));
         }
@@ -207,7 +210,13 @@ impl<'a> Streams<'a> {
             }
             Err(_) => &[],
         };
-        Ok(passes::of_stream(self.catalog, known.resource, clocks))
+        let mut passes = passes::of_stream(self.catalog, known.resource, clocks);
+        let own = passes.iter_mut().filter(|pass| pass.feed.is_none());
+        own.for_each(|pass| {
+            hydrate::fields_of(&self.config.hydrate, &known.resource.table)
+                .for_each(|field| pass.expand(field));
+        });
+        Ok(passes)
     }
 
     /// Streams whose rows lie in the objects of another stream are read with it, at no cost, where both have to
@@ -255,13 +264,14 @@ impl<'a> Streams<'a> {
     }
 
     /// Forgets what was read of streams that events keep current, and says so in their states before anything else, so
-    /// that an interruption does not undo it. Answers which they are.
+    /// that an interruption does not undo it. Answers `why` for each of them.
     pub(crate) fn forget(
         &self,
         states: &mut [Option<StreamState>],
+        why: &str,
         now: i64,
-    ) -> Result<Vec<bool>, protocol::RawJsonError> {
-        let mut forgotten = vec![false; states.len()];
+    ) -> Result<Vec<Option<String>>, protocol::RawJsonError> {
+        let mut forgotten = vec![None; states.len()];
         for (index, known) in self.known.iter().enumerate() {
             let has_events = known.resource.supports_realtime() || known.resource.list.is_none();
             if !has_events || states[index].is_none() {
@@ -272,7 +282,7 @@ impl<'a> Streams<'a> {
                 StreamState { accounted, remaining: vec![Remaining { window: accounted, cursor: None }] };
             self.say(Message::stream_state(&known.configured.stream.name, all.write()?));
             states[index] = None;
-            forgotten[index] = true;
+            forgotten[index] = Some(why.to_owned());
         }
         Ok(forgotten)
     }

@@ -106,7 +106,8 @@ impl Source for Counter {
 impl Counter {
     fn count(&self, name: &Arc<str>, next: usize, messages: &mut Vec<Message>) {
         if self.0 != Some(Defect::NoStart) {
-            messages.push(Message::stream_status(name, StreamStatus::Start { time_range: None }));
+            messages
+                .push(Message::stream_status(name, StreamStatus::Start { time_range: None, reason: None }));
         }
         let next = if self.0 == Some(Defect::ForgetsItsState) { 0 } else { next };
         for at in next..12 {

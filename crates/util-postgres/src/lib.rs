@@ -7,6 +7,7 @@ mod database;
 mod error;
 mod name;
 mod retry;
+pub mod shared_rate;
 mod tls;
 
 pub use address::{Address, TlsMode};

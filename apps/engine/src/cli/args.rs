@@ -70,8 +70,8 @@ pub(crate) enum Command {
     /// Compare the copy with the source, object by object, and repair it if asked
     #[command(after_help = AFTER_RECONCILE)]
     Reconcile(ReconcileArgs),
-    /// Tell whether source and destination can be used
-    Check(PipelineArgs),
+    /// Tell whether source and destination can be used, and which streams the key may read
+    Check(CheckArgs),
     /// Print the streams of the source as a catalog message
     Discover(SourceOnlyArgs),
     /// List the streams of the source, or the columns of the named ones
@@ -148,9 +148,24 @@ pub(crate) struct PipelineArgs {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) destination: DestinationArgs,
+    #[command(flatten)]
+    pub(crate) share: ShareArgs,
     /// Pipeline configuration: a JSON file, JSON itself, or - for stdin
     #[arg(long, value_name = "FILE|JSON|-")]
     pub(crate) config: Option<String>,
+}
+
+/// Sharing the rate limit with other processes.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Rate limit")]
+pub(crate) struct ShareArgs {
+    /// Share the rate limit with other processes that read the same account: through this PostgreSQL database
+    /// [env: SHARED_LIMIT_URL]
+    #[arg(long, value_name = "URL", value_parser = secret)]
+    pub(crate) shared_limit_url: Option<SecretString>,
+    /// Share the rate limit through the destination's database, which has to be PostgreSQL
+    #[arg(long)]
+    pub(crate) share_limit: bool,
 }
 
 /// Which streams, and what of them.
@@ -191,6 +206,14 @@ pub(crate) struct ChangesArgs {
     /// Do not read events: only what is new arrives, not what changed or was deleted
     #[arg(long, conflicts_with_all = ["live", "websocket", "webhook_port"])]
     pub(crate) no_events: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
 }
 
 /// What of the streams, and for how long.

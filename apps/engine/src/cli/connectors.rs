@@ -9,7 +9,7 @@ use destination_postgres::PostgresDestination;
 use destination_sqlite::SqliteDestination;
 use engine::{Engine, Registry};
 use secrecy::SecretString;
-use source_stripe::{RequestMeter, StripeSource, StripeSourceOptions};
+use source_stripe::{ProxyRules, RequestMeter, SharedBudget, StripeSource, StripeSourceOptions};
 use stripe_openapi::resolve::SpecLocation;
 
 use super::display::Requests;
@@ -23,7 +23,11 @@ pub(crate) struct Connected {
 }
 
 /// Builds the engine. `spec` is an OpenAPI document for an API version that is not built in.
-pub(crate) fn connect(spec: Option<&str>, environment: &Environment) -> Result<Connected, Failure> {
+pub(crate) fn connect(
+    spec: Option<&str>,
+    environment: &Environment,
+    shared_budget: Option<Arc<dyn SharedBudget>>,
+) -> Result<Connected, Failure> {
     let mut options = StripeSourceOptions {
         // Reading a location cannot fail: what is no address is a file.
         stripe_spec: spec.and_then(|spec| SpecLocation::from_str(spec).ok()),
@@ -32,6 +36,9 @@ pub(crate) fn connect(spec: Option<&str>, environment: &Environment) -> Result<C
             .into_iter()
             .find_map(|name| environment.get(name))
             .map(SecretString::from),
+        proxy: ProxyRules::from_variables(|name| environment.get(name))
+            .map_err(|error| Failure::usage(error.to_string()))?,
+        shared_budget,
         ..StripeSourceOptions::default()
     };
     if let Some(text) = environment.get("STRIPE_REQUEST_TIMEOUT_MS") {

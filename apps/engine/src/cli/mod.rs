@@ -12,6 +12,7 @@ mod job;
 mod output;
 mod session;
 mod settings;
+mod shared_limit;
 
 #[cfg(test)]
 mod tests;

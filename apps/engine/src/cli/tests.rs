@@ -57,7 +57,7 @@ impl Case {
         let environment = Environment::new(process, Some(self.dotenv)).unwrap();
         let document: Option<PipelineDocument> =
             self.document.clone().map(|document| serde_json::from_value(document).unwrap());
-        let engine = connect(None, &environment).unwrap().engine;
+        let engine = connect(None, &environment, None).unwrap().engine;
         let given =
             Given { environment: &environment, document: document.as_ref(), registry: engine.registry() };
         resolve(&self.args(), &given)

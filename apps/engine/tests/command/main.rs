@@ -5,6 +5,7 @@
 mod account;
 mod data;
 mod interrupts;
+mod keys;
 mod mistakes;
 mod postgres;
 mod program;

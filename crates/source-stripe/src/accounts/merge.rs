@@ -67,10 +67,14 @@ impl Statuses {
         let Statuses { streams, accounts, reading } = self;
         let stream = streams.entry(Arc::clone(name)).or_default();
         let trouble = match status {
-            StreamStatus::Start { .. } => {
+            StreamStatus::Start { reason, .. } => {
                 let first = !std::mem::replace(&mut stream.started, true) && !stream.ended;
                 // The range differs between accounts.
-                return if first { vec![StreamStatus::Start { time_range: None }] } else { Vec::new() };
+                return if first {
+                    vec![StreamStatus::Start { time_range: None, reason }]
+                } else {
+                    Vec::new()
+                };
             }
             StreamStatus::RangeComplete { .. } => return Vec::new(),
             StreamStatus::Complete => None,
@@ -95,7 +99,7 @@ impl Statuses {
             // The last one that had failed is well again.
             _ if stream.failing && all_over && !stream.fails() => {
                 stream.failing = false;
-                vec![StreamStatus::Start { time_range: None }, StreamStatus::Complete]
+                vec![StreamStatus::Start { time_range: None, reason: None }, StreamStatus::Complete]
             }
             _ => Vec::new(),
         }

@@ -1,6 +1,6 @@
 use super::*;
 
-const START: StreamStatus = StreamStatus::Start { time_range: None };
+const START: StreamStatus = StreamStatus::Start { time_range: None, reason: None };
 
 fn skip(reason: &str) -> StreamStatus {
     StreamStatus::Skip { reason: reason.to_owned() }

@@ -114,7 +114,9 @@ fn a_stream_s_end_follows_its_state() {
     spent(&mut merger, &mut receiver);
     merger.take(0, state("a", &json!({"n": 1})), NOW).unwrap();
     for account in 0..3 {
-        merger.take(account, status("a", StreamStatus::Start { time_range: None }), NOW).unwrap();
+        merger
+            .take(account, status("a", StreamStatus::Start { time_range: None, reason: None }), NOW)
+            .unwrap();
         merger.take(account, status("a", StreamStatus::Complete), NOW).unwrap();
     }
     assert_eq!(told(&mut receiver), ["a start", r#"a {"n":1}"#, "a complete"]);

@@ -258,7 +258,7 @@ impl Whole {
         match found {
             Ok(found) => self.begin(found),
             Err(error) => {
-                tracing::warn!(%error, "the connected accounts cannot be listed; going on with those known")
+                tracing::warn!(%error, "the connected accounts cannot be listed; going on with those known");
             }
         }
         for (account, delivered) in std::mem::take(&mut self.held) {

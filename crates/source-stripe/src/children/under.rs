@@ -64,6 +64,17 @@ pub(crate) struct Reading {
 }
 
 impl Under {
+    /// A request that shows whether the list under `parent` may be read.
+    pub(crate) fn probe(&self, parent: &str) -> Get {
+        let mut get = self.get(parent, None);
+        for (name, value) in &mut get.query {
+            if name == "limit" {
+                "1".clone_into(value);
+            }
+        }
+        get
+    }
+
     /// The request for a page under `parent`.
     fn get(&self, parent: &str, cursor: Option<&str>) -> Get {
         let is_v1 = self.shape == Shape::V1;
@@ -108,7 +119,7 @@ impl Reading {
         loop {
             let mut reserved = self.room.wait_for(PAGE_BYTES).await;
             let read = |received: &Received| {
-                let stamp = self.stamp(received.as_of);
+                let stamp = self.stamp(received.as_of).written_by("page", received.name.as_deref());
                 let version = stamp.version();
                 let stamp = if under.names_parent { stamp.under(parent) } else { stamp };
                 let page = read_page(&received.body, under.shape, &stamp)?;

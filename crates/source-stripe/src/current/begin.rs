@@ -14,7 +14,7 @@ pub(crate) struct Beginning {
     pub(crate) is_new: bool,
     /// Whether events are missing, so that everything they tell of has to be read again (fidelity U5).
     pub(crate) reads_again: bool,
-    /// What the user should know.
+    /// What the user should know; where streams are read again, why.
     pub(crate) warning: Option<String>,
 }
 

@@ -80,7 +80,7 @@ struct Shown {
 
 impl Event {
     /// Reads an event of either of Stripe's APIs.
-    pub(crate) fn read(text: RawJson) -> Result<Event, Unexpected> {
+    pub(crate) fn read(text: &RawJson) -> Result<Event, Unexpected> {
         let unexpected = |error: &dyn std::fmt::Display| Unexpected(format!("not an event: {error}"));
         let wire: Wire<'_> = text.read().map_err(|error| unexpected(&error))?;
         let created =
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Event, Unexpected> {
-        Event::read(RawJson::parse(text.to_owned()).unwrap())
+        Event::read(&RawJson::parse(text.to_owned()).unwrap())
     }
 
     #[test]

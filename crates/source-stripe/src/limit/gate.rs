@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
+use super::lease::{Share, keep};
 use super::limiter::{Answer, Limiter, Limits, Refused};
 use crate::meter::RequestMeter;
 
@@ -17,6 +18,8 @@ pub(crate) struct Gate {
     began: Instant,
     changed: Notify,
     meter: Arc<RequestMeter>,
+    /// Told when something is wanted that has to be leased first, where rates are leased.
+    hungry: Option<Arc<Notify>>,
 }
 
 impl Gate {
@@ -27,7 +30,38 @@ impl Gate {
             began: Instant::now(),
             changed: Notify::new(),
             meter,
+            hungry: None,
         })
+    }
+
+    /// A gate whose rates are leased, because other processes ask for the same account. Call it within a
+    /// runtime: a task keeps the leases.
+    pub(crate) fn shared(limits: Limits, meter: Arc<RequestMeter>, share: Share) -> Arc<Gate> {
+        let hungry = Arc::new(Notify::new());
+        let gate = Arc::new(Gate {
+            limiter: Mutex::new(Limiter::shared(limits, Duration::ZERO)),
+            began: Instant::now(),
+            changed: Notify::new(),
+            meter,
+            hungry: Some(Arc::clone(&hungry)),
+        });
+        tokio::spawn(keep(Arc::downgrade(&gate), share, limits, hungry));
+        gate
+    }
+
+    /// The gate's time at a moment.
+    pub(super) fn time_of(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.began)
+    }
+
+    /// Takes leases that are good until `until`.
+    pub(super) fn lease<'n>(&self, rates: impl Iterator<Item = (&'n str, f64)>, until: Duration) {
+        self.with(|limiter, now| {
+            for (endpoint, rate) in rates {
+                limiter.lease(endpoint, rate, until, now);
+            }
+        });
+        self.changed.notify_waiters();
     }
 
     /// Runs `decide` with the limiter and the time since the gate opened.
@@ -36,6 +70,9 @@ impl Gate {
         let decided = decide(&mut limiter, self.began.elapsed());
         self.meter.rate_is(limiter.rate());
         self.meter.in_flight_is(limiter.in_flight());
+        if let Some(hungry) = self.hungry.as_ref().filter(|_| limiter.is_hungry()) {
+            hungry.notify_one();
+        }
         decided
     }
 
@@ -67,6 +104,15 @@ impl Gate {
     /// Completes when a request has ended since this was called.
     pub(crate) fn changed(&self) -> Notified<'_> {
         self.changed.notified()
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        if let Some(hungry) = &self.hungry {
+            // Whoever keeps the leases gives them back.
+            hungry.notify_one();
+        }
     }
 }
 

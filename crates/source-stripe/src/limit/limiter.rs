@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Use};
+use super::lease::{ALL_ENDPOINTS, BudgetWant};
 
 /// What may be asked of Stripe when all is well.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,14 +38,18 @@ pub(crate) enum Answer<'a> {
 
 /// Decides when a request may be sent. Times are those of one clock that begins anywhere.
 ///
-/// A rate that Stripe says is exceeded is halved at once and recovers slowly; nothing is sent before a
-/// `Retry-After` has passed.
+/// A rate that Stripe says is exceeded falls at once and recovers within seconds to what Stripe was seen to
+/// take; nothing is sent before a `Retry-After` has passed.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     limits: Limits,
     account: Bucket,
     endpoints: HashMap<Arc<str>, Endpoint>,
     in_flight: Concurrency,
+    /// Whether rates are leased, because other processes ask for the same account.
+    shared: bool,
+    /// Whether somebody wanted to send where nothing is leased.
+    hungry: bool,
 }
 
 #[derive(Debug)]
@@ -69,7 +74,41 @@ impl Limiter {
             account: Bucket::new(limits.account_rate, now),
             endpoints: HashMap::new(),
             in_flight: Concurrency::new(limits.in_flight),
+            shared: false,
+            hungry: false,
         }
+    }
+
+    /// A limiter that lets nothing through but what is [leased](Limiter::lease).
+    pub(crate) fn shared(limits: Limits, now: Duration) -> Limiter {
+        Limiter { account: Bucket::leased(now), shared: true, ..Limiter::new(limits, now) }
+    }
+
+    /// What to lease next, `elapsed` after it was asked last. Nothing where nothing was sent lately or waits.
+    pub(crate) fn wants(&mut self, elapsed: Duration) -> Vec<BudgetWant> {
+        self.hungry = false;
+        let limits = self.limits;
+        let mut wants = Vec::new();
+        for (path, endpoint) in &mut self.endpoints {
+            wants.extend(want(path, limits.endpoint_rate, endpoint.bucket.account(elapsed)));
+        }
+        let account = self.account.account(elapsed);
+        wants.extend(want(ALL_ENDPOINTS, limits.account_rate, account));
+        wants
+    }
+
+    /// Takes a lease of `rate` for an endpoint, or for all of them.
+    pub(crate) fn lease(&mut self, endpoint: &str, rate: f64, until: Duration, now: Duration) {
+        if endpoint == ALL_ENDPOINTS {
+            self.account.lease(rate, until, now);
+        } else if let Some(endpoint) = self.endpoints.get_mut(endpoint) {
+            endpoint.bucket.lease(rate, until, now);
+        }
+    }
+
+    /// Whether somebody wanted to send where nothing is leased, since it was asked last what to lease.
+    pub(crate) fn is_hungry(&self) -> bool {
+        self.hungry
     }
 
     /// Requests per second over all endpoints that are allowed at present.
@@ -86,9 +125,20 @@ impl Limiter {
     pub(crate) fn would_admit(&mut self, endpoint: &Arc<str>, now: Duration) -> Result<(), Refused> {
         let account_ready = self.account.ready_at(now);
         let account_free = self.in_flight.is_free();
+        if account_ready > now {
+            self.account.starves();
+        }
+        let mut lacks_lease = self.account.lacks_lease(now);
         let endpoint = self.endpoint(endpoint, now);
-        let ready = account_ready.max(endpoint.bucket.ready_at(now));
-        if !account_free || !endpoint.in_flight.is_free() {
+        let endpoint_ready = endpoint.bucket.ready_at(now);
+        if endpoint_ready > now {
+            endpoint.bucket.starves();
+            lacks_lease |= endpoint.bucket.lacks_lease(now);
+        }
+        let ready = account_ready.max(endpoint_ready);
+        let endpoint_free = endpoint.in_flight.is_free();
+        self.hungry |= lacks_lease;
+        if !account_free || !endpoint_free {
             return Err(Refused::Busy);
         }
         if ready > now { Err(Refused::Until(ready)) } else { Ok(()) }
@@ -122,11 +172,21 @@ impl Limiter {
     }
 
     fn endpoint(&mut self, endpoint: &Arc<str>, now: Duration) -> &mut Endpoint {
+        let shared = self.shared;
         self.endpoints.entry(Arc::clone(endpoint)).or_insert_with(|| Endpoint {
-            bucket: Bucket::new(self.limits.endpoint_rate, now),
+            bucket: if shared { Bucket::leased(now) } else { Bucket::new(self.limits.endpoint_rate, now) },
             in_flight: Concurrency::new(self.limits.in_flight),
         })
     }
+}
+
+/// Twice what was used lately, so that a demand can grow; all there is where that was not enough. Nothing where
+/// there was no demand.
+fn want(endpoint: &str, full_rate: f64, used: Use) -> Option<BudgetWant> {
+    let Use { demand, starved, exceeded } = used;
+    let wanted = if starved { full_rate } else { (demand * 2.0 + 2.0).min(full_rate) };
+    let demanded = starved || exceeded || demand > 0.0;
+    demanded.then(|| BudgetWant { endpoint: endpoint.to_owned(), full_rate, wanted, exceeded })
 }
 
 impl Concurrency {

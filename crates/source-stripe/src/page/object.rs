@@ -9,6 +9,8 @@ use protocol::Timestamp;
 pub(crate) struct Stamp {
     /// `"_account_id":"acct_…"` and what follows, ready to be copied.
     members: String,
+    /// `,"_parent_id":"…"`, or nothing.
+    parent: String,
     /// Unix seconds: the object shows all changes up to the end of this one.
     version: i64,
     /// Whether an object's own, earlier `updated` counts instead.
@@ -19,7 +21,8 @@ impl Stamp {
     /// For objects as a list shows them.
     pub(crate) fn new(account_id: &str, as_of: i64) -> Stamp {
         let account = serde_json::Value::from(account_id);
-        Stamp { members: format!("\"_account_id\":{account}"), version: as_of, or_updated: true }
+        let members = format!("\"_account_id\":{account}");
+        Stamp { members, parent: String::new(), version: as_of, or_updated: true }
     }
 
     /// For an object that is known to show every change up to `version`, whatever it says itself.
@@ -38,8 +41,18 @@ impl Stamp {
 
     /// The stamp for rows that exist only under the object called `parent`.
     pub(crate) fn under(&self, parent: &str) -> Stamp {
-        let parent = serde_json::Value::from(parent);
-        Stamp { members: format!("{},\"_parent_id\":{parent}", self.members), ..*self }
+        let parent = format!(",\"_parent_id\":{}", serde_json::Value::from(parent));
+        Stamp { parent, ..self.clone() }
+    }
+
+    /// The stamp of rows that say what wrote them: `what` is `page`, `read` or `event`, and `name` says which one. Without
+    /// a name they do not say it.
+    pub(crate) fn written_by(mut self, what: &str, name: Option<&str>) -> Stamp {
+        if let Some(name) = name {
+            let source = serde_json::Value::from(format!("{what} {name}"));
+            self.members = format!("{},\"_source\":{source}", self.members);
+        }
+        self
     }
 }
 
@@ -148,6 +161,7 @@ pub(super) fn append(text: &str, stamp: Option<&Stamp>, out: &mut Vec<u8>) -> Ob
     out.extend_from_slice(itoa::Buffer::new().format(stamp.version_of(updated)).as_bytes());
     out.push(b',');
     out.extend_from_slice(stamp.members.as_bytes());
+    out.extend_from_slice(stamp.parent.as_bytes());
     out.push(b'}');
     object.end = out.len();
     object
@@ -184,7 +198,7 @@ fn key(quoted: &[u8]) -> Key {
         b"created" => Key::Created,
         b"updated" => Key::Updated,
         b"deleted" => Key::Deleted,
-        b"_updated_at" | b"_account_id" | b"_parent_id" => Key::Stamp,
+        b"_updated_at" | b"_account_id" | b"_parent_id" | b"_source" => Key::Stamp,
         _ => Key::Other,
     }
 }

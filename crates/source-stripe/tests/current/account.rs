@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use protocol::{CatalogMessage, ConfiguredCatalog, ConfiguredStream, Payload, ReadRequest, Source};
+use protocol::{
+    CatalogMessage, ConfiguredCatalog, ConfiguredStream, Message, Payload, RawJson, ReadRequest, Source,
+};
 use serde_json::{Value, json};
 use source_stripe::{StripeConfig, StripeSource};
 use stripe_openapi::{Catalog, embedded};
@@ -99,6 +101,37 @@ impl Account {
         }
     }
 
+    /// Reads once, as [`Account::sync`] does, but holds back what was said.
+    pub(crate) async fn held_back(&self) -> Vec<Message> {
+        let (request, _sender) = self.request();
+        let messages = StripeSource::default().read(self.config(), request);
+        messages.map(Result::unwrap).collect().await
+    }
+
+    /// Stores what was said.
+    pub(crate) fn take(&self, messages: &[Message]) {
+        let mut copy = self.copy.lock().unwrap();
+        messages.iter().for_each(|message| copy.take(message));
+    }
+
+    /// The events that are told now, oldest first.
+    pub(crate) fn events(&self) -> Vec<RawJson> {
+        let mut events = Vec::new();
+        let visit = |text: &[u8]| events.push(RawJson::parse(text.to_vec()).unwrap());
+        self.control().dump("event", NestedLists::Full, visit).unwrap();
+        events
+    }
+
+    /// Pushes events into the source, and stores what it says.
+    pub(crate) async fn push(&self, events: Vec<RawJson>) {
+        let input = futures::stream::iter(events.into_iter().map(Ok)).boxed();
+        let request =
+            ReadRequest { catalog: self.streams.clone(), state: None, input: Some(input), durable: None };
+        let messages = StripeSource::default().read(self.config(), request);
+        let messages: Vec<Message> = messages.map(Result::unwrap).collect().await;
+        self.take(&messages);
+    }
+
     /// Begins to follow what changes.
     pub(crate) fn live(&self) -> Live {
         let (request, sender) = self.request();
@@ -124,12 +157,16 @@ impl Account {
             id: String,
         }
         let mut truth = BTreeMap::new();
-        let visit = |text: &[u8]| {
+        let mut visit = |text: &[u8]| {
             let text = std::str::from_utf8(text).unwrap().to_owned();
             let id: Id = serde_json::from_str(&text).unwrap();
             truth.insert(id.id, text);
         };
-        self.control().dump(table, NestedLists::Full, visit).unwrap();
+        self.control().dump(table, NestedLists::Full, &mut visit).unwrap();
+        if table == "account" {
+            // Its list holds the others only.
+            visit(&self.control().own_account());
+        }
         truth
     }
 
@@ -144,7 +181,7 @@ impl Account {
                 match rows.get(id) {
                     None => found.push(format!("{table} {id} is missing")),
                     Some(row) if row != text => {
-                        found.push(format!("{table} {id} is stale:\n  {row}\n  {text}"))
+                        found.push(format!("{table} {id} is stale:\n  {row}\n  {text}"));
                     }
                     Some(_) => {}
                 }

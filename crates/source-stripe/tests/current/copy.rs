@@ -9,6 +9,8 @@ use protocol::{Message, Payload, RawJson, Record, SourceState, SourceStateMessag
 pub(crate) struct Row {
     pub(crate) version: i64,
     pub(crate) parent: Option<String>,
+    /// What wrote it, if it says so.
+    pub(crate) source: Option<String>,
     /// Without the stamps.
     pub(crate) text: String,
 }
@@ -22,6 +24,8 @@ pub(crate) struct Copy {
     pub(crate) state: SourceState,
     pub(crate) global_states: u64,
     pub(crate) ends: BTreeMap<String, StreamStatus>,
+    /// Why each stream was begun.
+    pub(crate) starts: BTreeMap<String, Option<String>>,
     pub(crate) logs: Vec<String>,
     pub(crate) records: u64,
 }
@@ -31,6 +35,7 @@ struct Stamps {
     id: String,
     _updated_at: i64,
     _parent_id: Option<String>,
+    _source: Option<String>,
 }
 
 impl Copy {
@@ -42,6 +47,9 @@ impl Copy {
                 self.state.apply(state);
             }
             Payload::StreamStatus(status) => {
+                if let StreamStatus::Start { reason, .. } = &status.status {
+                    self.starts.insert(status.stream.to_string(), reason.clone());
+                }
                 self.ends.insert(status.stream.to_string(), status.status.clone());
             }
             Payload::Log(log) => self.logs.push(log.message.clone()),
@@ -56,7 +64,8 @@ impl Copy {
             self.sweep(&stream, &sweep.unwrap());
             return;
         }
-        let Stamps { id, _updated_at: version, _parent_id: parent } = record.data.read().unwrap();
+        let Stamps { id, _updated_at: version, _parent_id: parent, _source: source } =
+            record.data.read().unwrap();
         let rows = self.rows.entry(stream.clone()).or_default();
         let key = (stream, id.clone());
         if record.deleted {
@@ -71,7 +80,7 @@ impl Copy {
             return;
         }
         if rows.get(&id).is_none_or(|row| row.version <= version) {
-            rows.insert(id, Row { version, parent, text: unstamped(&record.data) });
+            rows.insert(id, Row { version, parent, source, text: unstamped(&record.data) });
         }
     }
 
@@ -87,13 +96,15 @@ impl Copy {
         }
     }
 
+    /// What wrote each row of a stream, as far as the rows say so.
+    pub(crate) fn sources(&self, stream: &str) -> BTreeMap<String, Option<String>> {
+        let rows = self.rows.get(stream).into_iter().flatten();
+        rows.map(|(id, row)| (id.clone(), row.source.clone())).collect()
+    }
+
     pub(crate) fn rows(&self, stream: &str) -> BTreeMap<String, String> {
         let rows = self.rows.get(stream).cloned().unwrap_or_default();
         rows.into_iter().map(|(id, row)| (id, row.text)).collect()
-    }
-
-    pub(crate) fn version(&self, stream: &str, id: &str) -> Option<i64> {
-        self.rows.get(stream)?.get(id).map(|row| row.version)
     }
 }
 

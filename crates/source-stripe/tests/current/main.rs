@@ -2,8 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod account;
+mod beginning;
 mod chaos;
 mod clock;
 mod copy;
+mod deliveries;
+mod gone;
 mod lookup;
+mod order;
 mod polling;
+mod provenance;

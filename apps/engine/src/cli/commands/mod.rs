@@ -22,6 +22,7 @@ use super::documents::{self, PipelineDocument};
 use super::failure::Failure;
 use super::session::Session;
 use super::settings::{DestinationSettings, Given, SourceSettings, resolve_destination, resolve_source};
+use super::shared_limit::shared_budget;
 
 /// Does what the command says.
 pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
@@ -51,8 +52,23 @@ struct Opened {
 impl Opened {
     fn open(session: &Session, source: &SourceArgs, config: Option<&str>) -> Result<Opened, Failure> {
         let document = config.map(|config| documents::read("--config", config)).transpose()?;
-        let connected = connect(source.stripe_spec.as_deref(), &session.environment)?;
+        let connected = connect(source.stripe_spec.as_deref(), &session.environment, None)?;
         Ok(Opened { engine: connected.engine, meter: connected.meter, document })
+    }
+
+    /// The same, sharing the rate limit with other processes where that is wanted.
+    fn sharing(
+        self,
+        session: &Session,
+        args: &PipelineArgs,
+        destination: &DestinationSettings,
+    ) -> Result<Opened, Failure> {
+        let budget = shared_budget(&args.share, &session.environment, destination)?;
+        if budget.is_none() {
+            return Ok(self);
+        }
+        let connected = connect(args.source.stripe_spec.as_deref(), &session.environment, budget)?;
+        Ok(Opened { engine: connected.engine, meter: connected.meter, document: self.document })
     }
 
     fn given<'a>(&'a self, session: &'a Session) -> Given<'a> {

@@ -17,6 +17,7 @@ pub(super) async fn run(args: &SetupArgs, session: &Session) -> Result<(), Failu
     let opened = Opened::open(session, &args.pipeline.source, args.pipeline.config.as_deref())?;
     let source = opened.source(session, &args.pipeline.source, None)?;
     let destination = opened.destination(session, &args.pipeline)?;
+    let opened = opened.sharing(session, &args.pipeline, &destination)?;
     let interrupt = Interrupt::listen(session.screen.clone())?;
     let place = destination.place();
     let streams = resolve_selection(&args.selection, None, opened.document.as_ref());

@@ -26,6 +26,7 @@ pub(super) async fn run(args: &SyncArgs, session: &Session) -> Result<(), Failur
     let mut source = opened.source(session, &args.pipeline.source, run.backfill_limit)?;
     let live = source.follow(&args.changes)?;
     let destination = opened.destination(session, &args.pipeline)?;
+    let opened = opened.sharing(session, &args.pipeline, &destination)?;
     let interrupt = Interrupt::listen(session.screen.clone())?;
     let job = Job { engine: opened.engine, meter: opened.meter, source, destination, run, live };
     job.run(session, &interrupt).await.map(drop)

@@ -5,12 +5,14 @@ mod figures;
 mod gauge;
 mod live;
 mod plain;
+mod readable;
 mod report;
 mod summary;
 mod view;
 
 pub(crate) use comparison::{Comparison, compared, told};
 pub(crate) use figures::count;
+pub(crate) use readable::Readable;
 pub(crate) use report::Reporter;
 pub(crate) use summary::{Summary, summarise};
 

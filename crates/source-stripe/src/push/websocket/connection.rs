@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::session::{Session, USER_AGENT, client_facts};
-use crate::client::connections_to;
+use crate::connections::Connections;
 use crate::failure::with_causes;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,8 +36,9 @@ pub(super) enum Unconnected {
 }
 
 /// Connects with a session.
-pub(super) async fn connect(session: &Session) -> Result<Socket, Unconnected> {
-    connect_by(connections_to(&session.url), session).await
+pub(super) async fn connect(connections: &Connections, session: &Session) -> Result<Socket, Unconnected> {
+    let way = connections.to(&session.url).map_err(|error| Unconnected::Failed(error.to_string()))?;
+    connect_by(way.builder, session).await
 }
 
 async fn connect_by(connections: reqwest::ClientBuilder, session: &Session) -> Result<Socket, Unconnected> {
@@ -123,7 +124,7 @@ mod tests {
         let refusal = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 21\r\n\r\nUnknown WebSocket ID.";
         let (url, asked) = answering(refusal).await;
         let Err(Unconnected::Refused(problem)) =
-            connect(&session(&format!("{url}/s?websocket_feature=webhooks"))).await
+            connect(&Connections::default(), &session(&format!("{url}/s?websocket_feature=webhooks"))).await
         else {
             panic!("not refused");
         };
@@ -146,7 +147,7 @@ mod tests {
     async fn what_does_not_prove_to_be_a_websocket_is_none() {
         let answer = "HTTP/1.1 101 Yes\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: x\r\n\r\n";
         let (url, _asked) = answering(answer).await;
-        let failed = connect(&session(&url)).await;
+        let failed = connect(&Connections::default(), &session(&url)).await;
         assert!(matches!(failed, Err(Unconnected::Failed(_))), "{failed:?}");
     }
 }

@@ -19,7 +19,10 @@ fn three_streams() -> [Stream; 3] {
 fn script(streams: &[Stream]) -> Vec<Message> {
     let mut messages = Vec::new();
     for stream in streams {
-        messages.push(Message::stream_status(&stream.name, StreamStatus::Start { time_range: None }));
+        messages.push(Message::stream_status(
+            &stream.name,
+            StreamStatus::Start { time_range: None, reason: None },
+        ));
     }
     for at in 0..60 {
         let stream = &streams[at % streams.len()];

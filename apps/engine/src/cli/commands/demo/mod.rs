@@ -40,7 +40,7 @@ pub(super) async fn run(args: &DemoArgs, session: &Session) -> Result<(), Failur
         .start()
         .await
         .map_err(|error| Failure::failed(format!("the simulated account cannot be started: {error}")))?;
-    let connected = connect(None, &session.environment)?;
+    let connected = connect(None, &session.environment, None)?;
     let job = Job {
         engine: connected.engine,
         meter: connected.meter,

@@ -1,0 +1,84 @@
+//! Stripe's limits, the user's keys and the account's features are respected.
+
+use super::{Rule, edit, test, within};
+
+const SOURCE: &str = "source-stripe";
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "K1",
+        says: "At most 80% of Stripe's limit is used unless told otherwise.",
+        test: within(
+            SOURCE,
+            "config::tests::a_minimal_configuration_reads_a_sandbox_at_four_fifths_of_its_limit",
+        ),
+        switched_off: edit(
+            "crates/source-stripe/src/config.rs",
+            "const SHARE: f64 = 0.8;",
+            "const SHARE: f64 = 1.0;",
+        ),
+    },
+    Rule {
+        id: "K1",
+        says: "Nothing is sent before a `Retry-After` has passed.",
+        test: within(
+            SOURCE,
+            "limit::limiter::tests::after_a_429_nothing_is_sent_before_retry_after_and_then_much_less",
+        ),
+        switched_off: edit(
+            "crates/source-stripe/src/limit/bucket.rs",
+            "if retry_after.is_some() {",
+            "if retry_after.is_some() && false {",
+        ),
+    },
+    Rule {
+        id: "K1",
+        says: "After a 429 the rate falls.",
+        test: within(SOURCE, "limit::limiter::tests::refusals_of_one_volley_count_once"),
+        switched_off: edit("crates/source-stripe/src/limit/bucket.rs", "            self.rate = low;\n", ""),
+    },
+    Rule {
+        id: "K1",
+        says: "`Stripe-Should-Retry` counts more than the status.",
+        test: within(SOURCE, "retry::tests::stripe_s_word_counts_more_than_the_status"),
+        switched_off: edit(
+            "crates/source-stripe/src/retry.rs",
+            "Failure::Status { should_retry: Some(said), .. } => said,",
+            "Failure::Status { should_retry: Some(_), status } => status == 429 || status >= 500,",
+        ),
+    },
+    Rule {
+        id: "K2",
+        says: "Streams that the key may not read are skipped with the permission named; the rest goes on.",
+        test: test(
+            SOURCE,
+            "backfill",
+            "refusals::streams_that_a_restricted_key_may_not_read_are_skipped_by_name",
+        ),
+        switched_off: edit(
+            "crates/source-stripe/src/verdict.rs",
+            ".filter(|_| api.status == 403)",
+            ".filter(|_| api.status == 0)",
+        ),
+    },
+    Rule {
+        id: "K3",
+        says: "Known refusals skip the stream with the reason.",
+        test: test(SOURCE, "backfill", "refusals::known_refusals_skip_and_unknown_ones_fail"),
+        switched_off: edit(
+            "crates/source-stripe/src/verdict.rs",
+            "refusals::find(stream, message).filter(|_| refused)",
+            "refusals::find(stream, message).filter(|_| refused && false)",
+        ),
+    },
+    Rule {
+        id: "K3",
+        says: "Unknown errors fail the stream.",
+        test: test(SOURCE, "backfill", "refusals::known_refusals_skip_and_unknown_ones_fail"),
+        switched_off: edit(
+            "crates/source-stripe/src/verdict.rs",
+            "None => StreamStatus::Error { error: text },",
+            "None => StreamStatus::Skip { reason: text },",
+        ),
+    },
+];
