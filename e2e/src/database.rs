@@ -86,7 +86,8 @@ impl Database {
         match self {
             Database::Sqlite(path) => {
                 let connection = rusqlite::Connection::open(path)?;
-                let mut statement = connection.prepare("select stream, state from _sync_state")?;
+                let mut statement =
+                    connection.prepare("select stream, state from _sync_state where stream <> '_global'")?;
                 let mut rows = statement.query([])?;
                 while let Some(row) = rows.next()? {
                     found.insert(row.get(0)?, read(&row.get::<_, String>(1)?)?);
@@ -95,7 +96,8 @@ impl Database {
             Database::Postgres(url) => {
                 let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
                 let connection = tokio::spawn(connection);
-                let states = format!("select stream, state::text from \"{SCHEMA}\"._sync_state");
+                let table = format!("\"{SCHEMA}\"._sync_state");
+                let states = format!("select stream, state::text from {table} where stream <> '_global'");
                 for row in client.query(&states, &[]).await? {
                     found.insert(row.get(0), read(row.get(1))?);
                 }

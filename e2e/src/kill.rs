@@ -122,8 +122,8 @@ pub async fn prove(version: &str, objects: u64, seed: u64, database: &Database) 
     for _ in 0..random.random_range(1..=4) {
         // After so many objects of this attempt, wherever that is in the work.
         let after = random.random_range(0..objects / 2);
-        // At once, or after the first batches were written because of their age.
-        let later = if random.random_bool(0.5) { 50 } else { 1_500 };
+        // At once, or after the first batches were written because of their age, when the process may have ended.
+        let later = if snapshots.is_empty() || random.random_bool(0.5) { 50 } else { 1_500 };
         let later = Duration::from_millis(random.random_range(0..later));
         let served_before = served(&control, &catalog);
         let mut child = sync.start(&words)?;

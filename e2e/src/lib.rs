@@ -10,6 +10,7 @@ pub mod database;
 pub mod economy;
 pub mod fidelity;
 pub mod kill;
+pub mod limiter;
 pub mod memory;
 pub mod process;
 pub mod rules;

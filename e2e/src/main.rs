@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use e2e::database::Database;
-use e2e::{chaos, economy, fidelity, kill, memory, rules};
+use e2e::{chaos, economy, fidelity, kill, limiter, memory, rules};
 use futures::StreamExt;
 use stripe_simulator::Distribution;
 use tempfile::TempDir;
@@ -70,6 +70,31 @@ enum What {
         rate: u32,
         #[arg(long, default_value_t = 200)]
         latency_ms: u64,
+    },
+    /// The rate limit is used up alone and beside another client, and hardly ever exceeded.
+    Limiter {
+        /// Seconds alone, then beside another client that uses half of the limit, then alone again.
+        #[arg(long, default_value_t = 60)]
+        phase: u64,
+        #[arg(long, default_value_t = 200)]
+        latency_ms: u64,
+    },
+    /// Two processes share one limit through PostgreSQL.
+    Share {
+        #[arg(long, default_value_t = 200_000)]
+        objects: u64,
+        #[arg(long, default_value_t = 100)]
+        latency_ms: u64,
+    },
+    /// A backfill of all streams takes what its requests take at the limit.
+    Backfill {
+        #[arg(long, default_value_t = 1_000_000)]
+        objects: u64,
+        #[arg(long, default_value_t = 200)]
+        latency_ms: u64,
+        /// Requests per second; a quarter of it to each list.
+        #[arg(long, default_value_t = 100)]
+        rate: u32,
     },
     /// Each rule of fidelity has a test that fails once the rule is switched off, in a copy of the code.
     Rules {
@@ -182,6 +207,54 @@ async fn main() -> Result<()> {
                 );
                 ensure!(seen.requests <= most, "more requests than 1.05 × the floor + 3");
             }
+        }
+        What::Limiter { phase, latency_ms } => {
+            let seen = limiter::prove(phase, latency_ms).await?;
+            let tell = |when: &str, seen: &limiter::Stretch| {
+                println!(
+                    "{when}: {:.1} requests/s answered, {:.2}% refused",
+                    seen.rate,
+                    100.0 * seen.refused
+                );
+            };
+            tell("alone, limit 100", &seen.alone);
+            tell("beside another client, limit 50", &seen.beside);
+            tell("alone again, limit 100", &seen.after);
+            tell("all but the first 5 s", &seen.all);
+            ensure!(seen.alone.rate >= 95.0, "less than 95% of the limit was used");
+            ensure!(seen.alone.refused < 0.005 && seen.all.refused < 0.005, "more than 0.5% were refused");
+            ensure!(seen.beside.rate < 56.0, "no room was made for the other client");
+            ensure!(seen.after.rate >= 90.0, "the limit was not taken back");
+        }
+        What::Share { objects, latency_ms } => {
+            let url = test_utils::postgres::shared_database().await;
+            let seen = limiter::share(objects, latency_ms, &url).await?;
+            println!(
+                "rows {} and {}; {:.1} requests/s answered while both were at work, {:.2}% refused; busiest second {}",
+                seen.rows[0],
+                seen.rows[1],
+                seen.both.rate,
+                100.0 * seen.both.refused,
+                seen.busiest
+            );
+            ensure!(
+                seen.rows.iter().all(|rows| *rows == seen.rows[0] && *rows > 0),
+                "not everything was copied"
+            );
+            ensure!(seen.both.rate <= 82.0, "together they exceeded what they share");
+            ensure!(seen.both.refused < 0.005, "more than 0.5% were refused");
+        }
+        What::Backfill { objects, latency_ms, rate } => {
+            let seen = limiter::backfill(objects, latency_ms, rate).await?;
+            let ratio = seen.seconds / seen.ideal;
+            println!(
+                "{objects} objects: {} requests in {:.1} s, ideal {:.1} s: {ratio:.3} x; {:.2}% refused",
+                seen.requests,
+                seen.seconds,
+                seen.ideal,
+                100.0 * seen.refused
+            );
+            ensure!(ratio <= 1.1, "more than 1.1 x the ideal");
         }
         What::Rules { document: true, .. } => print!("{}", rules::document()),
         What::Rules { rule, .. } => {

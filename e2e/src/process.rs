@@ -50,13 +50,22 @@ impl Sync {
     /// From the simulator into `database`, at the simulator's API version, as fast as `rate_limit`
     /// requests per second allow, overall and on one endpoint; `None` is the default limit.
     pub fn new(simulator: &Running, database: &Database, rate_limit: Option<u32>) -> Sync {
+        Sync::limited(simulator, database, rate_limit.map(|limit| (limit, limit)))
+    }
+
+    /// The same at `rate` requests per second overall, and `of_each` to one endpoint.
+    pub fn at(simulator: &Running, database: &Database, rate: u32, of_each: u32) -> Sync {
+        Sync::limited(simulator, database, Some((rate, of_each)))
+    }
+
+    fn limited(simulator: &Running, database: &Database, limits: Option<(u32, u32)>) -> Sync {
         let mut arguments: Vec<String> =
             ["sync", "--plain", "--stripe-base-url", &simulator.url()].map(str::to_owned).into();
         arguments.extend(["--api-version".to_owned(), simulator.api_version()]);
         let mut source = Map::new();
-        if let Some(limit) = rate_limit {
-            source.insert("rate_limit".to_owned(), limit.into());
-            source.insert("endpoint_rate_limit".to_owned(), limit.into());
+        if let Some((rate, of_each)) = limits {
+            source.insert("rate_limit".to_owned(), rate.into());
+            source.insert("endpoint_rate_limit".to_owned(), of_each.into());
         }
         arguments.extend(database.flags());
         Sync { api_key: simulator.api_key(), source, arguments }
@@ -80,6 +89,13 @@ impl Sync {
     #[must_use]
     pub fn streams(mut self, streams: &[&str]) -> Sync {
         self.arguments.extend(["--streams".to_owned(), streams.join(",")]);
+        self
+    }
+
+    /// With one more flag.
+    #[must_use]
+    pub fn argument(mut self, flag: &str, value: &str) -> Sync {
+        self.arguments.extend([flag.to_owned(), value.to_owned()]);
         self
     }
 

@@ -26,6 +26,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "source-stripe",
             "destination-sqlite",
             "destination-postgres",
+            // The rate limit that processes share.
+            "util-postgres",
             // Of the product only `demo` knows the simulator; see `only_demo_knows_the_simulator`.
             "stripe-simulator",
         ],
@@ -40,7 +42,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("clap", &["engine", "stripe-simulator", "stripe-openapi", "e2e"]),
     ("dotenvy", &["engine"]),
     ("indicatif", &["engine"]),
-    ("reqwest", &["source-stripe", "stripe-openapi", "e2e"]),
+    ("reqwest", &["source-stripe", "stripe-openapi", "stripe-simulator", "e2e"]),
 ];
 
 fn workspace() -> Vec<Package> {

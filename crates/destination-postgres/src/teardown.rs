@@ -2,6 +2,7 @@
 
 use protocol::{ConnectorError, ErrorKind, LogLevel, Message};
 use tokio_postgres::error::SqlState;
+use util_postgres::shared_rate::TABLE as SHARED_RATE_TABLE;
 use util_postgres::{Database, quote_identifier};
 
 use crate::failure::connector_error;
@@ -33,7 +34,7 @@ pub(crate) async fn run(database: &Database, schema: &str) -> Result<Vec<Message
         setup::lock(&*transaction, schema).await?;
         let Some(made) = record::read(&*transaction, schema).await? else { return Ok(None) };
         let quoted = quote_identifier(schema);
-        let names = made.tables.iter().map(String::as_str).chain([record::TABLE]);
+        let names = made.tables.iter().map(String::as_str).chain([record::TABLE, SHARED_RATE_TABLE]);
         let names: Vec<String> = names.map(|name| format!("{quoted}.{}", quote_identifier(name))).collect();
         transaction.batch_execute(&format!("DROP TABLE IF EXISTS {}", names.join(", "))).await?;
         let mut schema_dropped = false;

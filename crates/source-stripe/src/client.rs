@@ -8,6 +8,7 @@ use protocol::ConnectorError;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret;
+use tokio::sync::watch;
 use url::Url;
 
 use crate::config::Access;
@@ -22,6 +23,9 @@ use crate::stripe_clock::{StripeClock, as_of};
 /// A body that stands still for so long is not coming.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Where accounts are named by the path.
+const ACCOUNTS: &str = "/v1/accounts/";
+
 /// Asks one Stripe account.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -31,9 +35,43 @@ pub(crate) struct Client {
     /// The proxy on the way, by name.
     proxy: Option<String>,
     gate: Arc<Gate>,
-    clock: StripeClock,
+    clock: Arc<StripeClock>,
     /// Whether answers are named, for rows that say where they come from.
     provenance: bool,
+    /// In whose name it asks, where that is not the account of the key.
+    behalf: Option<Behalf>,
+    /// Why that account lets nobody in.
+    lost: watch::Sender<Option<String>>,
+}
+
+/// An account in whose name requests are made, as a header says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Behalf {
+    header: HeaderName,
+    account: HeaderValue,
+}
+
+impl Behalf {
+    /// The account that `Stripe-Account` names: one that is connected to the account of the key.
+    pub(crate) fn connected(account: &str) -> Result<Behalf, ConnectorError> {
+        Behalf::named(HeaderName::from_static("stripe-account"), account)
+    }
+
+    /// The account at the end of the path that `Stripe-Context` names, for keys of organisations.
+    pub(crate) fn context(path: &str) -> Result<Behalf, ConnectorError> {
+        Behalf::named(HeaderName::from_static("stripe-context"), path)
+    }
+
+    /// The account as the header names it.
+    pub(crate) fn account(&self) -> &[u8] {
+        self.account.as_bytes()
+    }
+
+    fn named(header: HeaderName, account: &str) -> Result<Behalf, ConnectorError> {
+        let named = HeaderValue::try_from(account);
+        let account = named.map_err(|_| ConnectorError::config(format!("{account:?} is no account")))?;
+        Ok(Behalf { header, account })
+    }
 }
 
 /// A GET request.
@@ -129,8 +167,33 @@ impl Client {
             .timeout(timeout)
             .build()
             .map_err(|error| ConnectorError::internal(format!("no HTTP client: {}", with_causes(&error))))?;
-        let (base, provenance, clock) = (access.base_url.clone(), access.provenance, StripeClock::default());
-        Ok(Client { http, base, connections, proxy, gate, clock, provenance })
+        let behalf = access.context.clone();
+        let (base, lost) = (access.base_url.clone(), watch::Sender::default());
+        let provenance = access.provenance;
+        Ok(Client { http, base, connections, proxy, gate, clock: Arc::default(), provenance, behalf, lost })
+    }
+
+    /// A client that asks in the name of another account, if one is named, over the same connections.
+    pub(crate) fn on_behalf(&self, behalf: Option<Behalf>, gate: Arc<Gate>) -> Client {
+        Client {
+            http: self.http.clone(),
+            base: self.base.clone(),
+            connections: self.connections.clone(),
+            proxy: self.proxy.clone(),
+            gate,
+            clock: Arc::clone(&self.clock),
+            provenance: self.provenance,
+            behalf,
+            lost: watch::Sender::default(),
+        }
+    }
+
+    /// Completes once Stripe has said that the account in whose name this client asks lets nobody in; answers why.
+    pub(crate) async fn lost(&self) -> String {
+        let mut lost = self.lost.subscribe();
+        // It cannot end before this client does.
+        let why = lost.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        why.unwrap_or_default()
     }
 
     pub(crate) fn gate(&self) -> &Arc<Gate> {
@@ -258,6 +321,10 @@ impl Client {
             retry_after: None,
         };
         let sent = Instant::now();
+        let request = match &self.behalf {
+            Some(Behalf { header, account }) => request.header(header, account),
+            None => request,
+        };
         let response = request.send().await.map_err(unanswered)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -287,8 +354,12 @@ impl Client {
             _ => None,
         };
         let error = ApiError::read_of(target.method.as_str(), target.path, status, &headers, &body);
+        // What is said of a path below is about the account that the path names.
+        if self.behalf.is_some() && error.refuses_account() && !target.path.starts_with(ACCOUNTS) {
+            self.lost.send_replace(Some(error.to_string()));
+        }
         Err(Attempt {
-            error: RequestError::Api(error.as_of(as_of)),
+            error: RequestError::Api(error.answered(as_of)),
             failure: Failure::Status { status, should_retry },
             retry_after,
         })

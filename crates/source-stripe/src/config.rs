@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 use stripe_openapi::{ApiVersion, embedded};
 use url::Url;
 
+use crate::accounts::{self, Accounts};
+use crate::client::Behalf;
 use crate::limit::Limits;
 use crate::push;
 
@@ -43,6 +45,11 @@ pub struct StripeConfig {
     /// When the account was created, in unix seconds: no object is older. Looked up if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_created: Option<u32>,
+    /// Which accounts to read with the key of a platform or an organisation: `"all"` for its own account and all that are
+    /// connected to it, or the ids (`acct_…`) of those to read. Their rows are told apart by `_account_id`; each
+    /// account has limits of its own, and `backfill_limit` counts in each. Absent: the account of the key alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<Accounts>,
     /// Whether the key is for live mode, where its prefix does not tell: decides the default rate and
     /// whether test clocks are read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +93,11 @@ pub struct StripeConfig {
     /// event says: one request for each event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revalidate_objects: Vec<String>,
+    /// Fields that Stripe answers only if it is asked, as `STREAM.FIELD`, e.g. `charge.balance_transaction`: the object
+    /// then stands in the row in place of its id. Lists cost no more requests by it; each event about such an object
+    /// costs one, as events do not hold them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hydrate: Vec<String>,
     /// Whether rows say in `_source` what wrote them: the page of a list, the reading of one object, each with Stripe's id
     /// of the request, or the event. E.g. `page /v1/customers req_…`, `read /v1/customers/{customer} req_…`, `event evt_…`.
     #[serde(default, skip_serializing_if = "is_off")]
@@ -137,6 +149,8 @@ pub(crate) struct Access {
     pub(crate) live: bool,
     pub(crate) limits: Limits,
     pub(crate) ca_certificate: Option<String>,
+    /// The account that the key stands for, where it has to be named.
+    pub(crate) context: Option<Behalf>,
     pub(crate) provenance: bool,
 }
 
@@ -182,8 +196,9 @@ impl StripeConfig {
             )));
         }
         push::settings::check(self)?;
-        let live =
-            self.livemode.unwrap_or_else(|| key.starts_with("sk_live_") || key.starts_with("rk_live_"));
+        let live = self.livemode.unwrap_or_else(|| {
+            ["sk_live_", "rk_live_", "sk_org_live_"].iter().any(|prefix| key.starts_with(prefix))
+        });
         let per_second = |limit: Option<NonZeroU32>, stripe: f64| {
             limit.map_or(stripe * SHARE, |limit| f64::from(limit.get()))
         };
@@ -193,9 +208,18 @@ impl StripeConfig {
             endpoint_rate: per_second(self.endpoint_rate_limit, ENDPOINT_RATE),
             in_flight: AT_ONCE,
         };
-        let (api_key, ca_certificate) = (self.api_key.clone(), self.ca_certificate.clone());
-        let provenance = self.provenance;
-        Ok(Access { api_key, api_version, base_url, live, limits, ca_certificate, provenance })
+        let ca_certificate = self.ca_certificate.clone();
+        let context = accounts::context(key, self.account_id.as_deref(), self.accounts.as_ref())?;
+        Ok(Access {
+            api_key: self.api_key.clone(),
+            api_version,
+            base_url,
+            live,
+            limits,
+            ca_certificate,
+            context,
+            provenance: self.provenance,
+        })
     }
 
     /// The configuration as an object, secrets included: what a `control` message carries.

@@ -8,13 +8,13 @@ use stripe_openapi::{Catalog, ListEndpoint, Resource, projection};
 use crate::children::{self, Feed};
 
 /// The `catalog` message: one stream for each list that needs no parent, then one for each table that is filled
-/// from the rows of others.
+/// from the rows of others. Rows are of these accounts; of any without them.
 ///
 /// With `provenance` all rows say what wrote them.
-pub(crate) fn catalog_message(catalog: &Catalog, account_id: &str, provenance: bool) -> Message {
-    let own = catalog.listable().map(|(resource, list)| stream(resource, list, account_id));
+pub(crate) fn catalog_message(catalog: &Catalog, accounts: &[String], provenance: bool) -> Message {
+    let own = catalog.listable().map(|(resource, list)| stream(resource, list, accounts));
     let children = catalog.resources.iter().filter(|resource| resource.list.is_none());
-    let children = children.filter_map(|resource| child_stream(catalog, resource, account_id));
+    let children = children.filter_map(|resource| child_stream(catalog, resource, accounts));
     let mut streams: Vec<Stream> = own.chain(children).collect();
     if provenance {
         let schemas = streams.iter_mut().filter_map(|stream| stream.json_schema.as_mut());
@@ -25,11 +25,15 @@ pub(crate) fn catalog_message(catalog: &Catalog, account_id: &str, provenance: b
     Payload::Catalog(CatalogMessage { streams }).into()
 }
 
-fn stream(resource: &Resource, list: &ListEndpoint, account_id: &str) -> Stream {
+fn stream(resource: &Resource, list: &ListEndpoint, accounts: &[String]) -> Stream {
     let mut schema = projection::json_schema(resource);
     // Rows of other accounts do not belong into this stream.
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.insert("_account_id".to_owned(), json!({"type": "string", "enum": [account_id]}));
+        let id = match accounts {
+            [] => json!({"type": "string"}),
+            accounts => json!({"type": "string", "enum": accounts}),
+        };
+        properties.insert("_account_id".to_owned(), id);
     }
     let mut metadata = Map::new();
     metadata.insert("resource_name".to_owned(), resource.table.as_str().into());
@@ -46,10 +50,10 @@ fn stream(resource: &Resource, list: &ListEndpoint, account_id: &str) -> Stream 
 }
 
 /// The stream of a table whose rows exist only under those of others.
-fn child_stream(catalog: &Catalog, resource: &Resource, account_id: &str) -> Option<Stream> {
+fn child_stream(catalog: &Catalog, resource: &Resource, accounts: &[String]) -> Option<Stream> {
     let parents = children::parents_of(catalog, resource);
     let first = parents.first()?;
-    let mut stream = stream(resource, first.list, account_id);
+    let mut stream = stream(resource, first.list, accounts);
     let properties = stream.json_schema.as_mut().and_then(|schema| schema.get_mut("properties"));
     if let Some(properties) = properties.and_then(Value::as_object_mut) {
         properties.insert("_parent_id".to_owned(), json!({"type": "string"}));
@@ -80,7 +84,8 @@ mod tests {
     }
 
     fn told(version: &str, provenance: bool) -> Vec<Stream> {
-        let message = catalog_message(&embedded::catalog(version).unwrap(), "acct_1", provenance);
+        let message =
+            catalog_message(&embedded::catalog(version).unwrap(), &["acct_1".to_owned()], provenance);
         let Payload::Catalog(catalog) = message.payload else { panic!("{message:?}") };
         catalog.streams
     }

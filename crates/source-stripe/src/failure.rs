@@ -88,7 +88,7 @@ impl ApiError {
     }
 
     /// The same error of an answer that knows of all changes up to the second `as_of`.
-    pub(crate) fn as_of(self, as_of: i64) -> ApiError {
+    pub(crate) fn answered(self, as_of: i64) -> ApiError {
         ApiError { as_of, ..self }
     }
 
@@ -96,6 +96,11 @@ impl ApiError {
     pub(crate) fn is_gone(&self) -> bool {
         self.code.as_deref() == Some("resource_missing")
             && !matches!(self.param.as_deref(), Some("starting_after" | "ending_before"))
+    }
+
+    /// Whether the key has no access, or no longer, to the account that is asked for.
+    pub(crate) fn refuses_account(&self) -> bool {
+        self.code.as_deref() == Some("account_invalid")
     }
 
     /// Whether the object that the cursor names is gone, or the page token is no longer good.
@@ -125,6 +130,11 @@ impl fmt::Display for RequestError {
 }
 
 impl RequestError {
+    /// Whether the key has no access to the account that is asked for.
+    pub(crate) fn refuses_account(&self) -> bool {
+        matches!(self, RequestError::Api(error) if error.refuses_account())
+    }
+
     /// The status of Stripe's answer, if there was one.
     pub(crate) fn status(&self) -> Option<u16> {
         match self {

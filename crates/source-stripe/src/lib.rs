@@ -14,6 +14,7 @@
 //! * `look_up`: single objects, for those who compare a copy with Stripe;
 //! * `preflight`: what a key may read, stream by stream;
 //! * `push`: events that are delivered to this process: webhooks, the WebSocket of the Stripe CLI, input;
+//! * `accounts`: the accounts that are connected to the key's own, read side by side as one;
 //! * `client`, `connections`, `stripe_clock`, `account`, `clocks`: the HTTP edge;
 //! * `setup`: what is prepared with Stripe before a sync, and undone after the last;
 //! * `driver`, `delivery`: all streams at once, in bounded memory, pulled by whoever reads.
@@ -21,6 +22,7 @@
 //! The crate reads no environment variables: which proxy there is, is an option.
 
 mod account;
+mod accounts;
 mod brought;
 mod children;
 mod client;
@@ -32,6 +34,7 @@ mod delivery;
 mod discover;
 mod driver;
 mod failure;
+mod hydrate;
 mod lane;
 mod limit;
 mod look_up;
@@ -55,6 +58,7 @@ mod stripe_clock;
 mod verdict;
 mod window;
 
+pub use accounts::Accounts;
 pub use config::StripeConfig;
 pub use limit::{ALL_ENDPOINTS, BudgetLease, BudgetWant, SharedBudget};
 pub use meter::RequestMeter;

@@ -32,7 +32,7 @@ pub(crate) async fn look_up(
     };
     let name = Arc::clone(&request.stream.stream.name);
     let Some(resource) = catalog.resource(&name) else { return Ok(()) };
-    let tables = Tables::new(&catalog, &[(Arc::clone(&name), resource)], &[]);
+    let tables = Tables::new(&catalog, &[(Arc::clone(&name), resource)], &[], &config.hydrate);
     let Some(at) = tables.index(&resource.table) else { return Ok(()) };
     let mut applier = Applier {
         client,

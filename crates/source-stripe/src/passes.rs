@@ -53,8 +53,7 @@ pub(crate) fn of_stream(catalog: &Catalog, resource: &Resource, clocks: Clocks<'
                 pass.bounded = false;
             }
             if let Feed::Nested { property, on_request: true } = &parent.feed {
-                let of_each = if pass.shape == Shape::Single { "" } else { "data." };
-                pass.parameters.push(("expand[]".to_owned(), format!("{of_each}{property}")));
+                pass.expand(property);
             }
             pass.feed = Some(parent.feed.clone());
             passes.push(pass);
@@ -126,6 +125,12 @@ fn wants_clocks(resource: &Resource, list: &ListEndpoint) -> bool {
 }
 
 impl Pass {
+    /// Lets every request ask for a field that objects do not have unasked.
+    pub(crate) fn expand(&mut self, field: &str) {
+        let of_each = if self.shape == Shape::Single { "" } else { "data." };
+        self.parameters.push(("expand[]".to_owned(), format!("{of_each}{field}")));
+    }
+
     /// Whether requests may be narrowed to parts of the wanted window.
     pub(crate) fn windowed(&self) -> bool {
         self.bounded && self.shape == Shape::V1

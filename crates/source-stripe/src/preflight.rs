@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
 use protocol::{ConfiguredCatalog, ConnectionStatus, ConnectorError, LogLevel, Message, StreamStatus};
+use stripe_openapi::knowledge::refusals;
 use stripe_openapi::{Catalog, Resource};
 
 use crate::account;
@@ -183,7 +184,10 @@ fn of_parent(status: StreamStatus, parents: &[&str]) -> StreamStatus {
 
 fn reason_of(stream: &str, error: &RequestError) -> String {
     match verdict::of(stream, error) {
-        StreamStatus::Skip { reason } => reason,
+        StreamStatus::Skip { reason } => match refusals::missing_permission(&reason) {
+            Some(permission) => format!("the API key lacks the permission {permission}"),
+            None => reason,
+        },
         _ => error.to_string(),
     }
 }

@@ -5,14 +5,20 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use protocol::{
-    ConnectionStatus, ConnectorError, ErrorKind, LogLevel, Message, ReadRequest, SourceState, StreamStatus,
+    ConfiguredCatalog, ConnectionStatus, ConnectorError, ErrorKind, InputStream, LogLevel, Message, RawJson,
+    ReadRequest, SourceState, StreamStatus,
 };
+use stripe_openapi::Catalog;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use crate::account;
-use crate::config::StripeConfig;
+use crate::account::{self, Account};
+use crate::accounts::{self, Platform, States};
+use crate::client::Client;
+use crate::config::{Access, StripeConfig};
 use crate::current::{self, Applier, Follower, Pace, Rereads, Stopped};
 use crate::delivery::{Delivery, Sender};
 use crate::driver::page_memory;
+use crate::hydrate;
 use crate::meter::RequestMeter;
 use crate::push;
 use crate::room::Room;
@@ -20,7 +26,7 @@ use crate::source::StripeSource;
 use crate::streams::{self, Streams};
 
 /// Pushed events that are applied together.
-const PUSHED_TOGETHER: usize = 100;
+pub(crate) const PUSHED_TOGETHER: usize = 100;
 
 /// Performs one read and tells `sender`. An error is one that concerns all streams.
 pub(crate) async fn read(
@@ -32,8 +38,9 @@ pub(crate) async fn read(
 ) -> Result<(), ConnectorError> {
     let access = config.access()?;
     let catalog = source.catalog(&access).await?;
+    hydrate::check(&config.hydrate, &catalog)?;
     let client = Arc::new(source.client(&access)?);
-    let looked_up = config.account_id.is_none() || config.account_created.is_none();
+    let key_is_good = config.account_id.is_none() || config.account_created.is_none();
     let account = match account::resolve(&client, config.account_id.as_deref(), config.account_created).await
     {
         Ok(account) => account,
@@ -44,52 +51,142 @@ pub(crate) async fn read(
             return Ok(());
         }
     };
-    let ReadRequest { catalog: wanted, state, input, durable } = request;
-    let (known, unknown) = streams::sort(&catalog, &wanted);
-    let room = Room::new(page_memory(access.limits.account_rate));
-    let mut streams = Streams::new(&catalog, config, known, account, client, meter, sender, room, looked_up);
-    for name in unknown {
+    for name in streams::sort(&catalog, &request.catalog).1 {
         let error = format!("Unknown stream: {name}. API version {} has no such list", access.api_version);
-        streams.say(Message::stream_status(name, StreamStatus::Error { error }));
+        let failed = Message::stream_status(name, StreamStatus::Error { error });
+        let _ = sender.send(Delivery::Message(failed));
     }
-    if let Some(input) = input {
-        return take(&streams, &access.api_version, input).await;
+    let states = States::read(request.state.as_ref());
+    if let Some(chosen) = &config.accounts {
+        // From here on its figures are the sums of those of the accounts.
+        meter.rate_is(0.0);
+        let own_meter = RequestMeter::part_of(&meter);
+        let client = Arc::new(source.client_of(&client, &access, access.context.clone(), &own_meter));
+        let (source, config) = (source.clone(), config.clone());
+        let platform =
+            Platform { source, config, access, catalog, client, own: account, own_meter, meter, key_is_good };
+        return accounts::read(platform, chosen, request, states, sender).await;
     }
-    if !access.live {
-        streams.find_clocks().await;
-    }
-    let mut states = streams.remembered(state.as_ref());
-    let mut again = vec![None; states.len()];
-    // Deliveries begin at once; those that come before the lists are read wait, and are found in the log all the same.
-    let inbox = if config.stays() { Some(push::open(config, &streams.client).await?) } else { None };
-    let mut follower = None;
-    if config.follows_events() {
-        let begun = begin(&streams, &access.api_version, state.as_ref(), &states).await?;
-        if let Some(why) = &begun.reads_again {
-            again = streams.forget(&mut states, why, streams.client.now()).map_err(not_written)?;
+    let ReadRequest { catalog: wanted, state, input, durable } = request;
+    let room = Room::new(page_memory(access.limits.account_rate));
+    let own = state.map(|_| states.of(None));
+    let (sender, carried) = accounts::carry(states, sender);
+    let one = One {
+        catalog: &catalog,
+        config,
+        access: &access,
+        wanted: &wanted,
+        account,
+        client: Arc::clone(&client),
+        meter,
+        sender,
+        room,
+        key_is_good,
+    };
+    let read = async move {
+        match input {
+            Some(input) => one.take(input).await,
+            None => {
+                // Deliveries begin at once; those that come before the lists are read wait, and are found in the log
+                // all the same.
+                let opened = if config.stays() { Some(push::open(config, &client).await?) } else { None };
+                let (inbox, _guard) = opened.unzip();
+                one.read(own.as_ref(), Calls { inbox, durable, turn: None }).await
+            }
         }
-        let mut begun = begun.follower;
-        begun.start();
-        follower = Some(begun);
+    };
+    futures::join!(read, carried).0
+}
+
+/// One account to read, and what with.
+pub(crate) struct One<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) config: &'a StripeConfig,
+    pub(crate) access: &'a Access,
+    pub(crate) wanted: &'a ConfiguredCatalog,
+    pub(crate) account: Account,
+    pub(crate) client: Arc<Client>,
+    pub(crate) meter: Arc<RequestMeter>,
+    pub(crate) sender: Sender,
+    pub(crate) room: Arc<Room>,
+    pub(crate) key_is_good: bool,
+}
+
+/// What reaches a read while it goes on.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    /// Where events are delivered; without it the read ends.
+    pub(crate) inbox: Option<push::Inbox>,
+    /// Counts the global states that are durable.
+    pub(crate) durable: Option<watch::Receiver<u64>>,
+    /// The right to read lists, if only so many may at a time: given back once they are read.
+    pub(crate) turn: Option<OwnedSemaphorePermit>,
+}
+
+impl<'a> One<'a> {
+    /// The streams of the account. Those that do not exist are left out.
+    pub(crate) fn streams(self) -> Streams<'a> {
+        let One { catalog, config, wanted, account, client, meter, sender, room, key_is_good, .. } = self;
+        let (known, _) = streams::sort(catalog, wanted);
+        Streams::new(catalog, config, known, account, client, meter, sender, room, key_is_good)
     }
-    if streams.backfill(&states, &again, streams.client.now()).await.is_none() {
-        return Ok(());
-    }
-    let Some(mut follower) = follower else { return Ok(()) };
-    let mut rereads = Rereads::new(&streams, config, &mut follower);
-    if let Some(inbox) = inbox {
-        current::stay(&mut follower, &mut rereads, inbox, durable, config).await;
-        return Ok(());
-    }
-    match follower.poll().await {
-        Ok(()) => {
-            // Nobody listens any more if this fails.
-            let _ = rereads.perform(&mut follower).await;
+
+    /// Reads the account from `state` on: its lists, then what changed.
+    pub(crate) async fn read(self, state: Option<&SourceState>, calls: Calls) -> Result<(), ConnectorError> {
+        let (config, access) = (self.config, self.access);
+        let Calls { inbox, durable, turn } = calls;
+        let mut streams = self.streams();
+        if !access.live {
+            streams.find_clocks().await;
         }
-        Err(Stopped::Gone) => {}
-        Err(Stopped::Refused(error)) => follower.fail(&error),
+        let mut states = streams.remembered(state);
+        let mut again = vec![None; states.len()];
+        let mut follower = None;
+        if config.follows_events() {
+            let begun = begin(&streams, &access.api_version, state, &states).await?;
+            if let Some(why) = &begun.reads_again {
+                again = streams.forget(&mut states, why, streams.client.now()).map_err(not_written)?;
+            }
+            let mut begun = begun.follower;
+            begun.start();
+            follower = Some(begun);
+        }
+        if streams.backfill(&states, &again, streams.client.now()).await.is_none() {
+            return Ok(());
+        }
+        let Some(mut follower) = follower else { return Ok(()) };
+        let mut rereads = Rereads::new(&streams, config, &mut follower);
+        if let Some(inbox) = inbox {
+            drop(turn);
+            current::stay(&mut follower, &mut rereads, inbox, durable, config).await;
+            return Ok(());
+        }
+        match follower.poll().await {
+            Ok(()) => {
+                // Nobody listens any more if this fails.
+                let _ = rereads.perform(&mut follower).await;
+            }
+            Err(Stopped::Gone) => {}
+            Err(Stopped::Refused(error)) => follower.fail(&error),
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Applies what others push into the source, to its end.
+    async fn take(self, input: InputStream) -> Result<(), ConnectorError> {
+        let (config, access) = (self.config, self.access);
+        let streams = self.streams();
+        let mut applier = applier(&streams, &access.api_version);
+        let mut input = input.ready_chunks(PUSHED_TOGETHER);
+        while let Some(items) = input.next().await {
+            let events = pushed(items, config, streams.client.now())?;
+            let Ok(failed) = apply(&mut applier, &events).await else { return Ok(()) };
+            for (stream, error) in failed {
+                streams.say(Message::stream_status(&stream, StreamStatus::Error { error }));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn not_written(error: protocol::RawJsonError) -> ConnectorError {
@@ -140,51 +237,48 @@ async fn begin(
     Ok(Begun { follower, reads_again: begin.warning.filter(|_| begin.reads_again) })
 }
 
-fn applier(streams: &Streams<'_>, api_version: &stripe_openapi::ApiVersion) -> Applier {
+pub(crate) fn applier(streams: &Streams<'_>, api_version: &stripe_openapi::ApiVersion) -> Applier {
     let named: Vec<(Arc<str>, &stripe_openapi::Resource)> = streams
         .known
         .iter()
         .map(|known| (Arc::clone(&known.configured.stream.name), known.resource))
         .collect();
+    let revalidate = &streams.config.revalidate_objects;
     Applier {
         client: Arc::clone(&streams.client),
         room: Arc::clone(&streams.room),
         account_id: streams.account.id.as_str().into(),
         api_version: api_version.to_string(),
-        tables: current::Tables::new(streams.catalog, &named, &streams.config.revalidate_objects),
+        tables: current::Tables::new(streams.catalog, &named, revalidate, &streams.config.hydrate),
         coverage: current::Coverage::default(),
         sender: streams.sender.clone(),
     }
 }
 
-/// Applies what is pushed, and ends with it.
-async fn take(
-    streams: &Streams<'_>,
-    api_version: &stripe_openapi::ApiVersion,
-    input: protocol::InputStream,
-) -> Result<(), ConnectorError> {
-    let mut applier = applier(streams, api_version);
-    let secret = streams.config.webhook_secret.as_ref();
-    let mut input = input.ready_chunks(PUSHED_TOGETHER);
-    while let Some(items) = input.next().await {
-        let mut events = Vec::with_capacity(items.len());
-        for item in items {
-            let text = push::pushed(&item?, secret, streams.client.now())?;
-            let event = current::Event::read(text).map_err(|problem| {
-                ConnectorError::new(ErrorKind::Config, format!("the input is {}", problem.0))
-            })?;
-            events.push(event);
-        }
-        let Ok(failed) = applier.apply(&events).await else { return Ok(()) };
-        let mut said: HashMap<Arc<str>, String> = HashMap::new();
-        for failure in failed {
-            for stream in failure.streams {
-                said.entry(stream).or_insert_with(|| failure.error.to_string());
-            }
-        }
-        for (stream, error) in said {
-            streams.say(Message::stream_status(&stream, StreamStatus::Error { error }));
+/// The events in what was pushed.
+pub(crate) fn pushed(
+    items: Vec<Result<RawJson, ConnectorError>>,
+    config: &StripeConfig,
+    now: i64,
+) -> Result<Vec<current::Event>, ConnectorError> {
+    let read = |item: Result<RawJson, ConnectorError>| {
+        let text = push::pushed(&item?, config.webhook_secret.as_ref(), now)?;
+        current::Event::read(&text)
+            .map_err(|problem| ConnectorError::new(ErrorKind::Config, format!("the input is {}", problem.0)))
+    };
+    items.into_iter().map(read).collect()
+}
+
+/// Applies pushed events; answers the streams that are not current after it, and why.
+pub(crate) async fn apply(
+    applier: &mut Applier,
+    events: &[current::Event],
+) -> Result<HashMap<Arc<str>, String>, current::Gone> {
+    let mut said: HashMap<Arc<str>, String> = HashMap::new();
+    for failure in applier.apply(events).await? {
+        for stream in failure.streams {
+            said.entry(stream).or_insert_with(|| failure.error.to_string());
         }
     }
-    Ok(())
+    Ok(said)
 }

@@ -73,7 +73,12 @@ async fn register(
         Registered::default()
     } else {
         let client = source.client(&access)?;
-        let wanted = Wanted { url, api_version: &config.api_version, events: &events, connect: false };
+        let wanted = Wanted {
+            url,
+            api_version: &config.api_version,
+            events: &events,
+            connect: config.accounts.is_some(),
+        };
         endpoint::register(&client, &wanted, config.webhook_secret.as_ref()).await?
     };
     if !untold.is_empty() {

@@ -14,7 +14,8 @@ use stripe_openapi::Catalog;
 use stripe_openapi::resolve::{self, Settings, SpecLocation};
 
 use crate::account::{self, Account};
-use crate::client::Client;
+use crate::accounts;
+use crate::client::{Behalf, Client};
 use crate::config::{Access, StripeConfig};
 use crate::delivery::{Delivery, messages};
 use crate::discover;
@@ -93,15 +94,30 @@ impl StripeSource {
     }
 
     pub(crate) fn client(&self, access: &Access) -> Result<Client, ConnectorError> {
-        let meter = Arc::clone(&self.options.meter);
-        let gate = match &self.options.shared_budget {
+        let gate = self.gate(access, access.context.as_ref(), Arc::clone(&self.options.meter));
+        Client::new(access, gate, self.options.request_timeout, &self.options.proxy)
+    }
+
+    /// A client that asks over the connections of `client` in the name of an account, with limits and a meter of its own.
+    pub(crate) fn client_of(
+        &self,
+        client: &Client,
+        access: &Access,
+        behalf: Option<Behalf>,
+        meter: &Arc<RequestMeter>,
+    ) -> Client {
+        let gate = self.gate(access, behalf.as_ref(), Arc::clone(meter));
+        client.on_behalf(behalf, gate)
+    }
+
+    /// The limits of an account, shared with other processes where they are to be.
+    fn gate(&self, access: &Access, behalf: Option<&Behalf>, meter: Arc<RequestMeter>) -> Arc<Gate> {
+        match &self.options.shared_budget {
             None => Gate::new(access.limits, meter),
             Some(budget) => {
-                let budget = Arc::clone(budget);
-                Gate::shared(access.limits, meter, Share::new(budget, &access.api_key))
+                Gate::shared(access.limits, meter, Share::new(Arc::clone(budget), &access.api_key, behalf))
             }
-        };
-        Client::new(access, gate, self.options.request_timeout, &self.options.proxy)
+        }
     }
 
     async fn account(&self, config: &StripeConfig) -> Result<Account, ConnectorError> {
@@ -129,9 +145,10 @@ impl Source for StripeSource {
             source.catalog(&access).await?;
             let client = source.client(&access)?;
             let status = match account::look_up(&client).await {
-                Ok(_) => ConnectionStatus::succeeded(),
+                Ok(own) => accounts::check(&source, &config, &access, &client, Some(&own.id)).await?,
                 Err(error) if error.status() == Some(403) && config.account_id.is_some() => {
-                    ConnectionStatus::succeeded()
+                    let own = config.account_id.as_deref();
+                    accounts::check(&source, &config, &access, &client, own).await?
                 }
                 Err(error) => ConnectionStatus::failed(account::explain(&error).to_string()),
             };
@@ -144,11 +161,12 @@ impl Source for StripeSource {
         once(async move {
             let access = config.access()?;
             let catalog = source.catalog(&access).await?;
-            let account_id = match &config.account_id {
-                Some(id) => id.clone(),
-                None => source.account(&config).await?.id,
+            let ids = match (&config.accounts, &config.account_id) {
+                (Some(accounts), _) => accounts.ids(),
+                (None, Some(id)) => vec![id.clone()],
+                (None, None) => vec![source.account(&config).await?.id],
             };
-            Ok(discover::catalog_message(&catalog, &account_id, config.provenance))
+            Ok(discover::catalog_message(&catalog, &ids, config.provenance))
         })
     }
 

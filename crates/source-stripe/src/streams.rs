@@ -14,6 +14,7 @@ use crate::current::Due;
 use crate::delivery::{Delivery, Sender};
 use crate::driver::Driver;
 use crate::failure::RequestError;
+use crate::hydrate;
 use crate::lane::{Follower, StreamRun};
 use crate::meter::RequestMeter;
 use crate::passes::{self, Pass};
@@ -209,7 +210,13 @@ impl<'a> Streams<'a> {
             }
             Err(_) => &[],
         };
-        Ok(passes::of_stream(self.catalog, known.resource, clocks))
+        let mut passes = passes::of_stream(self.catalog, known.resource, clocks);
+        let own = passes.iter_mut().filter(|pass| pass.feed.is_none());
+        own.for_each(|pass| {
+            hydrate::fields_of(&self.config.hydrate, &known.resource.table)
+                .for_each(|field| pass.expand(field));
+        });
+        Ok(passes)
     }
 
     /// Streams whose rows lie in the objects of another stream are read with it, at no cost, where both have to

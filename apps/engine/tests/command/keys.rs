@@ -23,3 +23,20 @@ fn check_tells_which_streams_a_restricted_key_may_read() {
     program.run(&["sync", "--sqlite", "a.db", "--streams", "customer,charge"]).expect(0);
     account.assert_copied_to(&program.path("a.db"), &["customer"]);
 }
+
+#[test]
+fn a_limit_cannot_be_shared_without_a_database() {
+    let account = Account::start(|account| account);
+    let program = account.program();
+    let refused = program.run(&["sync", "--sqlite", "a.db", "--share-limit"]).expect(2);
+    assert!(refused.stderr.contains("--shared-limit-url postgres://"), "{}", refused.stderr);
+    let refused = program.run(&["sync", "--sqlite", "a.db", "--shared-limit-url", "mysql://x"]).expect(2);
+    assert!(refused.stderr.contains("--shared-limit-url: "), "{}", refused.stderr);
+    // One that is not there is no reason to read nothing.
+    let nowhere = "postgres://somebody:veryverysecret@127.0.0.1:1/nothing";
+    let ended = program
+        .run(&["sync", "--sqlite", "a.db", "--streams", "plan", "--shared-limit-url", nowhere])
+        .expect(0);
+    assert!(ended.stderr.contains("going on alone at"), "{}", ended.stderr);
+    account.assert_copied_to(&program.path("a.db"), &["plan"]);
+}

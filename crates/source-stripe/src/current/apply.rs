@@ -34,6 +34,27 @@ const READINGS: usize = 6;
 #[derive(Debug)]
 pub(crate) struct Gone;
 
+/// Why something was not brought to its end.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// Nobody listens any more.
+    Gone,
+    /// Stripe did not answer as it should.
+    Refused(RequestError),
+}
+
+impl From<Gone> for Stopped {
+    fn from(_: Gone) -> Stopped {
+        Stopped::Gone
+    }
+}
+
+impl From<RequestError> for Stopped {
+    fn from(error: RequestError) -> Stopped {
+        Stopped::Refused(error)
+    }
+}
+
 /// Applies events to the streams of one account.
 #[derive(Debug)]
 pub(crate) struct Applier {
@@ -126,9 +147,10 @@ impl Applier {
         let mut failed = Vec::new();
         let mut written: Vec<(Key, i64)> = Vec::new();
         while let Some((task, result)) = done.next().await {
-            match result? {
+            match result {
                 Ok(second) => written.push((task.key, second)),
-                Err(error) => {
+                Err(Stopped::Gone) => return Err(Gone),
+                Err(Stopped::Refused(error)) => {
                     let table = this.tables.table(&task.key);
                     let children = table.children.iter().map(|child| &child.stream);
                     let streams = table.stream.iter().chain(children).map(Arc::clone).collect();
@@ -144,12 +166,12 @@ impl Applier {
     }
 
     /// Answers the second before which all changes of the object are written now.
-    async fn perform_one(&self, task: &Task) -> Result<Result<i64, RequestError>, Gone> {
+    async fn perform_one(&self, task: &Task) -> Result<i64, Stopped> {
         let table = self.tables.table(&task.key);
         match (&task.key.what, &task.todo) {
             (What::Row(id), Todo::Delete(event)) => {
                 self.entomb(table, id, task.parent.as_deref(), event.created)?;
-                Ok(Ok(event.created))
+                Ok(event.created)
             }
             (What::Row(_), Todo::Write(event)) => self.write(table, task, event).await,
             (What::Row(id), Todo::Read { second, in_doubt }) => {
@@ -200,24 +222,15 @@ impl Applier {
         Ok(())
     }
 
-    async fn write(
-        &self,
-        table: &Table,
-        task: &Task,
-        event: &Event,
-    ) -> Result<Result<i64, RequestError>, Gone> {
-        let Subject::Shown { object, .. } = &event.subject else { return Ok(Ok(event.created)) };
+    async fn write(&self, table: &Table, task: &Task, event: &Event) -> Result<i64, Stopped> {
+        let Subject::Shown { object, .. } = &event.subject else { return Ok(event.created) };
         let stamp = self.stamp(table, task.parent.as_deref(), event.created);
         let stamp = stamp.written_by("event", self.name_of(event));
-        let page = match read_page(object.as_bytes(), Shape::Single, &stamp) {
-            Ok(page) => page,
-            Err(problem) => {
-                return Ok(Err(RequestError::NoAnswer(format!("event {}: {}", event.id, problem.0))));
-            }
-        };
+        let page = read_page(object.as_bytes(), Shape::Single, &stamp)
+            .map_err(|problem| RequestError::NoAnswer(format!("event {}: {}", event.id, problem.0)))?;
         let reserved = self.room.wait_for(page.bytes()).await;
-        let told = self.tell_whole(table, page, &stamp, reserved).await?;
-        Ok(told.map(|()| event.created))
+        self.tell_whole(table, page, &stamp, reserved).await?;
+        Ok(event.created)
     }
 
     async fn read(
@@ -227,16 +240,18 @@ impl Applier {
         task: &Task,
         second: i64,
         in_doubt: bool,
-    ) -> Result<Result<i64, RequestError>, Gone> {
+    ) -> Result<i64, Stopped> {
         if !table.needs_object() {
-            return Ok(self.tell_listed(table, id, second).await?.map(|()| second));
+            self.tell_listed(table, id, second).await?;
+            return Ok(second);
         }
         let Some(path) = table.path_of(id, task.parent.as_deref()) else {
             tracing::debug!(table = %table.name, id, "a row cannot be read by itself; reconcile finds it");
-            return Ok(Ok(second));
+            return Ok(second);
         };
         let endpoint: Arc<str> = table.retrieve.as_deref().unwrap_or(&path).into();
-        let get = Get::plain(&path);
+        let expand = table.expand.iter().map(|field| ("expand[]".to_owned(), field.clone()));
+        let get = Get { query: expand.collect(), ..Get::plain(&path) };
         for reading in 1.. {
             let reserved = self.room.wait_for(OBJECT_BYTES).await;
             let read = |received: &Received| {
@@ -250,13 +265,13 @@ impl Applier {
                 Err(RequestError::Api(error)) if table.says_gone(&error) => {
                     let version = error.as_of.max(second);
                     self.entomb(table, id, task.parent.as_deref(), version)?;
-                    return Ok(Ok(version));
+                    return Ok(version);
                 }
-                Err(error) => return Ok(Err(error)),
+                Err(error) => return Err(error.into()),
             };
             if page.record(0).is_none_or(|(_, deleted)| deleted) {
                 self.entomb(table, id, task.parent.as_deref(), stamp.version())?;
-                return Ok(Ok(stamp.version()));
+                return Ok(stamp.version());
             }
             // What happened last within a second is certain only from a later one on. Above all, a row that was deleted
             // and made again within it must be newer than its tombstone.
@@ -265,23 +280,19 @@ impl Applier {
                 tokio::time::sleep(Duration::from_millis(700)).await;
                 continue;
             }
-            let told = self.tell_whole(table, page, &stamp, reserved).await?;
-            return Ok(told.map(|()| second.max(as_of + 1)));
+            self.tell_whole(table, page, &stamp, reserved).await?;
+            return Ok(second.max(as_of + 1));
         }
-        Ok(Ok(second))
+        Ok(second)
     }
 
     /// Reads all rows under a parent again.
-    async fn read_siblings(
-        &self,
-        table: &Table,
-        parent: &str,
-        second: i64,
-    ) -> Result<Result<i64, RequestError>, Gone> {
+    async fn read_siblings(&self, table: &Table, parent: &str, second: i64) -> Result<i64, Stopped> {
         let (Some(stream), Some(under)) = (&table.stream, table.listed_under()) else {
-            return Ok(Ok(second));
+            return Ok(second);
         };
-        Ok(self.read_under(stream, under, parent, second).await?.map(|()| second))
+        self.read_under(stream, under, parent, second).await?;
+        Ok(second)
     }
 
     /// Tells an object and what is in or under it.
@@ -291,13 +302,11 @@ impl Applier {
         mut page: Page,
         stamp: &Stamp,
         mut reserved: Reserved,
-    ) -> Result<Result<(), RequestError>, Gone> {
+    ) -> Result<(), Stopped> {
         let id = page.ids().next().unwrap_or_default().to_owned();
         if table.needs_object() {
             let grown = |bytes| reserved.set(bytes);
-            if let Err(error) = nested::complete::complete_page(&self.client, &mut page, grown).await {
-                return Ok(Err(error));
-            }
+            nested::complete::complete_page(&self.client, &mut page, grown).await?;
             self.tell_nested(table, &page, stamp)?;
         }
         // The memory is free for the rows below before they are asked for.
@@ -325,19 +334,12 @@ impl Applier {
     }
 
     /// Reads and tells the rows that are listed under an object.
-    async fn tell_listed(
-        &self,
-        table: &Table,
-        id: &str,
-        version: i64,
-    ) -> Result<Result<(), RequestError>, Gone> {
+    async fn tell_listed(&self, table: &Table, id: &str, version: i64) -> Result<(), Stopped> {
         for child in &table.children {
             let ChildFeed::Listed(under) = &child.feed else { continue };
-            if let Err(error) = self.read_under(&child.stream, under, id, version).await? {
-                return Ok(Err(error));
-            }
+            self.read_under(&child.stream, under, id, version).await?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Reads the rows under one parent and tells them, and which are all of them.
@@ -347,7 +349,7 @@ impl Applier {
         under: &Arc<Under>,
         parent: &str,
         second: i64,
-    ) -> Result<Result<(), RequestError>, Gone> {
+    ) -> Result<(), Stopped> {
         let (arrived, mut arrives) = mpsc::unbounded_channel();
         let reading = Reading {
             client: Arc::clone(&self.client),
@@ -368,8 +370,9 @@ impl Applier {
             }
             Ok(())
         };
-        let (read, told) = futures::join!(read, tell);
-        told.map(|()| read)
+        let (read, told): (_, Result<(), Gone>) = futures::join!(read, tell);
+        told?;
+        Ok(read?)
     }
 
     /// Tells the records of a page.

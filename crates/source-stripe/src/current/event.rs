@@ -80,7 +80,7 @@ struct Shown {
 
 impl Event {
     /// Reads an event of either of Stripe's APIs.
-    pub(crate) fn read(text: RawJson) -> Result<Event, Unexpected> {
+    pub(crate) fn read(text: &RawJson) -> Result<Event, Unexpected> {
         let unexpected = |error: &dyn std::fmt::Display| Unexpected(format!("not an event: {error}"));
         let wire: Wire<'_> = text.read().map_err(|error| unexpected(&error))?;
         let created =
@@ -96,7 +96,7 @@ impl Event {
             (None, Some(Related { id, kind, url })) => Subject::Named { kind, id, path: url },
             (None, None) => Subject::Nothing,
         };
-        let account = wire.account.or(wire.context.filter(|context| context.starts_with("acct_")));
+        let account = wire.account.or_else(|| wire.context.as_deref().and_then(account_in));
         Ok(Event {
             id: wire.id,
             kind: wire.kind,
@@ -107,6 +107,12 @@ impl Event {
             text: text.clone(),
         })
     }
+}
+
+/// The account at the end of a context such as `acct_platform/acct_connected`.
+pub(crate) fn account_in(context: &str) -> Option<String> {
+    let account = context.rsplit('/').next()?;
+    account.starts_with("acct_").then(|| account.to_owned())
 }
 
 /// Unix seconds, or an RFC 3339 time in quotes.
@@ -123,7 +129,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Event, Unexpected> {
-        Event::read(RawJson::parse(text.to_owned()).unwrap())
+        Event::read(&RawJson::parse(text.to_owned()).unwrap())
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use protocol::{LogLevel, Message, Payload, RawJson, SourceStateMessage, StreamStatus};
 
-use super::apply::{Applier, Failed, Gone, Task, Todo};
+use super::apply::{Applier, Failed, Gone, Stopped, Task, Todo};
 use super::coverage::{Coverage, Key, What};
 use super::event::Event;
 use super::log::EventLog;
@@ -63,21 +63,6 @@ pub(crate) struct Follower {
     told: u64,
 }
 
-/// Why the log could not be followed to the present.
-#[derive(Debug)]
-pub(crate) enum Stopped {
-    /// Nobody listens any more.
-    Gone,
-    /// Stripe did not answer as it should.
-    Refused(RequestError),
-}
-
-impl From<Gone> for Stopped {
-    fn from(_: Gone) -> Stopped {
-        Stopped::Gone
-    }
-}
-
 impl Follower {
     pub(crate) fn new(
         mut applier: Applier,
@@ -129,8 +114,7 @@ impl Follower {
         let mut from = self.position.from(self.pace.overlap);
         let before = self.position.clone();
         while from < until {
-            let stretch =
-                self.log.stretch(&self.applier.client, from, until).await.map_err(Stopped::Refused)?;
+            let stretch = self.log.stretch(&self.applier.client, from, until).await?;
             let new: Vec<Event> =
                 stretch.events.into_iter().filter(|event| !self.seen_ids.contains(&event.id)).collect();
             self.process(&new, stretch.end).await?;

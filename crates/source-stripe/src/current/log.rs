@@ -123,11 +123,13 @@ fn shorten(newest: &[Event], window: Window) -> Option<i64> {
 }
 
 fn read_events(page: &Page) -> impl Iterator<Item = Event> + '_ {
-    (0..page.count()).filter_map(|index| page.record(index)).filter_map(|(text, _)| match Event::read(text) {
-        Ok(event) => Some(event),
-        Err(problem) => {
-            tracing::warn!(problem = %problem.0, "an event cannot be read and is left out");
-            None
+    (0..page.count()).filter_map(|index| page.record(index)).filter_map(|(text, _)| {
+        match Event::read(&text) {
+            Ok(event) => Some(event),
+            Err(problem) => {
+                tracing::warn!(problem = %problem.0, "an event cannot be read and is left out");
+                None
+            }
         }
     })
 }
@@ -152,7 +154,7 @@ mod tests {
     fn events(seconds: &[i64]) -> Vec<Event> {
         let event = |second: &i64| {
             let text = format!(r#"{{"id":"evt_1","type":"x","created":{second}}}"#);
-            Event::read(RawJson::parse(text).unwrap()).unwrap()
+            Event::read(&RawJson::parse(text).unwrap()).unwrap()
         };
         seconds.iter().map(event).collect()
     }

@@ -23,11 +23,11 @@ mod schedule;
 mod stay;
 mod tables;
 
-pub(crate) use apply::{Applier, Task, Todo};
+pub(crate) use apply::{Applier, Gone, Stopped, Task, Todo};
 pub(crate) use begin::begin;
 pub(crate) use coverage::{Coverage, Key, What};
-pub(crate) use event::Event;
-pub(crate) use follow::{Follower, Pace, Stopped};
+pub(crate) use event::{Event, account_in};
+pub(crate) use follow::{Follower, Pace};
 pub(crate) use log::EventLog;
 pub(crate) use position::Position;
 pub(crate) use rereads::Rereads;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::apply::Gone;
+use super::apply::{Gone, Stopped};
 use super::event::Event;
-use super::follow::{Follower, Stopped};
+use super::follow::Follower;
 use super::rereads::Rereads;
 use crate::config::StripeConfig;
 use crate::push::{self, Delivered, Receipt};
@@ -31,7 +31,7 @@ const TOGETHER: usize = 100;
 pub(crate) async fn stay(
     follower: &mut Follower,
     rereads: &mut Rereads<'_>,
-    (mut inbox, _guard): (push::Inbox, push::Guard),
+    mut inbox: push::Inbox,
     durable: Option<watch::Receiver<u64>>,
     config: &StripeConfig,
 ) {
@@ -80,7 +80,7 @@ async fn take(
     let mut receipts: Vec<Receipt> = Vec::new();
     let mut next = Some(first);
     while let Some(Delivered { event, receipt }) = next {
-        match Event::read(event) {
+        match Event::read(&event) {
             Ok(event) => {
                 events.push(event);
                 receipts.push(receipt);

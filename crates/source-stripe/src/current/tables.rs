@@ -10,6 +10,7 @@ use super::coverage::{Key, What};
 use super::event::{Event, Subject};
 use crate::children::{self, Feed, Under};
 use crate::failure::ApiError;
+use crate::hydrate;
 use crate::page::Shape;
 
 /// An event that lists what a customer is entitled to, without an id of its own.
@@ -32,6 +33,8 @@ pub(crate) struct Table {
     pub(crate) children: Vec<Child>,
     /// Whether payloads of events are never used.
     pub(crate) always_read: bool,
+    /// Fields that have to be asked for.
+    pub(crate) expand: Vec<String>,
 }
 
 /// A child stream of a table.
@@ -68,8 +71,14 @@ pub(crate) struct Target {
 }
 
 impl Tables {
-    /// The tables of `streams` and of their parents. Objects of the kinds in `revalidate` are always read again.
-    pub(crate) fn new(catalog: &Catalog, streams: &[(Arc<str>, &Resource)], revalidate: &[String]) -> Tables {
+    /// The tables of `streams` and of their parents. Objects of the kinds in `revalidate` are always read again, and so
+    /// are those with fields in `hydrate`, which events do not hold.
+    pub(crate) fn new(
+        catalog: &Catalog,
+        streams: &[(Arc<str>, &Resource)],
+        revalidate: &[String],
+        hydrate: &[String],
+    ) -> Tables {
         let mut tables = Tables::default();
         let stream_of = |table: &str| {
             streams.iter().find(|(_, resource)| resource.table == table).map(|(name, _)| Arc::clone(name))
@@ -83,6 +92,8 @@ impl Tables {
             let list = resource.list.as_ref().or(resource.child_lists.first().map(|child| &child.list));
             let is_v2 = list.is_some_and(|list| list.style == ListStyle::V2);
             let at = tables.tables.len();
+            let expand: Vec<String> =
+                hydrate::fields_of(hydrate, &resource.table).map(str::to_owned).collect();
             tables.tables.push(Table {
                 name: resource.table.clone(),
                 stream,
@@ -93,7 +104,9 @@ impl Tables {
                 children,
                 always_read: revalidate
                     .iter()
-                    .any(|kind| *kind == resource.resource_id || *kind == resource.table),
+                    .any(|kind| *kind == resource.resource_id || *kind == resource.table)
+                    || !expand.is_empty(),
+                expand,
             });
             tables.by_object.insert(resource.resource_id.clone(), at);
             for event in &resource.events {
@@ -192,7 +205,7 @@ impl Table {
     /// Whether a refusal to answer a row means that it is gone. Access to a connected account ends together with the
     /// account, or before it.
     pub(crate) fn says_gone(&self, error: &ApiError) -> bool {
-        error.is_gone() || (self.name == "account" && error.code.as_deref() == Some("account_invalid"))
+        error.is_gone() || (self.name == "account" && error.refuses_account())
     }
 
     fn shares_ids(&self) -> bool {
@@ -263,29 +276,29 @@ mod tests {
         let catalog = embedded::catalog(embedded::newest_version()).unwrap();
         let streams: Vec<(Arc<str>, &Resource)> =
             names.iter().map(|name| (Arc::from(*name), catalog.resource(name).unwrap())).collect();
-        Tables::new(&catalog, &streams, &["price".to_owned()])
+        Tables::new(&catalog, &streams, &["price".to_owned()], &[])
     }
 
-    fn event(kind: &str, object: serde_json::Value) -> Event {
+    fn event(kind: &str, object: &serde_json::Value) -> Event {
         let event =
             serde_json::json!({"id": "evt_1", "type": kind, "created": 1, "data": {"object": object}});
-        Event::read(RawJson::from_value(&event).unwrap()).unwrap()
+        Event::read(&RawJson::from_value(&event).unwrap()).unwrap()
     }
 
     #[test]
     fn an_event_is_about_its_object() {
         let tables = tables(&["customer", "price", "refund", "charge"]);
         let target = |kind: &str, object: &str| {
-            let event = event(kind, serde_json::json!({"id": "x_1", "object": object}));
+            let event = event(kind, &serde_json::json!({"id": "x_1", "object": object}));
             tables.target(&event).map(|target| tables.table(&target.key).name.clone())
         };
         assert_eq!(target("customer.updated", "customer").as_deref(), Some("customer"));
         assert_eq!(target("charge.refund.updated", "refund").as_deref(), Some("refund"));
         assert_eq!(target("charge.refunded", "charge").as_deref(), Some("charge"));
         assert_eq!(target("product.updated", "product"), None, "not synced");
-        let preview = event("customer.updated", serde_json::json!({"object": "customer"}));
+        let preview = event("customer.updated", &serde_json::json!({"object": "customer"}));
         assert_eq!(tables.target(&preview), None);
-        let price = event("price.updated", serde_json::json!({"id": "p", "object": "price"}));
+        let price = event("price.updated", &serde_json::json!({"id": "p", "object": "price"}));
         assert!(tables.table(&tables.target(&price).unwrap().key).always_read);
     }
 
@@ -313,14 +326,14 @@ mod tests {
             tables(&["person", "payment_source", "external_account", "capability", "active_entitlement"]);
         let person = event(
             "person.updated",
-            serde_json::json!({"id": "person_1", "object": "person", "account": "acct_1"}),
+            &serde_json::json!({"id": "person_1", "object": "person", "account": "acct_1"}),
         );
         let target = tables.target(&person).unwrap();
         assert_eq!(target.parent.as_deref(), Some("acct_1"));
         let path = tables.table(&target.key).path_of("person_1", target.parent.as_deref());
         assert_eq!(path.as_deref(), Some("/v1/accounts/acct_1/persons/person_1"));
         let what =
-            |kind: &str, object: serde_json::Value| tables.target(&event(kind, object)).unwrap().key.what;
+            |kind: &str, object: serde_json::Value| tables.target(&event(kind, &object)).unwrap().key.what;
         let card = serde_json::json!({"id": "card_1", "object": "card", "customer": "cus_1"});
         assert_eq!(what("customer.source.updated", card), What::Under("cus_1".to_owned()));
         let bank = serde_json::json!({"id": "ba_1", "object": "bank_account", "account": "acct_1"});

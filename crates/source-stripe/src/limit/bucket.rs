@@ -50,6 +50,8 @@ struct Lease {
     until: Duration,
     /// Requests since the last account.
     sent: u32,
+    /// Requests per second lately.
+    demand: f64,
     /// Whether more would have been sent since then.
     starved: bool,
     /// Whether Stripe refused since then.
@@ -57,12 +59,20 @@ struct Lease {
 }
 
 /// What a bucket made of its lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Use {
-    pub(super) sent: u32,
+    /// Requests per second lately; none for a long time is 0.
+    pub(super) demand: f64,
     pub(super) starved: bool,
     pub(super) exceeded: bool,
 }
+
+/// What is demanded is averaged over about so long: a list from which nothing was asked for a moment is asked
+/// again soon.
+const MEMORY: Duration = Duration::from_secs(2);
+
+/// Less than this many requests per second are none.
+const NO_DEMAND: f64 = 0.1;
 
 /// When to look again for a lease.
 const LEASE_POLL: Duration = Duration::from_millis(100);
@@ -95,7 +105,7 @@ impl Bucket {
 
     /// A bucket that is empty until it is [leased](Bucket::lease) a rate.
     pub(super) fn leased(now: Duration) -> Bucket {
-        let lease = Lease { until: now, sent: 0, starved: false, exceeded: false };
+        let lease = Lease { until: now, sent: 0, demand: 0.0, starved: false, exceeded: false };
         Bucket { lease: Some(lease), tokens: 0.0, ..Bucket::new(0.0, now) }
     }
 
@@ -113,10 +123,19 @@ impl Bucket {
         self.tokens = self.tokens.min(self.capacity());
     }
 
-    /// What was made of the lease since the last account.
-    pub(super) fn account(&mut self) -> Use {
-        let Some(lease) = &mut self.lease else { return Use { sent: 0, starved: false, exceeded: false } };
-        let account = Use { sent: lease.sent, starved: lease.starved, exceeded: lease.exceeded };
+    /// What was made of the lease in the `elapsed` time since the last account.
+    pub(super) fn account(&mut self, elapsed: Duration) -> Use {
+        let Some(lease) = &mut self.lease else {
+            return Use { demand: 0.0, starved: false, exceeded: false };
+        };
+        let seconds = elapsed.as_secs_f64().max(1e-3);
+        let rate = f64::from(lease.sent) / seconds;
+        let weight = 1.0 - (-seconds / MEMORY.as_secs_f64()).exp();
+        lease.demand += weight * (rate - lease.demand);
+        if lease.sent == 0 && lease.demand < NO_DEMAND {
+            lease.demand = 0.0;
+        }
+        let account = Use { demand: lease.demand, starved: lease.starved, exceeded: lease.exceeded };
         *lease = Lease { sent: 0, starved: false, exceeded: false, ..*lease };
         account
     }

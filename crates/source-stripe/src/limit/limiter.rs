@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bucket::{Bucket, Use};
-use super::shared::{ALL_ENDPOINTS, BudgetWant};
+use super::lease::{ALL_ENDPOINTS, BudgetWant};
 
 /// What may be asked of Stripe when all is well.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,24 +84,16 @@ impl Limiter {
         Limiter { account: Bucket::leased(now), shared: true, ..Limiter::new(limits, now) }
     }
 
-    /// What to lease next, after `elapsed` since it was asked last. Nothing where nothing was sent or waits.
+    /// What to lease next, `elapsed` after it was asked last. Nothing where nothing was sent lately or waits.
     pub(crate) fn wants(&mut self, elapsed: Duration) -> Vec<BudgetWant> {
         self.hungry = false;
         let limits = self.limits;
         let mut wants = Vec::new();
         for (path, endpoint) in &mut self.endpoints {
-            wants.extend(want(path, limits.endpoint_rate, endpoint.bucket.account(), elapsed));
+            wants.extend(want(path, limits.endpoint_rate, endpoint.bucket.account(elapsed)));
         }
-        let account = self.account.account();
-        if account.starved || account.exceeded || account.sent > 0 || !wants.is_empty() {
-            let modest = BudgetWant {
-                endpoint: ALL_ENDPOINTS.to_owned(),
-                full_rate: limits.account_rate,
-                wanted: 1.0,
-                exceeded: account.exceeded,
-            };
-            wants.push(want(ALL_ENDPOINTS, limits.account_rate, account, elapsed).unwrap_or(modest));
-        }
+        let account = self.account.account(elapsed);
+        wants.extend(want(ALL_ENDPOINTS, limits.account_rate, account));
         wants
     }
 
@@ -188,13 +180,12 @@ impl Limiter {
     }
 }
 
-/// Half as much again as was used, so that a demand can grow; all there is where that was not enough. Nothing
-/// where there was no demand.
-fn want(endpoint: &str, full_rate: f64, used: Use, elapsed: Duration) -> Option<BudgetWant> {
-    let Use { sent, starved, exceeded } = used;
-    let demanded = starved || exceeded || sent > 0;
-    let rate = f64::from(sent) / elapsed.as_secs_f64().max(0.1);
-    let wanted = if starved { full_rate } else { (rate * 1.5 + 1.0).min(full_rate) };
+/// Twice what was used lately, so that a demand can grow; all there is where that was not enough. Nothing where
+/// there was no demand.
+fn want(endpoint: &str, full_rate: f64, used: Use) -> Option<BudgetWant> {
+    let Use { demand, starved, exceeded } = used;
+    let wanted = if starved { full_rate } else { (demand * 2.0 + 2.0).min(full_rate) };
+    let demanded = starved || exceeded || demand > 0.0;
     demanded.then(|| BudgetWant { endpoint: endpoint.to_owned(), full_rate, wanted, exceeded })
 }
 

@@ -181,7 +181,7 @@ impl Account {
                 match rows.get(id) {
                     None => found.push(format!("{table} {id} is missing")),
                     Some(row) if row != text => {
-                        found.push(format!("{table} {id} is stale:\n  {row}\n  {text}"))
+                        found.push(format!("{table} {id} is stale:\n  {row}\n  {text}"));
                     }
                     Some(_) => {}
                 }

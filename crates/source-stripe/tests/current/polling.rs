@@ -68,3 +68,31 @@ async fn payloads_of_another_version_are_read_again() {
     let template = newest().resource("subscription").unwrap().retrieve_path.clone().unwrap();
     assert_eq!(account.control().counters().requests_to(&template), 10);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hydrated_fields_and_revalidated_kinds_cost_a_request_for_each_event() {
+    let builder = simulation().table("charge", 20).table("customer", 20).table("product", 5);
+    let account = Account::start(builder, &["charge", "customer", "product"]).await;
+    let account =
+        account.with("hydrate", json!(["charge.customer"])).with("revalidate_objects", json!(["product"]));
+    account.sync().await;
+    let rows = account.copy.lock().unwrap().rows("charge");
+    let expanded = |row: &String| row.contains("\"customer\":{\"id\":\"cus_");
+    let some = rows.values().filter(|row| expanded(row)).count();
+    assert!(some > 0 && rows.values().all(|row| !row.contains("\"customer\":\"cus_")), "{some}");
+
+    let control = account.control();
+    let charge = rows.iter().find(|(_, row)| expanded(row)).unwrap().0.clone();
+    control.update("charge", &charge, json!({"description": "changed"})).unwrap();
+    control.update("product", &control.ids("product").unwrap()[0], json!({"name": "changed"})).unwrap();
+    control.update("customer", &control.ids("customer").unwrap()[0], json!({"name": "changed"})).unwrap();
+    another_second().await;
+    control.reset_counters();
+    account.sync().await;
+    let row = account.copy.lock().unwrap().rows("charge")[&charge].clone();
+    assert!(row.contains("\"description\":\"changed\"") && expanded(&row), "{row}");
+    let counters = control.counters();
+    assert_eq!(counters.requests_to("/v1/charges/{charge}"), 1);
+    assert_eq!(counters.requests_to("/v1/products/{id}"), 1);
+    assert_eq!(counters.requests_to("/v1/customers/{customer}"), 0, "its event is enough");
+}

@@ -56,14 +56,13 @@ impl fmt::Display for Readable {
         let width = self.streams.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         writeln!(formatter)?;
         for (name, access) in &self.streams {
-            match access {
-                Access::Ok => writeln!(formatter, "{name:<width$}  ok")?,
-                Access::Lacks(permission) => {
-                    writeln!(formatter, "{name:<width$}  lacks permission {permission}")?
-                }
-                Access::Off(reason) => writeln!(formatter, "{name:<width$}  off: {reason}")?,
-                Access::Fails(error) => writeln!(formatter, "{name:<width$}  error: {error}")?,
-            }
+            let told = match access {
+                Access::Ok => "ok".to_owned(),
+                Access::Lacks(permission) => format!("lacks permission {permission}"),
+                Access::Off(reason) => format!("off: {reason}"),
+                Access::Fails(error) => format!("error: {error}"),
+            };
+            writeln!(formatter, "{name:<width$}  {told}")?;
         }
         for note in &self.notes {
             writeln!(formatter, "note: {note}")?;
@@ -94,7 +93,7 @@ mod tests {
         let mut add = |name: &str, status| {
             streams.add(StreamStatusMessage { stream: name.into(), status });
         };
-        add("charge", StreamStatus::Start { time_range: None });
+        add("charge", StreamStatus::Start { time_range: None, reason: None });
         let reason = "the API key lacks the permission rak_dispute_read: grant it".to_owned();
         add("dispute", StreamStatus::Skip { reason });
         let reason = "Issuing is not enabled for this account. Stripe says: no".to_owned();

@@ -24,7 +24,7 @@ use crate::client::Client;
 use crate::failure::RequestError;
 use crate::retry::BRIEF;
 use connection::Unconnected;
-use course::{Course, Ended};
+use course::{Course, Ended, Life};
 use feed::Held;
 use session::Session;
 
@@ -56,11 +56,11 @@ pub(super) async fn run(client: Arc<Client>, mut session: Option<Session>, inbox
         let ended = once(&client, &mut session, &inbox, &mut held).await;
         let next = course.after(&ended, rand::random());
         match &ended {
-            Ended::Planned | Ended::Closed { lasted: true } => {
-                tracing::debug!("connecting the WebSocket anew")
+            Ended::Planned | Ended::Closed { life: Life::Long } => {
+                tracing::debug!("connecting the WebSocket anew");
             }
             ended => {
-                tracing::warn!(%ended, wait = ?next.wait, "the WebSocket is down; events are polled meanwhile")
+                tracing::warn!(%ended, wait = ?next.wait, "the WebSocket is down; connecting again");
             }
         }
         if next.new_session {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::course::Life;
+
 const PING_EVERY: Duration = Duration::from_secs(2);
 const STALE_AFTER: Duration = Duration::from_secs(10);
 
@@ -35,9 +37,13 @@ impl Pulse {
         self.heard = now;
     }
 
-    /// Whether the connection lived long enough to be called one: something came after a while.
-    pub(super) fn lasted(&self) -> bool {
-        self.heard >= STALE_AFTER
+    /// How well the connection worked.
+    pub(super) fn life(&self) -> Life {
+        match self.heard {
+            Duration::ZERO => Life::Fruitless,
+            heard if heard < STALE_AFTER => Life::Short,
+            _ => Life::Long,
+        }
     }
 
     /// What is to be done now; a ping is taken to be sent. While nobody listens, silence means nothing.
@@ -84,13 +90,13 @@ mod tests {
     fn pings_are_sent_every_two_seconds_until_none_was_answered_for_ten() {
         let mut pulse = Pulse::new(at(60));
         assert_eq!(dues(&mut pulse, 0..11, true), "..p.p.p.p.s");
-        assert!(!pulse.lasted());
+        assert_eq!(pulse.life(), Life::Fruitless);
         let mut pulse = Pulse::new(at(60));
         pulse.heard(at(7));
         assert_eq!(dues(&mut pulse, 8..18, true), "p.p.p.p.ps");
-        assert!(!pulse.lasted());
+        assert_eq!(pulse.life(), Life::Short);
         pulse.heard(at(10));
-        assert!(pulse.lasted());
+        assert_eq!(pulse.life(), Life::Long);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::gate::Gate;
 use super::limiter::Limits;
+use crate::client::Behalf;
 
 /// The level that counts the requests to all endpoints.
 pub const ALL_ENDPOINTS: &str = "*";
@@ -72,9 +73,14 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// A share of the account of `key`, under a name of its own. The key itself goes nowhere.
-    pub(crate) fn new(budget: Arc<dyn SharedBudget>, key: &SecretString) -> Share {
-        let hash = Sha256::digest(key.expose_secret().as_bytes());
+    /// A share of the account of `key`, or of the account in whose name it asks, under a name of its own. The key
+    /// itself goes nowhere.
+    pub(crate) fn new(budget: Arc<dyn SharedBudget>, key: &SecretString, behalf: Option<&Behalf>) -> Share {
+        let mut hash = Sha256::new_with_prefix(key.expose_secret().as_bytes());
+        if let Some(behalf) = behalf {
+            hash.update(behalf.account());
+        }
+        let hash = hash.finalize();
         Share { budget, account: hex::encode(&hash[..16]), holder: format!("{:016x}", rand::random::<u64>()) }
     }
 }
