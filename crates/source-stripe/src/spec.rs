@@ -8,32 +8,42 @@ use crate::config::StripeConfig;
 /// The `spec` of the source.
 pub(crate) fn spec() -> ConnectorSpec {
     let time = json!({"type": "string", "format": "date-time"});
-    let state = json!({
-        "type": "object",
-        "properties": {
-            "accounted_range": {
+    let properties = json!({
+        "accounted_range": {
+            "type": "object",
+            "properties": {"gte": time, "lt": time},
+            "required": ["gte", "lt"],
+            "additionalProperties": false,
+        },
+        "remaining": {
+            "type": "array",
+            "items": {
                 "type": "object",
-                "properties": {"gte": time, "lt": time},
-                "required": ["gte", "lt"],
+                "properties": {
+                    "gte": time,
+                    "lt": time,
+                    "cursor": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+                },
+                "required": ["gte", "lt", "cursor"],
                 "additionalProperties": false,
             },
-            "remaining": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "gte": time,
-                        "lt": time,
-                        "cursor": {"anyOf": [{"type": "string"}, {"type": "null"}]},
-                    },
-                    "required": ["gte", "lt", "cursor"],
-                    "additionalProperties": false,
-                },
-            },
         },
-        "required": ["remaining"],
-        "additionalProperties": false,
     });
+    let of_one = |properties: Value| {
+        json!({
+            "type": "object",
+            "properties": properties,
+            "required": ["remaining"],
+            "additionalProperties": false,
+        })
+    };
+    let mut with_others = properties.clone();
+    with_others["accounts"] = json!({
+        "description": "Where other accounts stand that are read with the same key, by their ids.",
+        "type": "object",
+        "additionalProperties": of_one(properties),
+    });
+    let state = of_one(with_others);
     let mut spec = ConnectorSpec::of_config::<StripeConfig>();
     spec.source_state_stream = match state {
         Value::Object(schema) => Some(schema),

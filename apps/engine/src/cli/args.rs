@@ -103,6 +103,9 @@ pub(crate) struct SourceArgs {
     /// [env: STRIPE_API_KEY]
     #[arg(long, value_name = "KEY", value_parser = secret)]
     pub(crate) stripe_api_key: Option<SecretString>,
+    /// Accounts to read with a platform's or organisation's key: all, or ids separated by commas [default: the key's own]
+    #[arg(long, value_name = "all|IDS")]
+    pub(crate) accounts: Option<String>,
     /// Where Stripe's API is [default: api.stripe.com]
     #[arg(long, value_name = "URL")]
     pub(crate) stripe_base_url: Option<String>,

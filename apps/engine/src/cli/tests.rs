@@ -114,6 +114,20 @@ fn a_flag_comes_before_the_environment_and_so_on_down() {
 }
 
 #[test]
+fn accounts_are_all_or_listed() {
+    let accounts = |case: Case| config(&case.source().unwrap().connector)["accounts"].clone();
+    let given =
+        |words: &[&'static str]| sync(words).process(&[("STRIPE_API_KEY", "k"), ("STRIPE_ACCOUNTS", "all")]);
+    assert_eq!(accounts(given(&[])), "all");
+    assert_eq!(accounts(given(&["--accounts", "all"])), "all");
+    assert_eq!(accounts(given(&["--accounts", "acct_1, acct_2"])), json!(["acct_1", "acct_2"]));
+    let listed = sync(&[]).process(&[("STRIPE_API_KEY", "k"), ("STRIPE_ACCOUNTS", r#"["acct_1"]"#)]);
+    assert_eq!(accounts(listed), json!(["acct_1"]));
+    let other = sync(&["--accounts", "all", "--source", "shop"]).source();
+    assert!(usage(other).contains("--accounts is for the source `stripe`"));
+}
+
+#[test]
 fn fields_of_one_connector_come_from_different_places() {
     let source = sync(&["--stripe-rate-limit", "7"])
         .process(&[("STRIPE_API_KEY", "k"), ("STRIPE_ACCOUNT_CREATED", "1600000000"), ("STRIPE_OTHER", "x")])

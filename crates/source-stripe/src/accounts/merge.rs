@@ -68,8 +68,8 @@ impl Statuses {
         let stream = streams.entry(Arc::clone(name)).or_default();
         let trouble = match status {
             StreamStatus::Start { reason, .. } => {
+                let first = !std::mem::replace(&mut stream.started, true) && !stream.ended;
                 // The range differs between accounts.
-                let first = !std::mem::replace(&mut stream.started, true);
                 return if first {
                     vec![StreamStatus::Start { time_range: None, reason }]
                 } else {

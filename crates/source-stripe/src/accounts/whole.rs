@@ -78,6 +78,7 @@ pub(crate) async fn read(
         turns: Arc::new(Semaphore::new(TURNS)),
         clock,
         reads: SelectAll::new(),
+        running: 0,
         waiting: VecDeque::new(),
         post: Post::default(),
         looks: FuturesUnordered::new(),
@@ -109,6 +110,8 @@ struct Whole {
     clock: Instant,
     /// What the reads tell, by the number of their account.
     reads: SelectAll<BoxStream<'static, (usize, Told)>>,
+    /// Reads that have not ended.
+    running: usize,
     /// Accounts that wait for their turn.
     waiting: VecDeque<(usize, Chosen)>,
     post: Post,
@@ -133,13 +136,13 @@ impl Whole {
         loop {
             let now = self.clock.elapsed();
             self.merger.tell_states(now)?;
-            if !stays && self.reads.is_empty() && self.waiting.is_empty() {
+            if !stays && self.running == 0 && self.waiting.is_empty() {
                 return self.merger.finish();
             }
             let next_states = self.merger.next().map(|at| self.clock + at);
             let turns = Arc::clone(&self.turns);
             tokio::select! {
-                Some((account, told)) = self.reads.next(), if !self.reads.is_empty() => {
+                Some((account, told)) = self.reads.next(), if self.running > 0 => {
                     self.take(account, told)?;
                 }
                 Ok(turn) = turns.acquire_owned(), if !self.waiting.is_empty() => {
@@ -190,6 +193,7 @@ impl Whole {
             }
         });
         self.reads.push(told.boxed());
+        self.running += 1;
     }
 
     fn take(&mut self, account: usize, told: Told) -> Result<(), Over> {
@@ -197,6 +201,7 @@ impl Whole {
             Told::Delivery(delivery) => return self.merger.take(account, delivery, self.clock.elapsed()),
             Told::Ended(ended) => ended,
         };
+        self.running -= 1;
         self.post.close(self.merger.id_of(account));
         match ended {
             Ok(End::Done) => self.merger.end(account, None),

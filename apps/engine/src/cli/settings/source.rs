@@ -70,6 +70,14 @@ impl SourceSettings {
 /// The fields by which the source follows changes; all but the first without end.
 const FOLLOWING: [&str; 4] = ["poll_events", "live", "websocket", "webhook_port"];
 
+/// All accounts, or a list of ids.
+fn accounts(words: &str) -> Value {
+    match words {
+        "all" => words.into(),
+        ids => ids.split(',').map(str::trim).collect(),
+    }
+}
+
 /// Decides the source. `newest` is the API version where none is given.
 pub(crate) fn resolve_source(
     args: &SourceArgs,
@@ -99,6 +107,7 @@ pub(crate) fn resolve_source(
     };
     let key = args.stripe_api_key.as_ref().map(|key| key.expose_secret().into());
     set("api_key", "--stripe-api-key", key);
+    set("accounts", "--accounts", args.accounts.as_deref().map(accounts));
     set("base_url", "--stripe-base-url", args.stripe_base_url.clone().map(Value::from));
     set("rate_limit", "--stripe-rate-limit", args.stripe_rate_limit.map(Value::from));
     set("api_version", "--api-version", args.api_version.clone().map(Value::from));
