@@ -58,7 +58,10 @@ fn a_stamp_names_parent_and_source() {
     assert_eq!(written(&read), format!(r#"{own},"_source":"read /v1/x/{{x}} req_\"1"}}"#));
     // Of two parents the last counts: children of a child are under it alone.
     let under = read.under("p_1").under("p_2");
-    assert_eq!(written(&under), format!(r#"{own},"_source":"read /v1/x/{{x}} req_\"1","_parent_id":"p_2"}}"#));
+    assert_eq!(
+        written(&under),
+        format!(r#"{own},"_source":"read /v1/x/{{x}} req_\"1","_parent_id":"p_2"}}"#)
+    );
 }
 
 #[test]
