@@ -81,4 +81,34 @@ pub(super) const RULES: &[Rule] = &[
             "None => StreamStatus::Skip { reason: text },",
         ),
     },
+    Rule {
+        id: "K4",
+        says: "All accounts that are connected are read, each in its own name.",
+        test: test(SOURCE, "connect", "reading::all_accounts_are_told_apart_in_the_same_tables"),
+        switched_off: edit(
+            "crates/source-stripe/src/client.rs",
+            "Some(Behalf { header, account }) => request.header(header, account),",
+            "Some(_) => request,",
+        ),
+    },
+    Rule {
+        id: "K4",
+        says: "Keys of organisations name each account by `Stripe-Context`.",
+        test: test(SOURCE, "connect", "reading::organisations_name_each_account"),
+        switched_off: edit(
+            "crates/source-stripe/src/client.rs",
+            "HeaderName::from_static(\"stripe-context\")",
+            "HeaderName::from_static(\"stripe-account\")",
+        ),
+    },
+    Rule {
+        id: "K4",
+        says: "Rows of several accounts are told apart: `_account_id` is part of the key.",
+        test: within(SOURCE, "discover::tests::children_tell_their_parents_and_what_they_cost"),
+        switched_off: edit(
+            "crates/source-stripe/src/discover.rs",
+            "primary_key: vec![vec![\"id\".to_owned()], vec![\"_account_id\".to_owned()]],",
+            "primary_key: vec![vec![\"id\".to_owned()]],",
+        ),
+    },
 ];
