@@ -7,8 +7,8 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
+use super::leases::{Share, keep};
 use super::limiter::{Answer, Limiter, Limits, Refused};
-use super::shared::{Share, keep};
 use crate::meter::RequestMeter;
 
 /// Lets requests through as the limiter allows.

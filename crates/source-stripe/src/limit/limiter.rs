@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bucket::{Bucket, Use};
-use super::shared::{ALL_ENDPOINTS, BudgetWant};
+use super::leases::{ALL_ENDPOINTS, BudgetWant};
 
 /// What may be asked of Stripe when all is well.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,14 +3,14 @@
 
 mod bucket;
 mod gate;
+mod leases;
 mod limiter;
-mod shared;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod simulation_tests;
 
 pub(crate) use gate::{Admission, Gate};
+pub(crate) use leases::Share;
+pub use leases::{ALL_ENDPOINTS, BudgetLease, BudgetWant, SharedBudget};
 pub(crate) use limiter::{Answer, Limiter, Limits, Refused};
-pub(crate) use shared::Share;
-pub use shared::{ALL_ENDPOINTS, BudgetLease, BudgetWant, SharedBudget};
