@@ -66,7 +66,7 @@ mod tests {
             ("charge", "STREAM.FIELD"),
             ("chargee.customer", "no list called chargee"),
             ("charge.colour", "no field colour"),
-            ("charge.customer.a.b", "at most 3 levels"),
+            ("charge.customer.a.b.c", "at most 3 levels"),
         ] {
             let error = check(wanted).unwrap_err();
             assert!(error.contains(expected) && error.contains(wanted), "{error}");

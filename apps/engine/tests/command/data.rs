@@ -77,7 +77,8 @@ fn when_the_reader_goes_away_what_was_read_is_saved() {
     let program = account.program().variable("STRIPE_RATE_LIMIT", "10");
     let mut child = program.start(&["sync", "--streams", "customer", "--json"]);
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    wait_for(&mut stdout, "\"source_state\"");
+    // The position in the events comes first, before any rows.
+    wait_for(&mut stdout, "\"state_type\":\"stream\"");
     drop(stdout);
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();

@@ -83,7 +83,9 @@ async fn a_large_stream_costs_few_requests() {
         Payload::SourceState(protocol::SourceStateMessage::Stream { data, .. }) => Some(data.len()),
         _ => None,
     });
-    assert!(states.sum::<usize>() <= 210 * 1024 + 4096, "states take too many bytes");
+    let rows: usize = said.rows_of("customer").values().map(String::len).sum();
+    let states: usize = states.sum();
+    assert!(states <= rows / 8 + 4096, "states of {states} bytes for rows of {rows}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
