@@ -143,6 +143,12 @@ fn growth(table: &Table, existing: &Existing, lz4: bool) -> Result<String, Postg
                 let constraint = quote_identifier(&allowed.constraint);
                 changes.push(format!("ADD CONSTRAINT {constraint} {}", allowed.check()));
             }
+            // The rows of one account, and from now on those of several.
+            Some(definition) if allowed.widens(definition) => {
+                let constraint = quote_identifier(&allowed.constraint);
+                changes.push(format!("DROP CONSTRAINT {constraint}"));
+                changes.push(format!("ADD CONSTRAINT {constraint} {}", allowed.check()));
+            }
             Some(definition) => {
                 if let Some(text) = allowed.conflict(&table.schema, &table.name, definition) {
                     return conflict(text);
@@ -150,6 +156,8 @@ fn growth(table: &Table, existing: &Existing, lz4: bool) -> Result<String, Postg
             }
         }
     }
+    let free = table.unconstrained().filter(|constraint| existing.checks.contains_key(constraint));
+    changes.extend(free.map(|constraint| format!("DROP CONSTRAINT {}", quote_identifier(&constraint))));
     let mut sql = String::new();
     if existing.legacy_trigger {
         let _ = writeln!(sql, "DROP TRIGGER handle_updated_at ON {qualified};");

@@ -7,6 +7,7 @@ use protocol::{ConnectorError, ErrorKind, LookUpRequest, ObjectRef};
 use tokio::sync::mpsc;
 
 use crate::account;
+use crate::accounts;
 use crate::children::{Arrived, Reading, Under};
 use crate::config::StripeConfig;
 use crate::current::{Applier, Coverage, Key, Table, Tables, Task, Todo, What};
@@ -32,25 +33,46 @@ pub(crate) async fn look_up(
     };
     let name = Arc::clone(&request.stream.stream.name);
     let Some(resource) = catalog.resource(&name) else { return Ok(()) };
-    let tables = Tables::new(&catalog, &[(Arc::clone(&name), resource)], &[], &config.hydrate);
-    let Some(at) = tables.index(&resource.table) else { return Ok(()) };
-    let mut applier = Applier {
-        client,
-        room: Room::new(page_memory(access.limits.account_rate)),
-        account_id: account_id.as_str().into(),
-        api_version: access.api_version.to_string(),
-        tables,
-        coverage: Coverage::default(),
-        sender,
-    };
-    let own = request.objects.into_iter().filter(|object| {
-        // What belongs to another account cannot be asked for with this key.
-        object.account.as_deref().is_none_or(|account| account == account_id)
-    });
+    let mut of_accounts: BTreeMap<String, Vec<ObjectRef>> = BTreeMap::new();
+    for object in request.objects {
+        let account = object.account.clone().unwrap_or_else(|| account_id.clone());
+        of_accounts.entry(account).or_default().push(object);
+    }
+    let room = Room::new(page_memory(access.limits.account_rate));
+    for (account, objects) in of_accounts {
+        let client = if account == account_id {
+            Arc::clone(&client)
+        } else {
+            // What belongs to an account that is not read is not asked for.
+            let Some(behalf) = accounts::behalf_of(config, &account_id, &account)? else { continue };
+            Arc::new(source.client_of(&client, &access, Some(behalf), &source.meter()))
+        };
+        let applier = Applier {
+            client,
+            room: Arc::clone(&room),
+            account_id: account.as_str().into(),
+            api_version: access.api_version.to_string(),
+            tables: Tables::new(&catalog, &[(Arc::clone(&name), resource)], &[], &config.hydrate),
+            coverage: Coverage::default(),
+            sender: sender.clone(),
+        };
+        look_at(applier, &resource.table, &name, objects).await?;
+    }
+    Ok(())
+}
+
+/// Asks for objects of one account.
+async fn look_at(
+    mut applier: Applier,
+    table: &str,
+    stream: &Arc<str>,
+    objects: Vec<ObjectRef>,
+) -> Result<(), ConnectorError> {
+    let Some(at) = applier.tables.index(table) else { return Ok(()) };
     let table = applier.tables.at(at);
     let (alone, with_siblings): (Vec<ObjectRef>, Vec<ObjectRef>) =
-        own.partition(|object| table.is_read_alone(&object.id, object.parent.as_deref()));
-    look_at_siblings(&applier, table, &name, with_siblings).await?;
+        objects.into_iter().partition(|object| table.is_read_alone(&object.id, object.parent.as_deref()));
+    look_at_siblings(&applier, table, stream, with_siblings).await?;
     let tasks = alone.into_iter().map(|object| Task {
         key: Key { table: at, what: What::Row(object.id) },
         parent: object.parent,

@@ -25,8 +25,19 @@ impl AllowedValues {
             other => other.to_string(),
         };
         let values: Vec<String> = schema.get("enum")?.as_array()?.iter().map(text).collect();
-        let constraint = shorten_identifier(&format!("chk_{table}_{field}"));
+        let constraint = Self::constraint(table, field);
         (!values.is_empty()).then(|| AllowedValues { field: field.to_owned(), constraint, values })
+    }
+
+    /// The name of the constraint on a field of `table`.
+    pub(crate) fn constraint(table: &str, field: &str) -> String {
+        shorten_identifier(&format!("chk_{table}_{field}"))
+    }
+
+    /// Whether more values are allowed than by the constraint that is there, and all of those that it allows.
+    pub(crate) fn widens(&self, definition: &str) -> bool {
+        let existing = values_of(definition);
+        existing.len() < self.values.len() && existing.iter().all(|value| self.values.contains(value))
     }
 
     /// `CHECK (…)`.

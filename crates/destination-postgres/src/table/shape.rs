@@ -95,6 +95,13 @@ impl Table {
         format!("{}.{}", quote_identifier(&self.schema), quote_identifier(&self.name))
     }
 
+    /// Names of the constraints that fields would have of which any value is allowed.
+    pub(crate) fn unconstrained(&self) -> impl Iterator<Item = String> {
+        let fields = self.key.iter().chain(&self.columns).map(|column| &column.field);
+        let free = fields.filter(|field| self.allowed.iter().all(|allowed| allowed.field != **field));
+        free.map(|field| AllowedValues::constraint(&self.stream, field))
+    }
+
     /// The primary key's columns, quoted, with commas.
     pub(crate) fn key_list(&self) -> String {
         let names: Vec<String> = self.key.iter().map(|column| quote_identifier(&column.name)).collect();

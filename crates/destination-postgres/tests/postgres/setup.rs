@@ -105,6 +105,28 @@ async fn another_account_needs_a_word() {
 }
 
 #[tokio::test]
+async fn more_accounts_need_none() {
+    let place = place().await;
+    let of = |accounts: Option<&[&str]>| {
+        let mut stream = stripe_stream("charge");
+        let account = match accounts {
+            Some(accounts) => json!({"type": "string", "enum": accounts}),
+            None => json!({"type": "string"}),
+        };
+        stream.stream.json_schema.as_mut().unwrap()["properties"]["_account_id"] = account;
+        catalog([stream])
+    };
+    let insert =
+        "INSERT INTO stripe.charge (_raw_data) VALUES ('{\"id\": \"ch_1\", \"_account_id\": \"acct_3\"}')";
+    place.setup(&of(Some(&["acct_1"]))).await.unwrap();
+    place.setup(&of(Some(&["acct_2", "acct_1"]))).await.unwrap();
+    assert!(place.client().await.batch_execute(insert).await.is_err(), "still only these");
+    place.setup(&of(None)).await.unwrap();
+    place.execute(insert).await;
+    place.setup(&of(None)).await.unwrap();
+}
+
+#[tokio::test]
 async fn payloads_are_compressed_by_lz4_where_the_server_can() {
     let place = place().await;
     place.setup(&catalog([stripe_stream("charge")])).await.unwrap();

@@ -37,7 +37,7 @@ pub(crate) use states::States;
 pub(crate) use whole::read;
 
 use crate::account;
-use crate::client::Client;
+use crate::client::{Behalf, Client};
 use crate::config::{Access, StripeConfig};
 use crate::delivery::{Delivery, Sender};
 use crate::source::StripeSource;
@@ -92,6 +92,22 @@ pub(crate) async fn check(
         refused.len(),
         refused[..refused.len().min(NAMED)].join("; ")
     )))
+}
+
+/// How requests in the name of an account are made, if the configuration chooses it; `own` is the one of the key.
+pub(crate) fn behalf_of(
+    config: &StripeConfig,
+    own: &str,
+    account: &str,
+) -> Result<Option<Behalf>, ConnectorError> {
+    let Some(accounts) = &config.accounts else { return Ok(None) };
+    let chosen = match accounts.chosen() {
+        None => Some(choice::Chosen::new(account)),
+        Some(chosen) => chosen.into_iter().find(|chosen| chosen.id == account),
+    };
+    let key = secrecy::ExposeSecret::expose_secret(&config.api_key);
+    let every = *accounts == Accounts::All;
+    chosen.map(|chosen| choice::behalf(key, own, &chosen, every)).transpose()
 }
 
 /// Where a read of the key's own account alone tells what it has to say, and what passes it on to `sender`: states gain

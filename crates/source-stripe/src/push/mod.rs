@@ -104,8 +104,9 @@ pub(crate) async fn open(
         tokio::spawn(listener::serve(listener, Desk::new(secret, sender.clone()), stop.clone()));
     }
     if config.websocket {
-        let session = websocket::first_session(client).await?;
-        let feed = websocket::run(Arc::clone(client), session, sender);
+        let connect = config.accounts.is_some();
+        let session = websocket::first_session(client, connect).await?;
+        let feed = websocket::run(Arc::clone(client), connect, session, sender);
         tokio::spawn(stop.run_until_cancelled_owned(feed));
     }
     Ok((inbox, guard))

@@ -41,7 +41,7 @@ async fn a_deleted_cursor_loses_nothing() {
         let builder = simulation(&catalog).table(table, 1_500);
         let mut account = Account::start(&catalog, builder).await;
         // Slow enough that the object is gone before the next page is asked for.
-        account.config = json!({"endpoint_rate_limit": 20});
+        account.config = json!({"endpoint_rate_limit": 5});
         let newest_first: Vec<String> = account.control().ids(table).unwrap().into_iter().rev().collect();
         let gone: Vec<&String> = newest_first.iter().skip(99).step_by(100).take(8).collect();
         let request =

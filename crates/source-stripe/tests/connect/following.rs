@@ -137,3 +137,63 @@ async fn an_interrupted_follower_loses_nothing() {
     let _live = platform.live();
     platform.settle(&all, "at last").await;
 }
+
+/// A port that nobody uses at the moment.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Registers an endpoint for connected accounts; answers its secret.
+async fn register(platform: &Platform, port: u16) -> Value {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let form = [
+        ("url", format!("http://127.0.0.1:{port}/")),
+        ("connect", "true".to_owned()),
+        ("enabled_events[]", "customer.created".to_owned()),
+    ];
+    let request = http.post(format!("{}/v1/webhook_endpoints", platform.running.url()));
+    let answer = request.bearer_auth(stripe_simulator::DEFAULT_API_KEY).form(&form).send().await.unwrap();
+    answer.json::<Value>().await.unwrap()["secret"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_go_to_their_accounts_and_make_new_ones_known() {
+    let builder = simulation(2);
+    let platform = Platform::start(builder, &["customer"]).await;
+    let port = free_port();
+    let secret = register(&platform, port).await;
+    let platform = platform
+        .with("webhook_port", json!(port))
+        .with("webhook_secret", secret)
+        .with("poll_interval", json!(3600));
+    let mut all = [vec![platform.own()], platform.connected()].concat();
+    let _live = platform.live();
+    platform.settle(&all, "after the backfill").await;
+    for account in &all[1..] {
+        platform.control().account(account).unwrap().create("customer", json!({})).unwrap();
+    }
+    // Nothing is polled for an hour.
+    platform.settle(&all, "by webhooks").await;
+    wait_until(|| platform.control().pending_deliveries() == 0).await;
+    assert_eq!(platform.control().pending_deliveries(), 0, "all of them were answered");
+    let connected = platform.control().create("account", json!({})).unwrap().id;
+    // The last look was long enough ago.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    platform.control().account(&connected).unwrap().create("customer", json!({})).unwrap();
+    all.push(connected);
+    platform.settle(&all, "with an account that nobody knew").await;
+    assert_eq!(platform.copy.lock().unwrap().rows("customer", &all[3]).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_websocket_tells_of_all_accounts() {
+    let platform = Platform::start(simulation(2), &["customer"]).await;
+    let platform = platform.with("websocket", json!(true)).with("poll_interval", json!(3600));
+    let all = [vec![platform.own()], platform.connected()].concat();
+    let _live = platform.live();
+    platform.settle(&all, "after the backfill").await;
+    for account in &all {
+        platform.control().account(account).unwrap().create("customer", json!({})).unwrap();
+    }
+    platform.settle(&all, "by the WebSocket").await;
+}

@@ -33,7 +33,10 @@ async fn all_accounts_are_told_apart_in_the_same_tables() {
         seen.sort();
         assert_eq!(seen, expected);
         for account in &accounts[1..] {
-            assert_eq!(copy.rows("account", account).into_keys().collect::<Vec<_>>(), [account.clone()]);
+            assert_eq!(
+                copy.rows("account", account).into_keys().collect::<Vec<_>>(),
+                std::slice::from_ref(account)
+            );
         }
         for table in ["account", "customer", "charge"] {
             assert_eq!(copy.ends(table), [StreamStatus::Complete], "{table} ends once");

@@ -28,9 +28,9 @@ use course::{Course, Ended, Life};
 use feed::Held;
 use session::Session;
 
-/// Asks for the first session. `None` where that failed for now; an error where it will never work.
-pub(super) async fn first_session(client: &Client) -> Result<Option<Session>, ConnectorError> {
-    match session::open(client, BRIEF).await {
+/// Asks for the first session, with `connect` one for connected accounts too. `None` where that failed for now; an error where it will never work.
+pub(super) async fn first_session(client: &Client, connect: bool) -> Result<Option<Session>, ConnectorError> {
+    match session::open(client, connect, BRIEF).await {
         Ok(session) => Ok(Some(session)),
         Err(RequestError::Api(error)) if (400..500).contains(&error.status) && error.status != 429 => {
             Err(ConnectorError::new(
@@ -49,11 +49,16 @@ pub(super) async fn first_session(client: &Client) -> Result<Option<Session>, Co
 }
 
 /// Connects again and again, and puts what comes into the inbox. Ends when nobody reads the inbox any more.
-pub(super) async fn run(client: Arc<Client>, mut session: Option<Session>, inbox: Sender<Delivered>) {
+pub(super) async fn run(
+    client: Arc<Client>,
+    connect: bool,
+    mut session: Option<Session>,
+    inbox: Sender<Delivered>,
+) {
     let mut course = Course::default();
     let mut held = Held::default();
     while !inbox.is_closed() {
-        let ended = once(&client, &mut session, &inbox, &mut held).await;
+        let ended = once(&client, connect, &mut session, &inbox, &mut held).await;
         let next = course.after(&ended, rand::random());
         match &ended {
             Ended::Planned | Ended::Closed { life: Life::Long } => {
@@ -73,13 +78,14 @@ pub(super) async fn run(client: Arc<Client>, mut session: Option<Session>, inbox
 /// One connection, from the session that it needs to its end.
 async fn once(
     client: &Client,
+    connect: bool,
     session: &mut Option<Session>,
     inbox: &Sender<Delivered>,
     held: &mut Held,
 ) -> Ended {
     let session = match session {
         Some(session) => session,
-        None => match session::open(client, 0).await {
+        None => match session::open(client, connect, 0).await {
             Ok(new) => session.insert(new),
             Err(error) => return Ended::NoSession(error.to_string()),
         },

@@ -33,10 +33,14 @@ pub(super) fn client_facts() -> String {
         .to_string()
 }
 
-/// Asks Stripe for a session.
-pub(super) async fn open(client: &Client, retries: u32) -> Result<Session, RequestError> {
-    let form = [("device_name", "stripe-sync-engine"), ("websocket_features[]", "webhooks")];
-    let form = form.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+/// Asks Stripe for a session. With `connect`, the events of connected accounts come by it too.
+pub(super) async fn open(client: &Client, connect: bool, retries: u32) -> Result<Session, RequestError> {
+    let mut form = vec![("device_name", "stripe-sync-engine"), ("websocket_features[]", "webhooks")];
+    if connect {
+        // Where the Stripe CLI would forward them to; nothing is forwarded here.
+        form.push(("forward_connect_to_url", "http://localhost"));
+    }
+    let form = form.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let mut change = Change::post(PATH, form);
     change.headers =
         vec![("user-agent", USER_AGENT.to_owned()), ("x-stripe-client-user-agent", client_facts())];

@@ -36,9 +36,9 @@ impl Feed {
         });
         let config: StripeConfig = serde_json::from_value(config).unwrap();
         let client = Arc::new(StripeSource::default().client(&config.access().unwrap()).unwrap());
-        let session = first_session(&client).await.unwrap();
+        let session = first_session(&client, false).await.unwrap();
         let (sender, inbox) = mpsc::channel(room);
-        let task = AbortOnDropHandle::new(tokio::spawn(run(client, session, sender)));
+        let task = AbortOnDropHandle::new(tokio::spawn(run(client, false, session, sender)));
         Feed { running, inbox, _task: task }
     }
 
