@@ -86,7 +86,7 @@ enum What {
         #[arg(long, default_value_t = 100)]
         latency_ms: u64,
     },
-    /// A backfill of all streams takes what its requests take at the limit.
+    /// A backfill of (nearly) all streams takes what its requests take at the limit.
     Backfill {
         #[arg(long, default_value_t = 1_000_000)]
         objects: u64,

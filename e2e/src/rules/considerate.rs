@@ -83,12 +83,32 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "K4",
-        says: "All accounts that are connected to a platform go to the same tables, told apart by `_account_id`.",
+        says: "All accounts that are connected are read, each in its own name.",
         test: test(SOURCE, "connect", "reading::all_accounts_are_told_apart_in_the_same_tables"),
         switched_off: edit(
-            "crates/source-stripe/src/accounts/platform.rs",
-            "std::iter::once(&self.own.id).chain(others)",
-            "std::iter::once(&self.own.id).chain(others.take(1))",
+            "crates/source-stripe/src/client.rs",
+            "Some(Behalf { header, account }) => request.header(header, account),",
+            "Some(_) => request,",
+        ),
+    },
+    Rule {
+        id: "K4",
+        says: "Keys of organisations name each account by `Stripe-Context`.",
+        test: test(SOURCE, "connect", "reading::organisations_name_each_account"),
+        switched_off: edit(
+            "crates/source-stripe/src/client.rs",
+            "HeaderName::from_static(\"stripe-context\")",
+            "HeaderName::from_static(\"stripe-account\")",
+        ),
+    },
+    Rule {
+        id: "K4",
+        says: "Rows of several accounts are told apart: `_account_id` is part of the key.",
+        test: within(SOURCE, "discover::tests::children_tell_their_parents_and_what_they_cost"),
+        switched_off: edit(
+            "crates/source-stripe/src/discover.rs",
+            "primary_key: vec![vec![\"id\".to_owned()], vec![\"_account_id\".to_owned()]],",
+            "primary_key: vec![vec![\"id\".to_owned()]],",
         ),
     },
     Rule {
@@ -103,17 +123,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "K4",
-        says: "Keys of organisations name an account with every request, by `Stripe-Context`.",
-        test: test(SOURCE, "connect", "reading::organisations_name_each_account"),
-        switched_off: edit(
-            "crates/source-stripe/src/accounts/choice.rs",
-            "key.starts_with(ORGANISATION)",
-            "key.starts_with(ORGANISATION) && false",
-        ),
-    },
-    Rule {
-        id: "K4",
-        says: "A read of several accounts goes on from any state, and so does a read of one of them.",
+        says: "One account and several go on from each other's states.",
         test: test(SOURCE, "connect", "resuming::one_account_and_several_go_on_from_each_other"),
         switched_off: edit(
             "crates/source-stripe/src/accounts/mod.rs",
@@ -123,7 +133,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "K4",
-        says: "An account that lets nobody in ends by itself, by name.",
+        says: "An account that lets nobody in ends by itself, and by name.",
         test: test(SOURCE, "connect", "access::an_account_without_access_is_left_out_of_all"),
         switched_off: edit(
             "crates/source-stripe/src/client.rs",

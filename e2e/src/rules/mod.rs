@@ -19,9 +19,6 @@ pub const IDS: [&str; 30] = [
     "U6", "U7", "U8", "U9", "U10", "P1", "P2", "P3", "P4", "K1", "K2", "K3", "K4",
 ];
 
-/// Rules that are not kept yet, and so have no test.
-pub const NOT_KEPT: &[&str] = &[];
-
 /// One side of a rule, and what shows that it is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {

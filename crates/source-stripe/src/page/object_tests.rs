@@ -45,6 +45,26 @@ fn members_that_we_write_are_replaced_wherever_they_are() {
 }
 
 #[test]
+fn a_stamp_names_parent_and_source() {
+    let written = |stamp: &Stamp| {
+        let mut out = Vec::new();
+        append(r#"{"id":"a","_source":"x"}"#, Some(stamp), &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    let stamp = Stamp::new("acct_1", 77);
+    let own = r#"{"id":"a","_updated_at":77,"_account_id":"acct_1""#;
+    assert_eq!(written(&stamp.clone().written_by("page", None)), format!("{own}}}"));
+    let read = stamp.written_by("read", Some("/v1/x/{x} req_\"1"));
+    assert_eq!(written(&read), format!(r#"{own},"_source":"read /v1/x/{{x}} req_\"1"}}"#));
+    // Of two parents the last counts: children of a child are under it alone.
+    let under = read.under("p_1").under("p_2");
+    assert_eq!(
+        written(&under),
+        format!(r#"{own},"_source":"read /v1/x/{{x}} req_\"1","_parent_id":"p_2"}}"#)
+    );
+}
+
+#[test]
 fn without_a_stamp_only_white_space_goes() {
     let mut out = Vec::new();
     let object = append(r#"{ "id": "a", "_updated_at": 1.0, "_account_id": "x" }"#, None, &mut out);
