@@ -111,4 +111,44 @@ pub(super) const RULES: &[Rule] = &[
             "primary_key: vec![vec![\"id\".to_owned()]],",
         ),
     },
+    Rule {
+        id: "K4",
+        says: "Only the chosen accounts are read.",
+        test: test(SOURCE, "connect", "reading::only_the_chosen_accounts_are_read"),
+        switched_off: edit(
+            "crates/source-stripe/src/accounts/platform.rs",
+            "if let Some(mut chosen) = accounts.chosen() {",
+            "if let Some(mut chosen) = accounts.chosen().filter(|_| false) {",
+        ),
+    },
+    Rule {
+        id: "K4",
+        says: "One account and several go on from each other's states.",
+        test: test(SOURCE, "connect", "resuming::one_account_and_several_go_on_from_each_other"),
+        switched_off: edit(
+            "crates/source-stripe/src/accounts/mod.rs",
+            "if !states.has_others() {",
+            "if states.has_others() || !states.has_others() {",
+        ),
+    },
+    Rule {
+        id: "K4",
+        says: "An account that lets nobody in ends by itself, and by name.",
+        test: test(SOURCE, "connect", "access::an_account_without_access_is_left_out_of_all"),
+        switched_off: edit(
+            "crates/source-stripe/src/client.rs",
+            "self.lost.send_replace(Some(error.to_string()));",
+            "",
+        ),
+    },
+    Rule {
+        id: "K4",
+        says: "Deliveries go to the read of their account, and make new accounts known.",
+        test: test(SOURCE, "connect", "following::webhooks_go_to_their_accounts_and_make_new_ones_known"),
+        switched_off: edit(
+            "crates/source-stripe/src/accounts/post.rs",
+            "names.account.or_else(|| account_in(names.context.as_deref()?))",
+            "names.account.or_else(|| account_in(names.context.as_deref()?)).filter(|_| false)",
+        ),
+    },
 ];
