@@ -20,6 +20,8 @@ pub(crate) struct Brought {
     pub(crate) version: i64,
     /// Bytes of the page itself.
     pub(crate) page_bytes: usize,
+    /// Whether the page asked for more: the rows under its objects, or the rest of their nested lists.
+    pub(crate) asked_for_more: bool,
     /// Of the stream, then of each of its followers.
     pub(crate) rows: Vec<ChildRows>,
 }
@@ -63,9 +65,10 @@ pub(crate) async fn bring(
         drop(page);
         reserved.set(parents.iter().map(String::len).sum());
         reading.read(under, parents).await?;
-        return Ok(Brought { facts, version, page_bytes, rows: Vec::new() });
+        return Ok(Brought { facts, version, page_bytes, asked_for_more: true, rows: Vec::new() });
     }
-    nested::complete::complete_page(client, &mut page, |bytes| reserved.set(bytes)).await?;
+    let asked_for_more =
+        nested::complete::complete_page(client, &mut page, |bytes| reserved.set(bytes)).await?;
     let page_bytes = page.bytes();
     let within = followers.iter().map(|follower| rows_of(&page, &follower.property, &stamp));
     let mut rows: Vec<ChildRows> =
@@ -77,7 +80,7 @@ pub(crate) async fn bring(
         _ => ChildRows::of_page(page),
     };
     rows.insert(0, own);
-    Ok(Brought { facts, version, page_bytes, rows })
+    Ok(Brought { facts, version, page_bytes, asked_for_more, rows })
 }
 
 fn no_rows(pass: &Pass, Unexpected(problem): &Unexpected) -> RequestError {

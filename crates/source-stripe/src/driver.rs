@@ -28,9 +28,6 @@ const MOST_PAGE_MEMORY: usize = 32 << 20;
 /// Requests per second that [`PAGE_MEMORY`] is for.
 const PAGE_MEMORY_RATE: f64 = 100.0;
 
-/// Pages of parents of one stream whose children are read at the same time.
-const PARENT_PAGES: usize = 4;
-
 /// Memory for pages at a rate of so many requests per second.
 pub(crate) fn page_memory(rate: f64) -> usize {
     // A cast saturates.
@@ -196,10 +193,8 @@ impl Driver {
         let mut reserved = self.room.reserve(stream.page_bytes());
         let pass = stream.passes[request.pass].clone();
         let followers = stream.followers.clone();
-        if pass.lists_under() {
-            stream.parents_under_way += 1;
-            self.lanes[lane].paused = stream.parents_under_way >= PARENT_PAGES;
-        }
+        stream.begin_page(pass.lists_under());
+        self.lanes[lane].paused = stream.has_enough_under_way();
         let start = stream.start();
         let reading = Reading {
             client: Arc::clone(&self.client),
@@ -240,10 +235,8 @@ impl Driver {
         while let Ok(children) = self.arrived.try_recv() {
             self.pass_on(children)?;
         }
-        if self.streams[lane].passes[request.pass].lists_under() {
-            self.streams[lane].parents_under_way -= 1;
-            self.lanes[lane].paused = false;
-        }
+        self.streams[lane].end_page(result.as_ref().is_ok_and(|brought| brought.asked_for_more));
+        self.lanes[lane].paused = self.streams[lane].has_enough_under_way();
         if !self.lanes[lane].open {
             return Ok(());
         }

@@ -25,6 +25,9 @@ const FIRST_PAGE_BYTES: usize = 256 << 10;
 /// Room is kept for at least this much per page, which counts what surrounds the objects.
 const LEAST_PAGE_BYTES: usize = 16 << 10;
 
+/// Pages of one stream that ask for more and are under way at the same time.
+const PAGES_THAT_ASK: usize = 4;
+
 /// What is known of a stream besides its plan.
 #[derive(Debug)]
 pub(crate) struct StreamRun {
@@ -32,8 +35,10 @@ pub(crate) struct StreamRun {
     pub(crate) passes: Vec<Pass>,
     /// Streams of children that are filled from this stream's pages: they share its plan and its states.
     pub(crate) followers: Vec<Follower>,
-    /// Pages of parents whose children are being read.
-    pub(crate) parents_under_way: usize,
+    /// Pages that were asked for and have not ended.
+    under_way: usize,
+    /// Whether its pages ask for more: the rows under their objects, or the rest of nested lists.
+    asks_for_more: bool,
     /// Whether rows of the stream were read before: children that are gone have to be told.
     pub(crate) again: bool,
     /// Whether only rows are told, neither how the reading goes nor where it stands: it is done over and over.
@@ -62,7 +67,8 @@ impl StreamRun {
             name,
             passes,
             followers: Vec::new(),
-            parents_under_way: 0,
+            under_way: 0,
+            asks_for_more: false,
             again: false,
             quiet: false,
             reason: None,
@@ -72,6 +78,24 @@ impl StreamRun {
             largest_page: None,
             state_credit: STATE_BYTES_AHEAD,
         }
+    }
+
+    /// A page is asked for. `lists_under` says that its objects will be asked for their children.
+    pub(crate) fn begin_page(&mut self, lists_under: bool) {
+        self.under_way += 1;
+        self.asks_for_more |= lists_under;
+    }
+
+    /// A page has ended. `asked_for_more` says that it took further requests.
+    pub(crate) fn end_page(&mut self, asked_for_more: bool) {
+        self.under_way -= 1;
+        self.asks_for_more |= asked_for_more;
+    }
+
+    /// Whether no page should be asked for until one ends: each waits, in memory, for the requests that it takes,
+    /// and a few give the limiter enough to do.
+    pub(crate) fn has_enough_under_way(&self) -> bool {
+        self.asks_for_more && self.under_way >= PAGES_THAT_ASK
     }
 
     /// The stream and those that follow it.

@@ -13,7 +13,7 @@ use crate::page::{Page, Shape, read_plain_page};
 use crate::retry::PATIENT;
 
 /// Cut lists of one page, or of one object, that are completed at the same time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 
 /// A list of more items, or bytes, is left cut: an object has to fit into memory and into a row.
 const MOST_ITEMS: usize = 10_000;
@@ -64,16 +64,18 @@ pub(crate) async fn complete(client: &Client, text: RawJson) -> Result<RawJson, 
     Ok(text)
 }
 
-/// Completes the nested lists of all objects of a page. `grown` is told how many bytes the page takes.
+/// Completes the nested lists of all objects of a page. `grown` is told how many bytes the page takes. Answers
+/// whether any was cut.
 pub(crate) async fn complete_page(
     client: &Client,
     page: &mut Page,
     mut grown: impl FnMut(usize),
-) -> Result<(), RequestError> {
+) -> Result<bool, RequestError> {
     let cut: Vec<(usize, RawJson)> = (0..page.count())
         .filter_map(|index| Some((index, page.record(index)?.0)))
         .filter(|(_, text)| may_be_cut(text.as_bytes()))
         .collect();
+    let any = !cut.is_empty();
     let mut completed = stream::iter(cut)
         .map(|(index, text)| async move { Ok((index, complete(client, text).await?)) })
         .buffer_unordered(AT_ONCE);
@@ -81,7 +83,7 @@ pub(crate) async fn complete_page(
         page.replace(index, text);
         grown(page.bytes());
     }
-    Ok(())
+    Ok(any)
 }
 
 /// The items that a list lacks; none where it has to stay as it is.
