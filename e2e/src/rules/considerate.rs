@@ -133,16 +133,6 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "K4",
-        says: "An account that lets nobody in ends by itself, and by name.",
-        test: test(SOURCE, "connect", "access::an_account_without_access_is_left_out_of_all"),
-        switched_off: edit(
-            "crates/source-stripe/src/client.rs",
-            "self.lost.send_replace(Some(error.to_string()));",
-            "",
-        ),
-    },
-    Rule {
-        id: "K4",
         says: "Deliveries go to the read of their account, and make new accounts known.",
         test: test(SOURCE, "connect", "following::webhooks_go_to_their_accounts_and_make_new_ones_known"),
         switched_off: edit(
