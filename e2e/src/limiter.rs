@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use stripe_openapi::knowledge::lists::{self, Remedy};
 use stripe_simulator::{Counters, Limits, Running, Simulator};
 use tempfile::TempDir;
 
@@ -155,11 +154,13 @@ pub struct Backfill {
     pub ideal: f64,
     /// Share of requests that were refused.
     pub refused: f64,
+    /// Requests per second in each tenth of the time.
+    pub tenths: Vec<f64>,
 }
 
 /// Reads `objects` objects of an account that allows `rate` requests per second, and a quarter of that of each
-/// list: all streams but those that take a request for each customer, and no list within an object is so long that
-/// it has to be completed. How many of these requests there are is a matter of the account, not of the plan.
+/// list. No list within an object is so long that it has to be completed: how many of these requests there are is a
+/// matter of the account, not of the plan.
 pub async fn backfill(objects: u64, latency_ms: u64, rate: u32) -> Result<Backfill> {
     let version = stripe_openapi::embedded::newest_version();
     let catalog =
@@ -182,13 +183,7 @@ pub async fn backfill(objects: u64, latency_ms: u64, rate: u32) -> Result<Backfi
         .await?;
     let folder = TempDir::new()?;
     let database = Database::Sqlite(folder.path().join("stripe.db"));
-    let one_by_one =
-        |table: &str| lists::hidden_rows(table).any(|hidden| matches!(hidden.remedy, Remedy::ListUnder(_)));
-    let streams: Vec<&str> = catalog
-        .listable()
-        .map(|(resource, _)| resource.table.as_str())
-        .filter(|table| !one_by_one(table))
-        .collect();
+    let streams: Vec<&str> = catalog.listable().map(|(resource, _)| resource.table.as_str()).collect();
     let sync = Sync::at(&simulator, &database, rate, of_each).streams(&streams);
     sync.run(&folder.path().join("words")).await?;
     let counters = simulator.control().counters();
@@ -196,9 +191,16 @@ pub async fn backfill(objects: u64, latency_ms: u64, rate: u32) -> Result<Backfi
     let busiest = counters.endpoints.values().map(|endpoint| endpoint.requests).max().unwrap_or(0);
     let by_all = counters.requests as f64 / f64::from(rate);
     let by_one = busiest as f64 / f64::from(of_each);
+    let seconds = counters.last_request.unwrap_or_default() - counters.first_request.unwrap_or_default();
+    let tenth = (seconds / 10.0).max(1.0);
+    let of_tenth = |part: u32| {
+        let (from, to) = ((f64::from(part) * tenth) as u64, (f64::from(part + 1) * tenth) as u64);
+        counters.between(from, to).requests as f64 / (to - from).max(1) as f64
+    };
     Ok(Backfill {
         requests: counters.requests,
-        seconds: counters.last_request.unwrap_or_default() - counters.first_request.unwrap_or_default(),
+        seconds,
+        tenths: (0..10).map(of_tenth).collect(),
         ideal: by_all.max(by_one),
         refused: counters.with_status(429) as f64 / counters.requests.max(1) as f64,
     })

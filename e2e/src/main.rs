@@ -86,7 +86,7 @@ enum What {
         #[arg(long, default_value_t = 100)]
         latency_ms: u64,
     },
-    /// A backfill of (nearly) all streams takes what its requests take at the limit.
+    /// A backfill of all streams takes what its requests take at the limit.
     Backfill {
         #[arg(long, default_value_t = 1_000_000)]
         objects: u64,
@@ -254,6 +254,8 @@ async fn main() -> Result<()> {
                 seen.ideal,
                 100.0 * seen.refused
             );
+            let tenths = seen.tenths.iter().map(|rate| format!("{rate:.0}"));
+            println!("requests/s in each tenth: {}", tenths.collect::<Vec<_>>().join(" "));
             ensure!(ratio <= 1.1, "more than 1.1 x the ideal");
         }
         What::Rules { document: true, .. } => print!("{}", rules::document()),

@@ -3,9 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use stripe_openapi::Catalog;
-use stripe_openapi::knowledge::children::{self, ChildStream, Origin};
-use stripe_openapi::knowledge::lists::{self, Remedy};
 use stripe_simulator::Simulator;
 use tempfile::TempDir;
 
@@ -23,33 +20,13 @@ pub struct Weight {
     pub seconds: f64,
 }
 
-/// The streams that cost no request for each object of another list: a million objects have some 90,000 customers,
-/// and asking each for its payment methods would take most of an hour.
-fn streams(catalog: &Catalog) -> Vec<&str> {
-    let all = catalog.resources.iter().filter(|resource| {
-        let is_under = |hidden: &lists::HiddenRows| matches!(hidden.remedy, Remedy::ListUnder(_));
-        let hides = lists::hidden_rows(&resource.table).any(is_under);
-        let mut origins = children::origins(&resource.table);
-        if resource.list.is_some() { !hides } else { origins.any(|child| lies_within(catalog, child)) }
-    });
-    all.map(|resource| resource.table.as_str()).collect()
-}
-
-/// Whether the rows of a child table lie in the objects of its parent.
-fn lies_within(catalog: &Catalog, child: &ChildStream) -> bool {
-    let Origin::Nested(property) = child.origin else { return false };
-    let parent = catalog.resource(child.parent).filter(|parent| parent.list.is_some());
-    let nested = parent.and_then(|parent| parent.nested_list(property));
-    nested.and_then(|list| list.item_table.as_deref()) == Some(child.table)
-}
-
 /// Syncs `objects` objects of a live account, invoices with their line items among them, at `rate_limit` requests
 /// per second; `None` is the default limit, 80 a second.
 pub async fn weigh(objects: u64, rate_limit: Option<u32>, database: &Database) -> Result<Weight> {
     let version = stripe_openapi::embedded::newest_version();
     let catalog =
         stripe_openapi::embedded::catalog(version).with_context(|| format!("no catalog for {version}"))?;
-    let simulator = Simulator::builder(catalog.clone())
+    let simulator = Simulator::builder(catalog)
         .objects(objects)
         .livemode(true)
         .api_key("sk_live_simulated")
@@ -59,7 +36,7 @@ pub async fn weigh(objects: u64, rate_limit: Option<u32>, database: &Database) -
     let words = folder.path().join("words");
     crate::process::binary();
     let started = Instant::now();
-    let mut child = Sync::new(&simulator, database, rate_limit).streams(&streams(&catalog)).start(&words)?;
+    let mut child = Sync::new(&simulator, database, rate_limit).start(&words)?;
     let mut peak_kib = 0;
     let status = loop {
         // The kernel keeps the peak itself; it is gone with the process, so the last look counts.

@@ -7,6 +7,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// For each crate, what it may depend on in the product. Everything absent is forbidden.
 const ALLOWED: &[(&str, &[&str])] = &[
+    ("allocator", &[]),
     ("protocol", &[]),
     ("stripe-openapi", &[]),
     ("util-postgres", &[]),
@@ -22,6 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "protocol",
             "logger",
+            "allocator",
             "stripe-openapi",
             "source-stripe",
             "destination-sqlite",

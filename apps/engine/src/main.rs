@@ -3,5 +3,6 @@
 mod cli;
 
 fn main() -> std::process::ExitCode {
+    allocator::give_large_blocks_back();
     cli::main()
 }

@@ -26,14 +26,14 @@ pub struct BatchLimits {
 }
 
 impl Default for BatchLimits {
-    /// 1,000 rows, 1 MiB, one second, one writer, 4 MiB in all.
+    /// 1,000 rows, 1 MiB, one second, one writer, 2 MiB in all.
     fn default() -> BatchLimits {
         BatchLimits {
             rows: 1000,
             bytes: 1 << 20,
             age: Duration::from_secs(1),
             writers: 1,
-            total_bytes: 4 << 20,
+            total_bytes: 2 << 20,
         }
     }
 }

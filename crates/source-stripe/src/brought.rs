@@ -70,12 +70,12 @@ pub(crate) async fn bring(
     let asked_for_more =
         nested::complete::complete_page(client, &mut page, |bytes| reserved.set(bytes)).await?;
     let page_bytes = page.bytes();
-    let within = followers.iter().map(|follower| rows_of(&page, &follower.property, &stamp));
+    let within = followers.iter().map(|follower| rows_of(&page, &follower.property, true, &stamp));
     let mut rows: Vec<ChildRows> =
         within.collect::<Result<_, _>>().map_err(|problem| no_rows(pass, &problem))?;
     let own = match &pass.feed {
-        Some(Feed::Nested { property, .. }) => {
-            rows_of(&page, property, &stamp).map_err(|problem| no_rows(pass, &problem))?
+        Some(Feed::Nested { property, names_parent, .. }) => {
+            rows_of(&page, property, *names_parent, &stamp).map_err(|problem| no_rows(pass, &problem))?
         }
         _ => ChildRows::of_page(page),
     };

@@ -5,14 +5,21 @@ use serde_json::{Map, Value, json};
 use stripe_openapi::knowledge::children::shares_ids;
 use stripe_openapi::{Catalog, ListEndpoint, Resource, projection};
 
-use crate::children::{self, Feed};
+use crate::children::{self, Feed, Parent};
 
 /// The `catalog` message: one stream for each list that needs no parent, then one for each table that is filled
 /// from the rows of others. Rows are of these accounts; of any without them.
 ///
 /// With `provenance` all rows say what wrote them.
 pub(crate) fn catalog_message(catalog: &Catalog, accounts: &[String], provenance: bool) -> Message {
-    let own = catalog.listable().map(|(resource, list)| stream(resource, list, accounts));
+    let own = catalog.listable().map(|(resource, list)| {
+        let mut stream = stream(resource, list, accounts);
+        // Rows that the list hides are wanted all the same, whatever they cost.
+        if let Some(cost) = cost(&children::parents_of(catalog, resource)) {
+            stream.metadata.get_or_insert_default().insert("cost".to_owned(), cost.into());
+        }
+        stream
+    });
     let children = catalog.resources.iter().filter(|resource| resource.list.is_none());
     let children = children.filter_map(|resource| child_stream(catalog, resource, accounts));
     let mut streams: Vec<Stream> = own.chain(children).collect();
@@ -63,14 +70,21 @@ fn child_stream(catalog: &Catalog, resource: &Resource, accounts: &[String]) -> 
     }
     let metadata = stream.metadata.get_or_insert_default();
     let names: Vec<&str> = parents.iter().map(|parent| parent.resource.table.as_str()).collect();
-    let nested = parents.iter().all(|parent| matches!(parent.feed, Feed::Nested { .. }));
-    metadata.insert("parents".to_owned(), names.clone().into());
-    metadata.insert("origin".to_owned(), if nested { "nested" } else { "list" }.into());
-    if !nested {
+    let cost = cost(&parents);
+    metadata.insert("parents".to_owned(), names.into());
+    metadata.insert("origin".to_owned(), if cost.is_none() { "nested" } else { "list" }.into());
+    if let Some(cost) = cost {
         metadata.insert("selected_by_default".to_owned(), false.into());
-        metadata.insert("cost".to_owned(), format!("a request for each {}", names.join(" and ")).into());
+        metadata.insert("cost".to_owned(), cost.into());
     }
     Some(stream)
+}
+
+/// What reading a table costs besides its parents' lists, if anything.
+fn cost(parents: &[Parent<'_>]) -> Option<String> {
+    let asked = parents.iter().filter(|parent| matches!(parent.feed, Feed::Under(_)));
+    let names: Vec<&str> = asked.map(|parent| parent.resource.table.as_str()).collect();
+    (!names.is_empty()).then(|| format!("a request for each {}", names.join(" and ")))
 }
 
 #[cfg(test)]

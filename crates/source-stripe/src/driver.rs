@@ -12,6 +12,7 @@ use crate::children::{Arrived, Reading, sweep_message};
 use crate::client::Client;
 use crate::delivery::{Delivered, Delivery, Sender};
 use crate::failure::RequestError;
+use crate::landmarks;
 use crate::lane::StreamRun;
 use crate::limit::Admission;
 use crate::meter::RequestMeter;
@@ -22,7 +23,7 @@ use crate::verdict;
 
 /// Memory for pages between Stripe and the consumer at the rate of a live account, and the most at any rate:
 /// the faster pages may be asked for, the more of them are under way.
-const PAGE_MEMORY: usize = 8 << 20;
+const PAGE_MEMORY: usize = 6 << 20;
 const MOST_PAGE_MEMORY: usize = 32 << 20;
 
 /// Requests per second that [`PAGE_MEMORY`] is for.
@@ -245,6 +246,7 @@ impl Driver {
             Err(error) => return self.take_failure(lane, &request, error).await,
         };
         self.key_is_good = true;
+        self.learn_landmarks(lane, &brought);
         reserved.set(brought.bytes());
         let planner = &mut self.lanes[lane].planner;
         let progress = planner.page_arrived(request.range, &brought.facts);
@@ -277,13 +279,26 @@ impl Driver {
         self.say_all(after)
     }
 
+    /// Lets the streams whose lists cannot be narrowed know which of their objects the page names.
+    fn learn_landmarks(&mut self, lane: usize, brought: &Brought) {
+        let Some(rows) = brought.rows.first() else { return };
+        for (table, landmark) in landmarks::named_in(&self.streams[lane].name, &rows.page, &brought.facts) {
+            let lanes = self.streams.iter().zip(&mut self.lanes);
+            for (_, named) in lanes.filter(|(stream, named)| named.open && &*stream.name == table) {
+                if named.planner.wants_landmarks() {
+                    named.planner.add_landmark(landmark.clone());
+                }
+            }
+        }
+    }
+
     fn tell_page(&self, stream: &Arc<str>, page: Page, keep: usize, reserved: Reserved) -> Result<(), Over> {
         self.tell(Delivery::Page(Delivered {
             stream: Arc::clone(stream),
             page,
             keep,
             emitted_at: Timestamp::now(),
-            _reserved: reserved,
+            _reserved: reserved.waits(),
         }))
     }
 
@@ -293,6 +308,11 @@ impl Driver {
         request: &Request,
         error: RequestError,
     ) -> Result<(), Over> {
+        // Only an attempt to read the list from elsewhere too: what it began after is not in it.
+        if self.lanes[lane].planner.leaps(request.range) && matches!(error.status(), Some(400 | 404)) {
+            self.lanes[lane].planner.abandon(request.range);
+            return Ok(());
+        }
         let pass = &self.streams[lane].passes[request.pass];
         if let RequestError::Api(api) = &error
             && request.cursor.is_some()

@@ -3,7 +3,8 @@
 //! [`StripeSource`] is the connector. Its parts, from the pure to the edge:
 //!
 //! * `window`, `stream_state`: ranges of `created`, and what is remembered between reads;
-//! * `plan`: which pages to ask for (few requests, full use of the rate limit, exact states);
+//! * `plan`: which pages to ask for (few requests, full use of the rate limit, exact states); `landmarks`: where
+//!   else a list may be begun that cannot be narrowed by time;
 //! * `limit`, `retry`, `verdict`: how fast to ask, when to ask again, what a refusal means;
 //! * `page`: from the text of a list to stamped records, without a tree;
 //! * `children`: the rows that lie in the rows of other streams, or under them;
@@ -35,6 +36,7 @@ mod discover;
 mod driver;
 mod failure;
 mod hydrate;
+mod landmarks;
 mod lane;
 mod limit;
 mod look_up;

@@ -43,16 +43,15 @@ pub(crate) type Clocks<'a> = &'a [String];
 /// The passes of one stream: its own list and those that show what it hides, then the lists of its parents
 /// where its rows are with them. None where nothing is known to fill the table.
 pub(crate) fn of_stream(catalog: &Catalog, resource: &Resource, clocks: Clocks<'_>) -> Vec<Pass> {
-    let mut passes = resource.list.as_ref().map_or_else(Vec::new, |list| of(resource, list, clocks));
+    let mut passes = resource.list.as_ref().map_or_else(Vec::new, |list| of(catalog, resource, list, clocks));
     for parent in parents_of(catalog, resource) {
         let is_main = passes.is_empty();
-        for mut pass in of(parent.resource, parent.list, clocks) {
+        for mut pass in of(catalog, parent.resource, parent.list, clocks) {
             if !is_main {
                 let label = pass.label.as_deref().unwrap_or_default();
                 pass.label = Some(format!("{LABEL}{}{label}", parent.list.path).into());
-                pass.bounded = false;
             }
-            if let Feed::Nested { property, on_request: true } = &parent.feed {
+            if let Feed::Nested { property, on_request: true, .. } = &parent.feed {
                 pass.expand(property);
             }
             pass.feed = Some(parent.feed.clone());
@@ -63,7 +62,7 @@ pub(crate) fn of_stream(catalog: &Catalog, resource: &Resource, clocks: Clocks<'
 }
 
 /// The passes of a resource's own list, which is the first.
-fn of(resource: &Resource, list: &ListEndpoint, clocks: Clocks<'_>) -> Vec<Pass> {
+fn of(catalog: &Catalog, resource: &Resource, list: &ListEndpoint, clocks: Clocks<'_>) -> Vec<Pass> {
     let always = lists::always_sent(&list.path).filter(|(name, _)| list.takes(name));
     let parameters: Vec<(String, String)> =
         always.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -78,7 +77,8 @@ fn of(resource: &Resource, list: &ListEndpoint, clocks: Clocks<'_>) -> Vec<Pass>
         feed: None,
     };
     let mut passes = vec![own];
-    for hidden in lists::hidden_rows(&resource.table).filter(|hidden| hidden.path == list.path) {
+    let hidden_rows = lists::hidden_rows(&resource.table, &catalog.api_version);
+    for hidden in hidden_rows.filter(|hidden| hidden.path == list.path) {
         let again = |passes: &mut Vec<Pass>, name: &str, value: &str| {
             let mut pass = passes[0].clone();
             pass.label = Some(format!("{LABEL}{name}={value}").into());
@@ -112,13 +112,15 @@ fn of(resource: &Resource, list: &ListEndpoint, clocks: Clocks<'_>) -> Vec<Pass>
 
 /// Whether some list of the stream has to be read for each test clock too.
 pub(crate) fn stream_wants_clocks(catalog: &Catalog, resource: &Resource) -> bool {
-    resource.list.as_ref().is_some_and(|list| wants_clocks(resource, list))
-        || parents_of(catalog, resource).iter().any(|parent| wants_clocks(parent.resource, parent.list))
+    resource.list.as_ref().is_some_and(|list| wants_clocks(catalog, resource, list))
+        || parents_of(catalog, resource)
+            .iter()
+            .any(|parent| wants_clocks(catalog, parent.resource, parent.list))
 }
 
 /// Whether the resource has to be listed for each test clock too.
-fn wants_clocks(resource: &Resource, list: &ListEndpoint) -> bool {
-    lists::hidden_rows(&resource.table).any(|hidden| match hidden.remedy {
+fn wants_clocks(catalog: &Catalog, resource: &Resource, list: &ListEndpoint) -> bool {
+    lists::hidden_rows(&resource.table, &catalog.api_version).any(|hidden| match hidden.remedy {
         Remedy::ListAgainForEach { parameter, .. } => hidden.path == list.path && list.takes(parameter),
         _ => false,
     })

@@ -6,7 +6,7 @@ fn passes_of(version: &str, table: &str, clocks: &[&str]) -> Vec<Pass> {
     let catalog = embedded::catalog(version).unwrap();
     let resource = catalog.resource(table).unwrap();
     let clocks: Vec<String> = clocks.iter().map(|&clock| clock.to_owned()).collect();
-    of(resource, resource.list.as_ref().unwrap(), &clocks)
+    of(&catalog, resource, resource.list.as_ref().unwrap(), &clocks)
 }
 
 fn query(pass: &Pass, cursor: Option<&str>) -> String {

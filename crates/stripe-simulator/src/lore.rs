@@ -18,22 +18,56 @@ pub(crate) struct HiddenRows {
     pub(crate) values: &'static [&'static str],
     /// The list parameter that, when given, decides in place of this rule.
     pub(crate) unless: Option<&'static str>,
+    /// First API version without this rule.
+    pub(crate) until: Option<&'static str>,
 }
 
 pub(crate) const HIDDEN_ROWS: &[HiddenRows] = &[
-    HiddenRows { table: "subscription", column: "status", values: &["\"canceled\""], unless: Some("status") },
+    HiddenRows {
+        table: "subscription",
+        column: "status",
+        values: &["\"canceled\""],
+        unless: Some("status"),
+        until: None,
+    },
     HiddenRows {
         table: "tax_registration",
         column: "status",
         values: &["\"expired\""],
         unless: Some("status"),
+        until: None,
     },
-    HiddenRows { table: "v2_core_account", column: "closed", values: &["true"], unless: Some("closed") },
-    HiddenRows { table: "customer", column: "test_clock", values: &[], unless: Some("test_clock") },
-    HiddenRows { table: "subscription", column: "test_clock", values: &[], unless: Some("test_clock") },
-    HiddenRows { table: "quote", column: "test_clock", values: &[], unless: Some("test_clock") },
-    HiddenRows { table: "review", column: "open", values: &["false"], unless: None },
-    HiddenRows { table: "tax_id", column: "customer", values: &[], unless: None },
+    HiddenRows {
+        table: "v2_core_account",
+        column: "closed",
+        values: &["true"],
+        unless: Some("closed"),
+        until: None,
+    },
+    HiddenRows {
+        table: "customer",
+        column: "test_clock",
+        values: &[],
+        unless: Some("test_clock"),
+        until: None,
+    },
+    HiddenRows {
+        table: "subscription",
+        column: "test_clock",
+        values: &[],
+        unless: Some("test_clock"),
+        until: None,
+    },
+    HiddenRows { table: "quote", column: "test_clock", values: &[], unless: Some("test_clock"), until: None },
+    HiddenRows { table: "review", column: "open", values: &["false"], unless: None, until: None },
+    HiddenRows { table: "tax_id", column: "customer", values: &[], unless: None, until: None },
+    HiddenRows {
+        table: "payment_method",
+        column: "customer",
+        values: &[],
+        unless: Some("customer"),
+        until: Some("2025-12-15.clover"),
+    },
 ];
 
 /// Filter values that stand for several property values: table, parameter, value, what it stands for
@@ -97,8 +131,8 @@ pub(crate) fn null_share(table: &str, column: &str) -> u8 {
     match column {
         "test_clock" if matches!(table, "customer" | "subscription" | "quote") => 99,
         "test_clock" => 100,
-        // The list holds the account's own; those of customers are hidden rows.
-        "customer" if table == "tax_id" => 100,
+        // The list holds the account's own; those of customers, which are most, are hidden rows.
+        "customer" if table == "tax_id" => 10,
         "customer" if matches!(table, "charge" | "payment_intent" | "payment_method" | "setup_intent") => 4,
         "customer" | "charge" | "invoice" | "file" | "product" | "coupon" | "card" | "cardholder" => 0,
         _ => 30,

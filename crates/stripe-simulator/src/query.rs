@@ -178,6 +178,7 @@ pub(crate) fn read(
     ask.hidden = lore::HIDDEN_ROWS
         .iter()
         .filter(|rule| rule.table == own.name)
+        .filter(|rule| rule.until.is_none_or(|until| *world.catalog.api_version < *until))
         .filter(|rule| rule.unless.is_none_or(|parameter| list.takes(parameter) && !query.has(parameter)))
         .copied()
         .collect();

@@ -55,18 +55,23 @@ struct Id {
     id: String,
 }
 
-/// The items of the nested list `property` of each of `parents`, whose nested lists are complete, as rows that
-/// name their parent. Fails where a list is cut all the same: its rows would pass for all there are.
-pub(crate) fn rows_of(parents: &Page, property: &str, stamp: &Stamp) -> Result<ChildRows, Unexpected> {
+/// The items of the nested list `property` of each of `parents`, whose nested lists are complete, as rows; with
+/// `names_parent` they name theirs, so that they can be swept. Fails where a list is cut all the same: its rows would pass for all there are.
+pub(crate) fn rows_of(
+    parents: &Page,
+    property: &str,
+    names_parent: bool,
+    stamp: &Stamp,
+) -> Result<ChildRows, Unexpected> {
     let mut rows = PageBuilder::default();
     let mut ends = Vec::with_capacity(parents.count());
     let mut ids = Vec::with_capacity(parents.count());
     for index in 0..parents.count() {
         let id = match parents.record(index) {
-            Some((parent, false)) => add(&parent, property, stamp, &mut rows)?,
+            Some((parent, false)) => add(&parent, property, names_parent, stamp, &mut rows)?,
             _ => None,
         };
-        ids.push(id.unwrap_or_default());
+        ids.push(id.filter(|_| names_parent).unwrap_or_default());
         ends.push(rows.count());
     }
     Ok(ChildRows { page: rows.finish(), ends, parents: ids })
@@ -76,6 +81,7 @@ pub(crate) fn rows_of(parents: &Page, property: &str, stamp: &Stamp) -> Result<C
 fn add(
     parent: &RawJson,
     property: &str,
+    names_parent: bool,
     stamp: &Stamp,
     rows: &mut PageBuilder,
 ) -> Result<Option<String>, Unexpected> {
@@ -87,8 +93,9 @@ fn add(
     if list.has_more == Some(true) {
         return Err(Unexpected(format!("`{property}` of {id} is too long to be read within its parent")));
     }
-    let stamp = stamp.under(&id);
-    list.data.into_iter().try_for_each(|item| rows.push(item.get(), Some(&stamp)))?;
+    let under = names_parent.then(|| stamp.under(&id));
+    let stamp = under.as_ref().unwrap_or(stamp);
+    list.data.into_iter().try_for_each(|item| rows.push(item.get(), Some(stamp)))?;
     Ok(Some(id))
 }
 
@@ -105,7 +112,7 @@ mod tests {
             {"id":"sub_4","items":{"object":"list","data":[{"id":"si_3"}],"has_more":false}}]}"#;
         let stamp = Stamp::new("acct_1", 9);
         let parents = read_page(body.as_bytes(), Shape::V1, &stamp).unwrap();
-        let rows = rows_of(&parents, "items", &stamp).unwrap();
+        let rows = rows_of(&parents, "items", true, &stamp).unwrap();
         assert_eq!(
             rows.page.record(0).unwrap().0.as_str(),
             r#"{"id":"si_1","n":1.50,"_updated_at":9,"_account_id":"acct_1","_parent_id":"sub_1"}"#
@@ -124,6 +131,6 @@ mod tests {
             {"id":"sub_1","items":{"object":"list","data":[{"id":"si_1"}],"has_more":true}}]}"#;
         let stamp = Stamp::new("acct_1", 9);
         let parents = read_page(body.as_bytes(), Shape::V1, &stamp).unwrap();
-        assert!(rows_of(&parents, "items", &stamp).is_err());
+        assert!(rows_of(&parents, "items", true, &stamp).is_err());
     }
 }

@@ -17,6 +17,8 @@ pub(crate) enum Feed {
         property: Arc<str>,
         /// Whether parents have the list only if the request expands it.
         on_request: bool,
+        /// Whether rows tell their parent by `_parent_id`.
+        names_parent: bool,
     },
     /// They are listed under each parent.
     Under(Arc<Under>),
@@ -34,7 +36,7 @@ pub(crate) struct Parent<'c> {
 /// are known, of one with a list those whose child lists show what its own hides (fidelity C2).
 pub(crate) fn parents_of<'c>(catalog: &'c Catalog, resource: &'c Resource) -> Vec<Parent<'c>> {
     let hidden_under = |parent: &str| {
-        lists::hidden_rows(&resource.table)
+        lists::hidden_rows(&resource.table, &catalog.api_version)
             .any(|hidden| matches!(hidden.remedy, Remedy::ListUnder(under) if under == parent))
     };
     let own_list = resource.list.is_some();
@@ -44,12 +46,7 @@ pub(crate) fn parents_of<'c>(catalog: &'c Catalog, resource: &'c Resource) -> Ve
             let parent = catalog.resource(origin.parent)?;
             let list = parent.list.as_ref()?;
             let feed = match origin.origin {
-                // Nested lists are no part of a list's answer where they would have to be expanded, and the child
-                // list is the same at the same price.
-                Origin::Nested(property) if !own_list => nested(catalog, resource, parent, property)?,
-                Origin::Nested(property) => {
-                    under(resource, parent, |path| path.ends_with(&format!("/{property}")))?
-                }
+                Origin::Nested(property) => nested(catalog, resource, parent, property)?,
                 Origin::List(path) => under(resource, parent, |own| shape(own) == shape(path))?,
             };
             Some(Parent { resource: parent, list, feed })
@@ -73,7 +70,7 @@ pub(crate) fn lists_accounts(catalog: &Catalog, resource: &Resource) -> bool {
 pub(crate) fn within<'c>(catalog: &'c Catalog, resource: &'c Resource) -> Option<(&'c str, Arc<str>)> {
     let parents = parents_of(catalog, resource);
     match &parents[..] {
-        [Parent { resource: parent, feed: Feed::Nested { property, on_request: false }, .. }]
+        [Parent { resource: parent, feed: Feed::Nested { property, on_request: false, .. }, .. }]
             if resource.list.is_none() =>
         {
             Some((&parent.table, Arc::clone(property)))
@@ -87,6 +84,7 @@ fn nested(catalog: &Catalog, resource: &Resource, parent: &Resource, property: &
     (list.item_table.as_deref() == Some(resource.table.as_str())).then(|| Feed::Nested {
         property: property.into(),
         on_request: lists::is_nested_on_request(&parent.table, property, &catalog.api_version),
+        names_parent: resource.list.is_none(),
     })
 }
 

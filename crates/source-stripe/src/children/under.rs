@@ -148,10 +148,10 @@ impl Reading {
             };
             reserved.set(page.bytes());
             cursor = page.next.clone();
-            if self.sweeps {
+            if self.sweeps && under.names_parent {
                 all.add(page.ids(), version);
             }
-            let sweep = if cursor.is_none() {
+            let sweep = if cursor.is_none() && under.names_parent {
                 std::mem::take(&mut all).sweep(parent, &self.account_id)
             } else {
                 None

@@ -321,7 +321,7 @@ impl Applier {
     fn tell_nested(&self, table: &Table, page: &Page, stamp: &Stamp) -> Result<(), Gone> {
         for child in &table.children {
             let ChildFeed::Nested(property) = &child.feed else { continue };
-            match rows_of(page, property, stamp) {
+            match rows_of(page, property, true, stamp) {
                 Ok(rows) => {
                     let sweeps = rows.sweeps(1, &self.account_id, stamp.version());
                     self.tell(&child.stream, rows.page, None)?;
@@ -384,7 +384,7 @@ impl Applier {
             page,
             keep,
             emitted_at: Timestamp::now(),
-            _reserved: reserved,
+            _reserved: reserved.waits(),
         };
         self.sender.send(Delivery::Page(delivered)).map_err(|_| Gone)
     }

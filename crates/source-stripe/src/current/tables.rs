@@ -11,6 +11,7 @@ use super::event::{Event, Subject};
 use crate::children::{self, Feed, Under};
 use crate::failure::ApiError;
 use crate::hydrate;
+use crate::landmarks::id_in;
 use crate::page::Shape;
 
 /// An event that lists what a customer is entitled to, without an id of its own.
@@ -143,7 +144,7 @@ impl Tables {
     pub(crate) fn target(&self, event: &Event) -> Option<Target> {
         if event.kind == ENTITLEMENTS {
             let Subject::Shown { object, .. } = &event.subject else { return None };
-            let customer = property(object, "customer")?;
+            let customer = id_in(object, "customer")?;
             let key = Key { table: self.entitlements?, what: What::Under(customer) };
             return Some(Target { key, parent: None });
         }
@@ -156,7 +157,7 @@ impl Tables {
         let table = &self.tables[at];
         let parent = match &event.subject {
             Subject::Shown { object, .. } => {
-                table.under.iter().find_map(|(name, _)| property(object, name)).filter(|_| table.names_parent)
+                table.under.iter().find_map(|(name, _)| id_in(object, name)).filter(|_| table.names_parent)
             }
             Subject::Named { path, .. } => table.parent_in(path),
             Subject::Nothing => None,
@@ -231,8 +232,8 @@ fn children_of(catalog: &Catalog, resource: &Resource, streams: &[(Arc<str>, &Re
                 continue;
             }
             let feed = match parent.feed {
-                Feed::Nested { property, on_request: false } => ChildFeed::Nested(property),
-                Feed::Nested { property, on_request: true } => {
+                Feed::Nested { property, on_request: false, .. } => ChildFeed::Nested(property),
+                Feed::Nested { property, on_request: true, .. } => {
                     match children::listed_in_place_of(child, parent.resource, &property) {
                         Some(under) if !tells => ChildFeed::Listed(under),
                         _ => continue,
@@ -249,20 +250,6 @@ fn children_of(catalog: &Catalog, resource: &Resource, streams: &[(Arc<str>, &Re
 
 fn listed(resource: &Resource, list: &ChildList) -> Option<(String, Arc<Under>)> {
     children::listed_under(resource, list).map(|under| (list.parent_parameter.clone(), under))
-}
-
-/// A property that holds an id, or the object that has it.
-fn property(object: &protocol::RawJson, name: &str) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    #[serde(untagged)]
-    enum Id {
-        Plain(String),
-        Expanded { id: String },
-    }
-    let [value] = object.members([name]).ok()?;
-    match serde_json::from_str(value?.get()).ok()? {
-        Id::Plain(id) | Id::Expanded { id } => Some(id),
-    }
 }
 
 #[cfg(test)]

@@ -41,6 +41,10 @@ pub(super) struct OpenRange {
     pub(super) started: bool,
     /// Whether all pages came newest first with a `created` each, so that the window may shrink.
     pub(super) ordered: bool,
+    /// `created` of the last object that came, as long as all pages came newest first.
+    pub(super) reached: Option<i64>,
+    /// Whether it begins after a landmark, and no page has told where that is.
+    pub(super) leaps: bool,
     pub(super) outlook: Outlook,
     /// The range that this one was split from, for as long as that one waits to hear what is below.
     pub(super) above: Option<RangeId>,
@@ -58,6 +62,8 @@ impl OpenRange {
             asked: None,
             started: false,
             ordered: true,
+            reached: None,
+            leaps: false,
             outlook,
             above: None,
             trail: Vec::new(),

@@ -5,6 +5,7 @@
 //! taken then and emitted behind the page can never be ahead of the records.
 
 use super::estimate::{Below, Read, Split};
+use super::leap::Landmarks;
 use super::open_range::OpenRange;
 pub(crate) use super::open_range::Part;
 use crate::stream_state::Remaining;
@@ -67,15 +68,16 @@ pub(crate) struct Progress {
 /// The plan for one stream.
 #[derive(Debug)]
 pub(crate) struct Planner {
-    page_size: usize,
+    pub(super) page_size: usize,
     /// Newest first within a list.
-    ranges: Vec<OpenRange>,
+    pub(super) ranges: Vec<OpenRange>,
     next_id: u32,
     /// How many objects may still be read, where there is a limit.
     left: Option<u64>,
-    read: Read,
+    pub(super) read: Read,
     /// What was asked for in vain so far, in pages.
-    waste: f64,
+    pub(super) waste: f64,
+    pub(super) landmarks: Landmarks,
 }
 
 impl Planner {
@@ -88,6 +90,7 @@ impl Planner {
             left: limit,
             read: Read::default(),
             waste: 0.0,
+            landmarks: Landmarks::default(),
         };
         for part in parts {
             let id = planner.new_id();
@@ -97,7 +100,7 @@ impl Planner {
         planner
     }
 
-    fn new_id(&mut self) -> RangeId {
+    pub(super) fn new_id(&mut self) -> RangeId {
         self.next_id += 1;
         RangeId(self.next_id)
     }
@@ -107,9 +110,14 @@ impl Planner {
         self.ranges.is_empty() || self.left == Some(0)
     }
 
+    /// Whether only so many objects are wanted.
+    pub(super) fn is_limited(&self) -> bool {
+        self.left.is_some()
+    }
+
     /// What is not emitted once all pages that arrived so far are.
     pub(crate) fn remaining(&self) -> Vec<Remaining> {
-        self.ranges.iter().map(OpenRange::remaining).collect()
+        self.ranges.iter().filter(|range| !range.leaps).map(OpenRange::remaining).collect()
     }
 
     /// Number of requests that the stream is believed to need yet.
@@ -128,7 +136,7 @@ impl Planner {
 
     fn idle(&self) -> Option<usize> {
         // With a limit the newest objects are wanted, so that the pages come one after the other.
-        if self.is_done() || (self.left.is_some() && self.ranges.iter().any(|range| range.asked.is_some())) {
+        if self.is_done() || (self.is_limited() && self.ranges.iter().any(|range| range.asked.is_some())) {
             return None;
         }
         self.ranges.iter().position(|range| range.asked.is_none())
@@ -151,14 +159,19 @@ impl Planner {
         })
     }
 
-    /// How much the best split would save; `None` where nothing should be split.
+    /// How much the best split or leap would save; `None` where nothing should be split.
     pub(crate) fn split_weight(&self) -> Option<f64> {
-        self.best_split().map(|(_, split)| split.weight)
+        let split = self.best_split().map(|(_, split)| split.weight);
+        split.or_else(|| self.best_leap().map(|leap| leap.weight))
     }
 
     /// Splits the range with the most work left. The lower part is then idle.
     pub(crate) fn split(&mut self) -> bool {
-        let Some((index, split)) = self.best_split() else { return false };
+        let Some((index, split)) = self.best_split() else {
+            let leap = self.best_leap();
+            leap.iter().for_each(|leap| self.leap(leap));
+            return leap.is_some();
+        };
         let id = self.new_id();
         let upper = &mut self.ranges[index];
         let mut lower_part = upper.part.clone();
@@ -181,7 +194,7 @@ impl Planner {
     }
 
     fn best_split(&self) -> Option<(usize, Split)> {
-        if self.left.is_some() || !self.may_waste_more() {
+        if self.is_limited() || !self.may_waste_more() {
             return None;
         }
         let page = self.page_size as f64;
@@ -195,7 +208,7 @@ impl Planner {
 
     /// Each open range ends with a page that may be all but empty, so their number is bounded by what
     /// the stream may cost beyond its full pages.
-    fn may_waste_more(&self) -> bool {
+    pub(super) fn may_waste_more(&self) -> bool {
         let page = self.page_size as f64;
         let guessed: f64 =
             self.ranges.iter().map(|range| range.outlook.expected(range.part.window, page, self.read)).sum();
@@ -209,7 +222,12 @@ impl Planner {
         let Some(index) = self.ranges.iter().position(|range| range.id == id) else {
             return Progress { keep: 0, completed: None };
         };
-        let asked = self.ranges[index].asked.take().unwrap_or(self.ranges[index].part.window);
+        let leaps = self.ranges[index].leaps;
+        if leaps && !self.land(index, page) {
+            return Progress { keep: 0, completed: None };
+        }
+        let range = &mut self.ranges[index];
+        let asked = range.asked.take().filter(|_| !leaps).unwrap_or(range.part.window);
         self.take_over_untouched(index, asked, page);
 
         let range = &mut self.ranges[index];
@@ -224,6 +242,7 @@ impl Planner {
         self.learn(index, kept, asked, reached_end);
 
         let range = &mut self.ranges[index];
+        range.reach(page);
         range.started = true;
         range.ordered &= created.is_some();
         // The rows of a further list lie anywhere: they complete no seconds of the stream.
@@ -296,6 +315,11 @@ impl Planner {
         range.is_some_and(OpenRange::forget_cursor)
     }
 
+    /// Whether the range is a leap that has not landed: it can be abandoned without losing anything.
+    pub(crate) fn leaps(&self, id: RangeId) -> bool {
+        self.ranges.iter().any(|range| range.id == id && range.leaps)
+    }
+
     /// There is nothing to read in the range, such as when the test clock that it lists is gone.
     pub(crate) fn abandon(&mut self, id: RangeId) {
         self.ranges.retain(|range| range.id != id);
@@ -303,6 +327,19 @@ impl Planner {
 }
 
 impl OpenRange {
+    /// Takes note of where the page ends.
+    fn reach(&mut self, page: &PageFacts) {
+        let ends = page.created.as_ref().and_then(|created| Some((*created.first()?, *created.last()?)));
+        self.reached = match (ends, self.reached) {
+            (Some((first, last)), before)
+                if !self.started || before.is_some_and(|before| first <= before) =>
+            {
+                Some(last)
+            }
+            _ => None,
+        };
+    }
+
     /// Whether the page reaches the objects that were read before the part began.
     fn is_past(&self, page: &PageFacts) -> bool {
         let oldest = page.created.as_ref().and_then(|created| created.last());

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::leap::Landmark;
 use super::planner::{PageFacts, Part, Planner, Request};
 use super::simulation::{Chance, World, parts_of, whole};
-use crate::stream_state::Remaining;
+use crate::stream_state::{Remaining, SETTLING};
 use crate::window::Window;
 
 const LIFE: Window = Window { gte: 0, lt: 4000 };
@@ -224,4 +225,111 @@ fn the_top_of_a_list_is_read_down_to_what_is_known() {
     let request = planner.next_request().unwrap();
     planner.page_arrived(request.range, &facts(Some(vec![120, 99]), 2, Some("b")));
     assert!(planner.is_done());
+}
+
+/// Parts to read of a list that cannot be narrowed, given what remained (see `passes`).
+fn unnarrowed(remaining: &[Remaining]) -> Vec<Part> {
+    let part = |left: Part| {
+        let stop_below = (left.window.gte > LIFE.gte).then(|| left.window.gte - SETTLING);
+        Part { windowed: false, stop_below, ..left }
+    };
+    parts_of(remaining).into_iter().map(part).collect()
+}
+
+/// Reads a list that cannot be narrowed; now and then a row elsewhere names one of its objects, or one that is
+/// not in it.
+fn read_leaping(
+    world: &World,
+    parts: Vec<Part>,
+    chance: &mut Chance,
+    stop: usize,
+) -> Vec<(Vec<usize>, Vec<Remaining>)> {
+    let mut planner = Planner::new(parts, PAGE, None);
+    let mut under_way: Vec<Request> = Vec::new();
+    let mut pages = Vec::new();
+    while pages.len() < stop && !(planner.is_done() && under_way.is_empty()) {
+        match chance.below(6) {
+            0 => {
+                let id = chance.below(world.len() as i64 + 20);
+                let about = chance.below(LIFE.lt);
+                planner.add_landmark(Landmark { id: id.to_string(), about });
+            }
+            1 => {
+                planner.split();
+            }
+            2 | 3 => under_way.extend(planner.next_request()),
+            _ if under_way.is_empty() => {}
+            _ => {
+                let chosen = chance.below(under_way.len() as i64) as usize;
+                let request = under_way.swap_remove(chosen);
+                let after = request.cursor.as_ref().map(|cursor| cursor.parse::<usize>().unwrap());
+                if after.is_some_and(|after| after >= world.len()) {
+                    assert!(planner.leaps(request.range));
+                    planner.abandon(request.range);
+                    continue;
+                }
+                let (ids, facts) = world.list_all(&request);
+                let progress = planner.page_arrived(request.range, &facts);
+                pages.push((ids[..progress.keep].to_vec(), planner.remaining()));
+            }
+        }
+    }
+    pages
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn leaps_lose_nothing_and_neither_do_their_states(
+        times in times(),
+        seed in any::<u64>(),
+        stop in 1..60usize,
+    ) {
+        let world = World::new(times);
+        let mut chance = Chance(seed);
+        let begun = read_leaping(&world, unnarrowed(&[whole_of_life()]), &mut chance, stop);
+        let mut seen: BTreeSet<usize> = begun.iter().flat_map(|(ids, _)| ids.iter().copied()).collect();
+        let remaining = begun.last().map_or_else(|| vec![whole_of_life()], |(_, remaining)| remaining.clone());
+        let rest = read_leaping(&world, unnarrowed(&remaining), &mut chance, usize::MAX);
+        seen.extend(rest.into_iter().flat_map(|(ids, _)| ids));
+        prop_assert_eq!(seen, (0..world.len()).collect::<BTreeSet<usize>>());
+    }
+}
+
+fn whole_of_life() -> Remaining {
+    Remaining { window: LIFE, cursor: None }
+}
+
+#[test]
+fn a_leap_halves_what_has_to_be_read_in_sequence() {
+    let world = World::new((0..4000).collect());
+    let mut planner = Planner::new(unnarrowed(&[whole_of_life()]), PAGE, None);
+    let arrives = |planner: &mut Planner, request: &Request| {
+        let (_, facts) = world.list_all(request);
+        planner.page_arrived(request.range, &facts)
+    };
+    for _ in 0..20 {
+        let request = planner.next_request().unwrap();
+        assert_eq!(planner.next_request(), None, "one page after the other");
+        arrives(&mut planner, &request);
+    }
+    planner.add_landmark(Landmark { id: "2000".to_owned(), about: 2000 });
+    assert!(planner.split_weight().is_some() && planner.split());
+    assert_eq!(planner.remaining().len(), 1, "nobody knows yet where it lands");
+    let (upper, leap) = (planner.next_request().unwrap(), planner.next_request().unwrap());
+    assert_eq!(leap.cursor.as_deref(), Some("2000"));
+    assert_eq!(arrives(&mut planner, &leap).keep, PAGE);
+    arrives(&mut planner, &upper);
+    let windows: Vec<Window> = planner.remaining().iter().map(|left| left.window).collect();
+    assert_eq!(windows, [Window::new(1998, 4000), Window::new(0, 1999)]);
+    let mut requests = 0;
+    while let Some(request) = planner.next_request() {
+        arrives(&mut planner, &request);
+        requests += 1;
+    }
+    assert!(planner.is_done());
+    let floor = (4000 - 23 * PAGE).div_ceil(PAGE);
+    let again = usize::try_from(SETTLING).unwrap() / PAGE;
+    assert!((floor..=floor + again + 3).contains(&requests), "{requests} of {floor}");
 }

@@ -50,7 +50,15 @@ impl World {
 
     /// The ids that a request is answered with, and the facts of the page.
     pub(super) fn list(&self, request: &Request) -> (Vec<usize>, PageFacts) {
-        let window = request.window;
+        self.list_within(request.window, request)
+    }
+
+    /// The same of a list that cannot be narrowed.
+    pub(super) fn list_all(&self, request: &Request) -> (Vec<usize>, PageFacts) {
+        self.list_within(Window::new(i64::MIN, i64::MAX), request)
+    }
+
+    fn list_within(&self, window: Window, request: &Request) -> (Vec<usize>, PageFacts) {
         let begin = self.created.partition_point(|&at| at >= window.lt);
         let end = self.created.partition_point(|&at| at >= window.gte);
         let after = request.cursor.as_ref().map_or(0, |cursor| cursor.parse::<usize>().unwrap() + 1);

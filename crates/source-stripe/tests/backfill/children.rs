@@ -1,20 +1,24 @@
 //! Tables whose rows exist only under others equal what the account holds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use protocol::{Payload, ReadRequest, Source, SourceState, StreamStatus};
 use source_stripe::StripeSource;
-use stripe_openapi::embedded;
+use stripe_openapi::{Catalog, embedded};
 use stripe_simulator::{Fault, FaultRule};
 
 use crate::reading::{Account, Said, newest, simulation};
 
 async fn account_of(tables: &[(&str, u64)]) -> Account {
-    let catalog = newest();
-    let builder = simulation(&catalog).long_lists(10).pretty(true);
+    account_at(&newest(), tables).await
+}
+
+async fn account_at(catalog: &Arc<Catalog>, tables: &[(&str, u64)]) -> Account {
+    let builder = simulation(catalog).long_lists(10).pretty(true);
     let builder = tables.iter().fold(builder, |builder, (table, count)| builder.table(table, *count));
-    Account::start(&catalog, builder).await
+    Account::start(catalog, builder).await
 }
 
 /// Fails with a few ids where rows and truth differ.
@@ -126,11 +130,29 @@ async fn children_that_are_listed_under_each_parent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_a_list_hides_are_read_under_their_parents() {
-    let account = account_of(&[("customer", 130), ("payment_method", 300)]).await;
-    let said = account.read(account.streams(&["payment_method"]).await, None).await;
-    assert_eq!(said.rows_of("payment_method"), account.truth("payment_method"));
-    let counters = account.control().counters();
-    assert_eq!(counters.requests_to("/v1/customers/{customer}/payment_methods"), 130);
+    let tables = [("customer", 130), ("payment_method", 300)];
+    let requests = async |catalog: &Arc<Catalog>| {
+        let account = account_at(catalog, &tables).await;
+        let said = account.read(account.streams(&["payment_method"]).await, None).await;
+        assert_same("payment_method", &said.rows_of("payment_method"), &account.truth("payment_method"));
+        account.control().counters().requests_to("/v1/customers/{customer}/payment_methods")
+    };
+    assert_eq!(requests(&embedded::catalog("2025-11-17.clover").unwrap()).await, 130);
+    assert_eq!(requests(&newest()).await, 0, "its list holds all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tax_ids_of_customers_cost_no_request_for_each_customer() {
+    let account = account_of(&[("customer", 250), ("tax_id", 200)]).await;
+    let said = account.read(account.streams(&["customer", "tax_id"]).await, None).await;
+    let rows = said.rows_of("tax_id");
+    assert_same("tax_id", &rows, &account.truth("tax_id"));
+    let of_account = rows.values().filter(|row| row.contains("\"customer\":null")).count();
+    assert!((1..100).contains(&of_account), "{of_account} of {} are the account's own", rows.len());
+    assert!(rows.values().all(|row| !row.contains("_parent_id")), "the table has a list of its own");
+    let whole = account.control().counters().requests_to("/v1/customers/{customer}/tax_ids");
+    assert!(whole < 5, "{whole} requests for lists that were cut");
+    assert!(said.rows_of("customer").values().all(|row| !row.contains("\"tax_ids\"")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

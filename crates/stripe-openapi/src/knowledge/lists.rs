@@ -20,6 +20,8 @@ pub struct HiddenRows {
     pub hidden: &'static str,
     /// How to see them.
     pub remedy: Remedy,
+    /// First API version whose list answers them unasked; none: no version's does.
+    pub shown_since: Option<&'static str>,
 }
 
 /// How rows that a plain list request hides can be had.
@@ -51,66 +53,78 @@ pub const HIDDEN_ROWS: [HiddenRows; 11] = [
         path: "/v1/accounts",
         hidden: "the account that the key belongs to; the list holds connected accounts only",
         remedy: Remedy::Retrieve("/v1/account"),
+        shown_since: None,
     },
     HiddenRows {
         table: "customer",
         path: "/v1/customers",
         hidden: "customers attached to a test clock",
         remedy: Remedy::ListAgainForEach { parameter: "test_clock", table: "test_helpers_test_clock" },
+        shown_since: None,
     },
     HiddenRows {
         table: "payment_method",
         path: "/v1/payment_methods",
-        hidden: "payment methods attached to a customer, in versions whose list is meant for Treasury",
+        // The reference calls it "a list of PaymentMethods for Treasury flows" before, "of all PaymentMethods" since.
+        hidden: "payment methods attached to a customer",
         remedy: Remedy::ListUnder("customer"),
+        shown_since: Some("2025-12-15.clover"),
     },
     HiddenRows {
         table: "quote",
         path: "/v1/quotes",
         hidden: "quotes attached to a test clock",
         remedy: Remedy::ListAgainForEach { parameter: "test_clock", table: "test_helpers_test_clock" },
+        shown_since: None,
     },
     HiddenRows {
         table: "review",
         path: "/v1/reviews",
         hidden: "reviews that are no longer open",
         remedy: Remedy::Nothing,
+        shown_since: None,
     },
     HiddenRows {
         table: "subscription",
         path: "/v1/subscriptions",
         hidden: "canceled subscriptions",
         remedy: Remedy::Send("status", "all"),
+        shown_since: None,
     },
     HiddenRows {
         table: "subscription",
         path: "/v1/subscriptions",
         hidden: "subscriptions attached to a test clock",
         remedy: Remedy::ListAgainForEach { parameter: "test_clock", table: "test_helpers_test_clock" },
+        shown_since: None,
     },
     HiddenRows {
         table: "tax_id",
         path: "/v1/tax_ids",
         hidden: "tax ids of customers; the list holds those of the account itself",
         remedy: Remedy::ListUnder("customer"),
+        shown_since: None,
     },
     HiddenRows {
         table: "tax_location",
         path: "/v1/tax/locations",
         hidden: "everything: the list is refused without a type, of which there is one",
         remedy: Remedy::Send("type", "performance"),
+        shown_since: None,
     },
     HiddenRows {
         table: "tax_registration",
         path: "/v1/tax/registrations",
         hidden: "registrations that have expired",
         remedy: Remedy::Send("status", "all"),
+        shown_since: None,
     },
     HiddenRows {
         table: "v2_core_account",
         path: "/v2/core/accounts",
         hidden: "closed accounts",
         remedy: Remedy::ListAgain("closed", "true"),
+        shown_since: None,
     },
 ];
 
@@ -172,9 +186,11 @@ pub const NESTED_ON_REQUEST: [NestedOnRequest; 8] = [
     NestedOnRequest { table: "quote", property: "line_items", since: "" },
 ];
 
-/// What is hidden by the list of `table`, and how to see it.
-pub fn hidden_rows(table: &str) -> impl Iterator<Item = &'static HiddenRows> {
-    HIDDEN_ROWS.iter().filter(move |entry| entry.table == table)
+/// What is hidden by the list of `table` at `api_version`, and how to see it.
+pub fn hidden_rows(table: &str, api_version: &str) -> impl Iterator<Item = &'static HiddenRows> {
+    HIDDEN_ROWS.iter().filter(move |entry| {
+        entry.table == table && entry.shown_since.is_none_or(|since| api_version < since)
+    })
 }
 
 /// The query parameters to send with every request to the list at `path`, with their values.

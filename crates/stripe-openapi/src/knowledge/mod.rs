@@ -6,6 +6,7 @@
 
 pub mod children;
 pub mod events;
+pub mod landmarks;
 pub mod lists;
 pub mod names;
 pub mod permissions;

@@ -88,9 +88,8 @@ fn flag(stream: &Stream, name: &str) -> Option<bool> {
     stream.metadata.as_ref()?.get(name)?.as_bool()
 }
 
-/// What a stream costs that is synced only where the user names it.
+/// What a stream costs besides the pages of its list.
 fn cost(stream: &Stream) -> Option<&str> {
-    flag(stream, "selected_by_default").filter(|default| !default)?;
     stream.metadata.as_ref()?.get("cost")?.as_str()
 }
 
@@ -122,7 +121,8 @@ fn table(streams: &[&Stream]) -> String {
     for stream in streams {
         let by_time = yes(flag(stream, "supports_time_range"));
         let live = yes(flag(stream, "supports_realtime_sync"));
-        let cost = cost(stream).map(|cost| format!("only if named: {cost}")).unwrap_or_default();
+        let only = if flag(stream, "selected_by_default") == Some(false) { "only if named: " } else { "" };
+        let cost = cost(stream).map(|cost| format!("{only}{cost}")).unwrap_or_default();
         let line = format!(
             "{:<width$}  {:>7}  {by_time:<10}  {live:<6}  {cost}",
             stream.name,
