@@ -256,6 +256,9 @@ async fn main() -> Result<()> {
             );
             let tenths = seen.tenths.iter().map(|rate| format!("{rate:.0}"));
             println!("requests/s in each tenth: {}", tenths.collect::<Vec<_>>().join(" "));
+            for (list, requests, before) in &seen.last {
+                println!("{list}: {requests} requests, the last {before:.1} s before the end");
+            }
             ensure!(ratio <= 1.1, "more than 1.1 x the ideal");
         }
         What::Rules { document: true, .. } => print!("{}", rules::document()),
