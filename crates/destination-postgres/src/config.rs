@@ -13,8 +13,8 @@ use crate::failure;
 /// Rows per transaction unless configured: measured, more brings nothing.
 pub const DEFAULT_BATCH_SIZE: usize = 1000;
 
-/// Batches written at once, each on its own connection: with three, two cores of a server never wait.
-const WRITERS: usize = 3;
+/// Connections unless configured: with three, two cores of a server never wait.
+pub const DEFAULT_CONNECTIONS: usize = 3;
 
 /// Payload bytes per transaction and held in all. The driver copies what it sends, so memory grows by a
 /// multiple of this: with four times as much, a sync peaked 25 MiB higher and was hardly faster.
@@ -41,6 +41,9 @@ pub struct PostgresConfig {
     /// Most rows written in one transaction.
     #[serde(default = "default_batch_size")]
     pub batch_size: NonZeroUsize,
+    /// Connections that rows are written on at once.
+    #[serde(default = "default_connections")]
+    pub connections: NonZeroUsize,
     /// Certificates of the authorities to trust, PEM; used by the sslmodes require, verify-ca and verify-full.
     #[serde(default)]
     pub ssl_ca_pem: Option<String>,
@@ -52,6 +55,10 @@ fn default_schema() -> String {
 
 fn default_batch_size() -> NonZeroUsize {
     NonZeroUsize::new(DEFAULT_BATCH_SIZE).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn default_connections() -> NonZeroUsize {
+    NonZeroUsize::new(DEFAULT_CONNECTIONS).unwrap_or(NonZeroUsize::MIN)
 }
 
 impl PostgresConfig {
@@ -73,7 +80,7 @@ impl PostgresConfig {
         let address = Address::parse(url.expose_secret()).map_err(failure::connector_error)?;
         let options = ConnectOptions {
             application_name: "sync-engine".to_owned(),
-            connections: WRITERS + 1,
+            connections: self.connections.get() + 1,
             ssl_ca_pem: self.ssl_ca_pem.clone(),
         };
         Database::new(&address, &options).map_err(failure::connector_error)
@@ -84,7 +91,7 @@ impl PostgresConfig {
         BatchLimits {
             rows: self.batch_size.get(),
             bytes: BATCH_BYTES,
-            writers: WRITERS,
+            writers: self.connections.get(),
             total_bytes: HELD_BYTES,
             ..BatchLimits::default()
         }
