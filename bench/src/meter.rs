@@ -81,7 +81,9 @@ impl<'c> Meter<'c> {
         let own = Stat::of(postmaster)?;
         let mut ticks = own.own + own.ended;
         for entry in std::fs::read_dir("/proc")?.flatten() {
-            let Some(process) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Some(process) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
             // A process may end while we look.
             let Ok(stat) = Stat::of(process) else { continue };
             if stat.parent == postmaster {

@@ -54,7 +54,9 @@ pub(crate) enum Method {
 impl fmt::Display for Method {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Method::Copy { into, connections } => write!(formatter, "`COPY`, {} × {connections}", into.name()),
+            Method::Copy { into, connections } => {
+                write!(formatter, "`COPY`, {} × {connections}", into.name())
+            }
             Method::Upstream => formatter.write_str("upstream × 1"),
             Method::Ours { projection, connections } => {
                 write!(formatter, "ours, {} × {connections}", projection.name())

@@ -45,7 +45,8 @@ pub(crate) enum Pass {
 }
 
 impl Pass {
-    pub(crate) const ALL: [Pass; 5] = [Pass::First, Pass::Unchanged, Pass::ReadAgain, Pass::Changed, Pass::Deletions];
+    pub(crate) const ALL: [Pass; 5] =
+        [Pass::First, Pass::Unchanged, Pass::ReadAgain, Pass::Changed, Pass::Deletions];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -96,7 +97,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         let objects = Objects::of(Shape { rows, ..shape })?;
         shapes.push((objects.shape, objects.mean_bytes()));
         for run in 0..options.runs {
-            for method in Method::all().into_iter().filter(|method| method.to_string().contains(&options.method)) {
+            for method in
+                Method::all().into_iter().filter(|method| method.to_string().contains(&options.method))
+            {
                 eprintln!("{} run {} of {}: {method}", shape.table, run + 1, options.runs);
                 one_method(method, &objects, &mut costs).await?;
             }

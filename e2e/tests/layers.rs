@@ -33,13 +33,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("e2e", &["stripe-openapi", "stripe-simulator", "test-utils"]),
-    ("bench", &["protocol", "stripe-openapi", "destination-postgres", "stripe-simulator", "test-utils", "e2e"]),
+    (
+        "bench",
+        &["protocol", "stripe-openapi", "destination-postgres", "stripe-simulator", "test-utils", "e2e"],
+    ),
 ];
 
 /// Libraries that belong to one layer: nobody else may take a second way to the same thing.
 const OWNED: &[(&str, &[&str])] = &[
     ("rusqlite", &["destination-sqlite", "engine", "e2e"]),
-    ("tokio-postgres", &["util-postgres", "state-postgres", "destination-postgres", "test-utils", "e2e", "bench"]),
+    (
+        "tokio-postgres",
+        &["util-postgres", "state-postgres", "destination-postgres", "test-utils", "e2e", "bench"],
+    ),
     ("clap", &["engine", "stripe-simulator", "stripe-openapi", "e2e", "bench"]),
     ("dotenvy", &["engine"]),
     ("indicatif", &["engine"]),
@@ -125,7 +131,8 @@ fn only_apps_know_the_environment() {
     for package in workspace() {
         let root = package.manifest_path.parent().unwrap();
         // The tests' own crates find programs on the machine; binaries beside a library are apps.
-        if root.as_str().contains("/apps/") || ["test-utils", "e2e", "bench"].contains(&package.name.as_str()) {
+        if root.as_str().contains("/apps/") || ["test-utils", "e2e", "bench"].contains(&package.name.as_str())
+        {
             continue;
         }
         for file in e2e::rust_files(&root.join("src").into_std_path_buf()) {

@@ -55,9 +55,12 @@ pub(super) async fn write(url: &str, table: &str, rows: &[Row]) -> Result<()> {
             let mut keys = Vec::new();
             for row in gone {
                 let object: serde_json::Value = serde_json::from_slice(&row.payload)?;
-                keys.extend(["id", "_account_id"].map(|field| object[field].as_str().unwrap_or_default().to_owned()));
+                keys.extend(
+                    ["id", "_account_id"].map(|field| object[field].as_str().unwrap_or_default().to_owned()),
+                );
             }
-            let parameters: Vec<&(dyn ToSql + Sync)> = keys.iter().map(|key| key as &(dyn ToSql + Sync)).collect();
+            let parameters: Vec<&(dyn ToSql + Sync)> =
+                keys.iter().map(|key| key as &(dyn ToSql + Sync)).collect();
             client.execute(&sql, &parameters).await?;
         }
     }

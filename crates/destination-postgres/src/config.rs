@@ -14,7 +14,7 @@ use crate::failure;
 pub const DEFAULT_BATCH_SIZE: usize = 1000;
 
 /// Connections unless configured: with three, two cores of a server never wait.
-pub const DEFAULT_CONNECTIONS: usize = 3;
+const DEFAULT_CONNECTIONS: usize = 3;
 
 /// Payload bytes per transaction and held in all. The driver copies what it sends, so memory grows by a
 /// multiple of this: with four times as much, a sync peaked 25 MiB higher and was hardly faster.

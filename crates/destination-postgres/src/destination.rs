@@ -41,7 +41,9 @@ impl Destination for PostgresDestination {
 
     fn write(&self, config: PostgresConfig, request: WriteRequest) -> MessageStream {
         let writer = config.database().and_then(|database| {
-            Writer::new(database, &config.schema, &request.catalog, request.sync_id).map(Arc::new)
+            let connections = config.connections.get();
+            Writer::new(database, &config.schema, &request.catalog, request.sync_id, connections)
+                .map(Arc::new)
         });
         let writer = match writer {
             Ok(writer) => writer,

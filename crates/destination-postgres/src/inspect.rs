@@ -47,8 +47,11 @@ fn read(
     newer_than: &str,
 ) -> Result<Result<StoredRow, ConnectorError>, tokio_postgres::Error> {
     let payload = RawJson::from_trusted(row.try_get::<_, String>(0)?.into());
-    let key = (1..row.len()).map(|at| row.try_get(at)).collect::<Result<_, _>>()?;
-    Ok(StoredRow::of(key, &payload, newer_than))
+    let key = (2..row.len()).map(|at| row.try_get(at)).collect::<Result<_, _>>()?;
+    // A row that was read again and had not changed kept its payload, with the version of then.
+    let version: i64 = row.try_get(1)?;
+    let stored = StoredRow::of(key, &payload, newer_than);
+    Ok(stored.map(|stored| StoredRow { version: stored.version.max(version), ..stored }))
 }
 
 /// A statement with its parameters.
@@ -93,7 +96,7 @@ impl Query {
             }
         };
         let sql = format!(
-            "SELECT t._raw_data::text, {} FROM {from}{target} AS t WHERE {of_account} AND {which}",
+            "SELECT t._raw_data::text, floor(extract(epoch FROM t._updated_at))::bigint, {} FROM {from}{target} AS t WHERE {of_account} AND {which}",
             columns.join(", ")
         );
         Query { sql, parameters }

@@ -3,13 +3,21 @@
 use protocol::PARENT_ID;
 use util_postgres::{quote_identifier, quote_literal};
 
+use super::value::{EARLIEST, LATEST};
 use crate::table::{TOMBSTONES, Table};
 
 /// The SQL that writes one stream. Each text is prepared once per connection.
 #[derive(Debug, Clone)]
 pub(super) struct Statements {
+    /// One array per key field. Answers the places, from 0, of the keys that are stored.
+    pub(super) stored: String,
+    /// `COPY` of payload, now and version.
+    pub(super) copy: String,
+    /// `$1` payloads, `$2` versions, `$3` now, then one array per key field, all of keys that are stored. Answers
+    /// how many of them are there, how many are to be changed, and how many were.
+    pub(super) revise: String,
     /// `$1` payloads, `$2` versions, `$3` now. Answers how many rows are new and how many changed.
-    pub(super) upsert: String,
+    pub(super) merge: String,
     /// `$1` versions, `$2` whether unconditional, then one array per key field.
     pub(super) delete: String,
     /// `$1` stream, `$2` now, `$3` keys, `$4` versions, then one array per key field. Only for
@@ -36,10 +44,6 @@ pub(super) struct Cast {
     pub(super) sql: String,
 }
 
-/// The seconds in which `timestamptz` can be compared; beyond, only the payload's number tells.
-const EARLIEST: i64 = -210_866_803_200;
-const LATEST: i64 = 9_224_318_015_999;
-
 impl Statements {
     pub(super) fn of(table: &Table, newer_than: &str) -> Statements {
         let target = table.qualified();
@@ -49,16 +53,16 @@ impl Statements {
         let moment =
             |seconds: &str| format!("to_timestamp(least(greatest({seconds}, {EARLIEST}), {LATEST}))");
         let stamp = moment("n.version");
-        let upsert = format!(
+        let merge = format!(
             "WITH written AS (
                 INSERT INTO {target} AS t (\"_raw_data\", \"_synced_at\", \"_updated_at\")
-                SELECT n.payload::jsonb, $3, {stamp} FROM unnest($1::text[], $2::bigint[]) AS n (payload, version)
+                SELECT n.payload, $3, {stamp} FROM unnest($1::jsonb[], $2::bigint[]) AS n (payload, version)
                 ON CONFLICT ({keys}) DO UPDATE SET \"_raw_data\" = EXCLUDED.\"_raw_data\",
                     \"_synced_at\" = EXCLUDED.\"_synced_at\", \"_updated_at\" = EXCLUDED.\"_updated_at\"
                 WHERE EXCLUDED.\"_updated_at\" > t.\"_updated_at\"
                     OR (EXCLUDED.\"_updated_at\" = t.\"_updated_at\"
                         AND (EXCLUDED.\"_raw_data\"->{version} >= t.\"_raw_data\"->{version}) IS NOT FALSE
-                        AND EXCLUDED.\"_raw_data\" IS DISTINCT FROM t.\"_raw_data\")
+                        AND record_image_ne(ROW(EXCLUDED.\"_raw_data\"), ROW(t.\"_raw_data\")))
                 RETURNING xmax = 0 AS is_new
              )
              SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM written"
@@ -75,6 +79,44 @@ impl Statements {
                 .collect();
             (arrays.join(", "), columns.join(", "), same.join(" AND "))
         };
+        let (arrays, columns, same) = names(1);
+        // Each key is looked up by itself, however the planner judges the table's size.
+        let stored = format!(
+            "SELECT n.place - 1 FROM unnest({arrays}) WITH ORDINALITY AS n ({columns}, place),
+                LATERAL (SELECT FROM {target} AS t WHERE {same} LIMIT 1) AS t"
+        );
+        let copy = format!(
+            "COPY {target} (\"_raw_data\", \"_synced_at\", \"_updated_at\") FROM STDIN (FORMAT binary)"
+        );
+        let (arrays, columns, same) = names(4);
+        // Images are compared, as `*=` does: `=` takes 1.5 and 1.50 for the same. What was merely read again keeps its payload,
+        // and with it everything that lies in the TOAST table. A row that changes while this runs
+        // is another version of it, with another `ctid`, and is left alone.
+        let revise = format!(
+            "WITH compared AS MATERIALIZED (
+                SELECT t.place, n.payload, n.moment, CASE
+                    WHEN n.moment < t.updated_at THEN 'keep'
+                    WHEN n.moment = t.updated_at THEN CASE
+                        WHEN record_image_eq(ROW(n.payload), ROW(t.payload)) OR (n.payload->{version} >= t.payload->{version}) IS FALSE
+                        THEN 'keep' ELSE 'replace' END
+                    WHEN n.payload->{version} = to_jsonb(n.version) AND n.version < {LATEST}
+                        AND record_image_eq(ROW(jsonb_set(n.payload, ARRAY[{version}], t.payload->{version}, false)), ROW(t.payload))
+                    THEN 'touch' ELSE 'replace' END AS due
+                FROM (SELECT *, {stamp} AS moment FROM unnest($1::jsonb[], $2::bigint[], {arrays})
+                        AS n (payload, version, {columns})) AS n,
+                    LATERAL (SELECT t.ctid AS place, t.\"_updated_at\" AS updated_at, t.\"_raw_data\" AS payload
+                        FROM {target} AS t WHERE {same} LIMIT 1) AS t
+             ), touched AS (
+                UPDATE {target} AS t SET \"_synced_at\" = $3, \"_updated_at\" = c.moment
+                FROM compared AS c WHERE t.ctid = c.place AND c.due = 'touch' RETURNING 1
+             ), replaced AS (
+                UPDATE {target} AS t
+                SET \"_raw_data\" = c.payload, \"_synced_at\" = $3, \"_updated_at\" = c.moment
+                FROM compared AS c WHERE t.ctid = c.place AND c.due = 'replace' RETURNING 1
+             )
+             SELECT count(*), count(*) FILTER (WHERE due <> 'keep'),
+                (SELECT count(*) FROM touched) + (SELECT count(*) FROM replaced) FROM compared"
+        );
         let (arrays, columns, same) = names(3);
         let delete = format!(
             "DELETE FROM {target} AS t
@@ -117,7 +159,10 @@ impl Statements {
                 ),
             });
         Statements {
-            upsert,
+            stored,
+            copy,
+            revise,
+            merge,
             delete,
             bury,
             sweep,

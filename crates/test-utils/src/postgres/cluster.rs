@@ -112,7 +112,10 @@ impl Cluster {
     pub fn process_id(&self) -> u32 {
         let file = self.data().join("postmaster.pid");
         let text = std::fs::read_to_string(file).expect("the server runs");
-        text.lines().next().and_then(|line| line.trim().parse().ok()).expect("its file begins with its number")
+        text.lines()
+            .next()
+            .and_then(|line| line.trim().parse().ok())
+            .expect("its file begins with its number")
     }
 
     /// The directory of the server's socket.
