@@ -15,7 +15,7 @@ use crate::table::Table;
 pub(crate) fn rows(config: PostgresConfig, request: InspectRequest) -> RowStream {
     Box::pin(try_stream! {
         let database = config.database()?;
-        let table = Table::of(&config.schema, &request.stream)?;
+        let table = Table::of(&config.schema, &request.stream, config.projection)?;
         let newer_than = request.stream.stream.newer_than_field.clone();
         let connection = retrying("connect", || database.connect()).await.map_err(connector_error)?;
         let failed = |error| {
@@ -105,8 +105,7 @@ impl Query {
 
 /// The SQL for `created` of a row called `t`: 0 where it has none.
 fn created(table: &Table) -> String {
-    let column = table.columns.iter().find(|column| column.field == "created" && column.sql_type == "bigint");
-    match column {
+    match table.column("created").filter(|column| column.sql_type == "bigint") {
         Some(column) => format!("COALESCE(t.{}, 0)", quote_identifier(&column.name)),
         None => {
             let name = quote_literal("created");

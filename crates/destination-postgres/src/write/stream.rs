@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::try_join;
-use protocol::{ConfiguredStream, ConnectorError};
+use protocol::{ConnectorError, Stream};
 use tokio_postgres::types::ToSql;
 use util_postgres::Transaction;
 
@@ -25,12 +25,11 @@ pub(super) struct StreamWriter {
 }
 
 impl StreamWriter {
-    /// For a stream; fails where it cannot have a table.
-    pub(super) fn of(schema: &str, configured: &ConfiguredStream) -> Result<StreamWriter, ConnectorError> {
-        let table = Table::of(schema, configured)?;
+    /// For a stream and its table.
+    pub(super) fn of(table: &Table, stream: &Stream) -> Result<StreamWriter, ConnectorError> {
         Ok(StreamWriter {
-            fields: Fields::of(&configured.stream)?,
-            statements: Statements::of(&table, &configured.stream.newer_than_field),
+            fields: Fields::of(stream)?,
+            statements: Statements::of(table, &stream.newer_than_field),
             lock: format!("sync-engine write {}", table.qualified()),
             table: table.qualified(),
             refuses_copy: AtomicBool::new(false),

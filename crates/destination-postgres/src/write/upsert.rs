@@ -12,12 +12,14 @@ use std::time::SystemTime;
 use futures::pin_mut;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 use util_postgres::Transaction;
 
 use super::plan::Upsert;
-use super::row::Key;
+use super::row::{Key, MAX_KEY_FIELDS};
+use super::statements::Add;
 use super::stream::StreamWriter;
+use super::value::Json;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +86,7 @@ impl StreamWriter {
             (0..).zip(upserts.iter().copied()).partition(|(place, _)| stored.contains(place));
         let [stored, new] =
             [stored, new].map(|rows| rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>());
-        let created = self.copy(transaction, &new, now).await?;
+        let created = self.add(transaction, &new, now).await?;
         let updated = self.revise(transaction, &stored, now).await?;
         Ok(Upserted { created, updated })
     }
@@ -95,7 +97,7 @@ impl StreamWriter {
         transaction: &Transaction<'_>,
         upserts: &[&Upsert],
     ) -> Result<HashSet<i64>, tokio_postgres::Error> {
-        let statement = transaction.prepare_cached(&self.statements.stored).await?;
+        let statement = transaction.prepare_cached(&self.statements.upserts.stored).await?;
         let keys: Vec<&Key> = upserts.iter().map(|upsert| &upsert.key).collect();
         let columns = self.columns(&keys);
         let parameters: Vec<&(dyn ToSql + Sync)> =
@@ -105,7 +107,7 @@ impl StreamWriter {
     }
 
     /// Adds rows whose keys are not stored. Answers how many.
-    async fn copy(
+    async fn add(
         &self,
         transaction: &Transaction<'_>,
         upserts: &[&Upsert],
@@ -114,12 +116,29 @@ impl StreamWriter {
         if upserts.is_empty() {
             return Ok(0);
         }
-        let statement = transaction.prepare_cached(&self.statements.copy).await?;
+        let (sql, types) = match &self.statements.upserts.add {
+            Add::Copy(sql, types) => (sql, types),
+            Add::Insert(sql) => {
+                let (payloads, versions) = arrays(upserts);
+                let statement = transaction.prepare_cached(sql).await?;
+                return Ok(transaction
+                    .execute(&statement, &[&payloads, &versions, &now])
+                    .await?
+                    .cast_signed());
+            }
+        };
+        let statement = transaction.prepare_cached(sql).await?;
         let sink = transaction.copy_in(&statement).await?;
-        let writer = BinaryCopyInWriter::new(sink, &[Type::JSONB, Type::TIMESTAMPTZ, Type::TIMESTAMPTZ]);
+        let writer = BinaryCopyInWriter::new(sink, types);
         pin_mut!(writer);
         for upsert in upserts {
-            writer.as_mut().write(&[&upsert.json(), &now, &upsert.moment()]).await?;
+            let (json, moment) = (upsert.json(), upsert.moment());
+            let mut values: [&(dyn ToSql + Sync); 3 + MAX_KEY_FIELDS] = [&json; 3 + MAX_KEY_FIELDS];
+            values[1..3].copy_from_slice(&[&now, &moment]);
+            for (value, key) in values[3..].iter_mut().zip(&upsert.key.0) {
+                *value = key;
+            }
+            writer.as_mut().write(&values[..types.len()]).await?;
         }
         Ok(writer.finish().await?.cast_signed())
     }
@@ -134,13 +153,12 @@ impl StreamWriter {
         if upserts.is_empty() {
             return Ok(0);
         }
-        let payloads: Vec<_> = upserts.iter().map(|upsert| upsert.json()).collect();
-        let versions: Vec<i64> = upserts.iter().map(|upsert| upsert.version).collect();
+        let (payloads, versions) = arrays(upserts);
         let keys: Vec<&Key> = upserts.iter().map(|upsert| &upsert.key).collect();
         let columns = self.columns(&keys);
         let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&payloads, &versions, &now];
         parameters.extend(columns.iter().map(|values| values as &(dyn ToSql + Sync)));
-        let statement = transaction.prepare_cached(&self.statements.revise).await?;
+        let statement = transaction.prepare_cached(&self.statements.upserts.revise).await?;
         let row = transaction.query_one(&statement, &parameters).await?;
         let (there, due, done): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         if there != upserts.len() as i64 || due != done {
@@ -156,10 +174,14 @@ impl StreamWriter {
         upserts: &[&Upsert],
         now: SystemTime,
     ) -> Result<Upserted, tokio_postgres::Error> {
-        let payloads: Vec<_> = upserts.iter().map(|upsert| upsert.json()).collect();
-        let versions: Vec<i64> = upserts.iter().map(|upsert| upsert.version).collect();
-        let statement = transaction.prepare_cached(&self.statements.merge).await?;
+        let (payloads, versions) = arrays(upserts);
+        let statement = transaction.prepare_cached(&self.statements.upserts.merge).await?;
         let row = transaction.query_one(&statement, &[&payloads, &versions, &now]).await?;
         Ok(Upserted { created: row.try_get(0)?, updated: row.try_get(1)? })
     }
+}
+
+/// Payloads and versions as arrays.
+fn arrays<'p>(upserts: &[&'p Upsert]) -> (Vec<Json<'p>>, Vec<i64>) {
+    upserts.iter().map(|upsert| (upsert.json(), upsert.version)).unzip()
 }

@@ -15,7 +15,9 @@ use super::parts::{self, Parts};
 use super::plan::{Plan, Step, Upsert};
 use super::stream::StreamWriter;
 use super::upsert::{Setback, Way};
+use crate::config::PostgresConfig;
 use crate::failure::connector_error;
+use crate::table::Table;
 
 /// Writes batches into the tables of one schema.
 pub(crate) struct Writer {
@@ -40,23 +42,24 @@ struct Counts {
 }
 
 impl Writer {
-    /// For the streams of a catalog, on so many connections; states are kept where there is a `sync_id`.
+    /// For the streams of a catalog; states are kept where there is a `sync_id`.
     pub(crate) fn new(
         database: Database,
-        schema: &str,
+        config: &PostgresConfig,
         catalog: &ConfiguredCatalog,
         sync_id: Option<String>,
-        connections: usize,
     ) -> Result<Writer, ConnectorError> {
         let streams = catalog.streams.iter().map(|configured| {
-            Ok((Arc::clone(&configured.stream.name), StreamWriter::of(schema, configured)?))
+            let table = Table::of(&config.schema, configured, config.projection)?;
+            let writer = StreamWriter::of(&table, &configured.stream)?;
+            Ok((Arc::clone(&configured.stream.name), writer))
         });
         Ok(Writer {
             database,
             streams: streams.collect::<Result<_, ConnectorError>>()?,
-            states: StateTable::in_schema(schema),
+            states: StateTable::in_schema(&config.schema),
             sync_id,
-            connections,
+            connections: config.connections.get(),
             busy: AtomicUsize::new(0),
         })
     }

@@ -5,6 +5,7 @@ mod chaos;
 mod conformance;
 mod deletions;
 mod harness;
+mod projections;
 mod refusals;
 mod setup;
 mod upstream;
