@@ -3,6 +3,7 @@
 mod meter;
 mod methods;
 mod objects;
+mod plot;
 mod report;
 mod writing;
 

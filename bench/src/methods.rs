@@ -8,7 +8,7 @@ use std::fmt;
 
 use anyhow::Result;
 use bytes::Bytes;
-use destination_postgres::{PostgresConfig, PostgresDestination};
+use destination_postgres::{PostgresConfig, PostgresDestination, Projection};
 use protocol::{Destination, run_to_end};
 use serde_json::json;
 
@@ -17,31 +17,8 @@ use crate::objects::Objects;
 /// The schema of the tables.
 const SCHEMA: &str = "stripe";
 
-/// How a table shows the fields of a payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Projection {
-    Generated,
-}
-
-impl Projection {
-    const ALL: [Projection; 1] = [Projection::Generated];
-
-    fn name(self) -> &'static str {
-        match self {
-            Projection::Generated => "generated",
-        }
-    }
-
-    /// The table that holds the payloads.
-    fn table(self, stream: &str) -> String {
-        match self {
-            Projection::Generated => format!("\"{SCHEMA}\".\"{stream}\""),
-        }
-    }
-}
-
 /// One way to write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
     /// `COPY` of rows that are encoded beforehand: nothing is faster, and nothing else is done.
     Copy { into: Projection, connections: usize },
@@ -54,12 +31,10 @@ pub(crate) enum Method {
 impl fmt::Display for Method {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Method::Copy { into, connections } => {
-                write!(formatter, "`COPY`, {} × {connections}", into.name())
-            }
-            Method::Upstream => formatter.write_str("upstream × 1"),
+            Method::Copy { into, connections } => write!(formatter, "COPY, {into} × {connections}"),
+            Method::Upstream => formatter.write_str("upstream, generated × 1"),
             Method::Ours { projection, connections } => {
-                write!(formatter, "ours, {} × {connections}", projection.name())
+                write!(formatter, "ours, {projection} × {connections}")
             }
         }
     }
@@ -67,12 +42,17 @@ impl fmt::Display for Method {
 
 impl Method {
     pub(crate) fn all() -> Vec<Method> {
-        let each = |make: fn(Projection, usize) -> Method| {
-            Projection::ALL.into_iter().flat_map(move |of| [1, 2, 4].map(|connections| make(of, connections)))
-        };
-        let copies = each(|into, connections| Method::Copy { into, connections });
-        let ours = each(|projection, connections| Method::Ours { projection, connections });
-        copies.chain([Method::Upstream]).chain(ours).collect()
+        const CONNECTIONS: [usize; 3] = [1, 2, 4];
+        let mut methods = Vec::new();
+        // Nothing but the destination itself fills typed columns.
+        for into in [Projection::Generated, Projection::View] {
+            methods.extend(CONNECTIONS.map(|connections| Method::Copy { into, connections }));
+        }
+        methods.push(Method::Upstream);
+        for projection in [Projection::Generated, Projection::Typed, Projection::View] {
+            methods.extend(CONNECTIONS.map(|connections| Method::Ours { projection, connections }));
+        }
+        methods
     }
 
     fn projection(self) -> Projection {
@@ -97,6 +77,7 @@ impl Method {
     fn config(self, url: &str) -> Result<PostgresConfig> {
         Ok(serde_json::from_value(json!({
             "url": url, "schema": SCHEMA, "connections": self.connections(),
+            "projection": self.projection().to_string(),
         }))?)
     }
 
@@ -111,10 +92,15 @@ impl Method {
 
     /// The work that is measured.
     pub(crate) async fn write(self, url: &str, objects: &Objects, pass: &Prepared) -> Result<()> {
-        let table = self.projection().table(objects.shape.table);
+        let table = objects.shape.table;
         match (self, pass) {
-            (Method::Copy { .. }, Prepared::Chunks(parts)) => copy::write(url, &table, parts).await,
-            (Method::Upstream, Prepared::Rows(rows)) => upstream::write(url, &table, rows).await,
+            (Method::Copy { into, .. }, Prepared::Chunks(parts)) => {
+                let raw = if into == Projection::View { "_raw_" } else { "" };
+                copy::write(url, &format!("\"{SCHEMA}\".\"{raw}{table}\""), into, parts).await
+            }
+            (Method::Upstream, Prepared::Rows(rows)) => {
+                upstream::write(url, &format!("\"{SCHEMA}\".\"{table}\""), rows).await
+            }
             (Method::Ours { .. }, Prepared::Rows(rows)) => {
                 ours::write(self.config(url)?, &objects.catalog, rows).await
             }
@@ -125,7 +111,7 @@ impl Method {
     /// Makes a pass ready.
     pub(crate) fn prepare(self, rows: &[Row]) -> Prepared {
         match self {
-            Method::Copy { connections, .. } => Prepared::Chunks(copy::encode(rows, connections)),
+            Method::Copy { into, connections } => Prepared::Chunks(copy::encode(rows, into, connections)),
             Method::Upstream | Method::Ours { .. } => Prepared::Rows(rows.to_vec()),
         }
     }
@@ -134,6 +120,7 @@ impl Method {
 /// A payload to write, or whose object is gone.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
+    pub(crate) id: String,
     pub(crate) payload: Bytes,
     /// Unix seconds of its reading.
     pub(crate) seconds: i64,

@@ -10,7 +10,7 @@ use stripe_simulator::{NestedLists, Simulator};
 /// When the objects were read first, unix seconds.
 const FIRST_READ: i64 = 1_790_000_000;
 /// The account that they belong to.
-const ACCOUNT: &str = "acct_1";
+pub(crate) const ACCOUNT: &str = "acct_1";
 
 /// A table of Stripe's, and how many of its objects are written.
 #[derive(Debug, Clone, Copy)]
@@ -19,11 +19,11 @@ pub(crate) struct Shape {
     pub(crate) rows: usize,
 }
 
-/// About two seconds of work each.
+/// About a second of work each.
 pub(crate) const SHAPES: [Shape; 3] = [
-    Shape { table: "customer", rows: 40_000 },
-    Shape { table: "charge", rows: 20_000 },
-    Shape { table: "invoice", rows: 10_000 },
+    Shape { table: "customer", rows: 30_000 },
+    Shape { table: "charge", rows: 15_000 },
+    Shape { table: "invoice", rows: 8_000 },
 ];
 
 /// A reading of all objects.
@@ -41,6 +41,7 @@ pub(crate) enum Reading {
 pub(crate) struct Objects {
     pub(crate) shape: Shape,
     pub(crate) catalog: ConfiguredCatalog,
+    pub(crate) ids: Vec<String>,
     /// As Stripe sends them.
     texts: Vec<Bytes>,
 }
@@ -68,23 +69,18 @@ impl Objects {
             texts.push(Bytes::copy_from_slice(text));
         })?;
         ensure!(texts.len() == shape.rows, "{} objects of {}", texts.len(), shape.table);
-        // The simulator lists by time; ids are in another order, as Stripe's are.
-        Ok(Objects { shape, catalog: configured, texts })
+        let id = |text: &Bytes| -> Result<String> {
+            let object: Value = serde_json::from_slice(text)?;
+            Ok(object["id"].as_str().context("an object without id")?.to_owned())
+        };
+        let ids = texts.iter().map(id).collect::<Result<_>>()?;
+        Ok(Objects { shape, catalog: configured, ids, texts })
     }
 
     /// The payloads of a reading, with the engine's stamps.
     pub(crate) fn read(&self, reading: Reading) -> Vec<Bytes> {
         let seconds = if reading == Reading::First { FIRST_READ } else { FIRST_READ + 3600 };
         self.texts.iter().map(|text| stamped(text, seconds, reading == Reading::Changed)).collect()
-    }
-
-    /// The ids, in the order of the payloads.
-    pub(crate) fn ids(&self) -> Result<Vec<String>> {
-        let id = |text: &Bytes| -> Result<String> {
-            let object: Value = serde_json::from_slice(text)?;
-            Ok(object["id"].as_str().context("an object without id")?.to_owned())
-        };
-        self.texts.iter().map(id).collect()
     }
 
     /// Mean size of a payload in bytes.

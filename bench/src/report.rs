@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 
 use crate::meter::Cost;
 use crate::objects::Shape;
-use crate::writing::{Case, Costs, Pass};
+use crate::plot;
+use crate::writing::{Costs, Pass};
 
 /// Figures of one case.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,8 @@ pub(crate) fn write(shapes: &[(Shape, usize)], costs: &Costs, publish: bool) -> 
         let readme = e2e::repository().join("bench/README.md");
         let whole = std::fs::read_to_string(&readme)?;
         std::fs::write(&readme, between(&whole, "writing", &text)?)?;
+        let panels: Vec<plot::Panel> = shapes.iter().map(|shape| panel(shape, costs)).collect();
+        std::fs::write(e2e::repository().join("bench/writing.svg"), plot::svg(&panels))?;
     } else {
         println!("{text}");
     }
@@ -58,8 +61,7 @@ pub(crate) fn write(shapes: &[(Shape, usize)], costs: &Costs, publish: bool) -> 
 }
 
 fn table(text: &mut String, shape: &Shape, bytes: usize, pass: Pass, costs: &Costs) -> Result<()> {
-    let cases: Vec<(&Case, &Vec<Cost>)> =
-        costs.iter().filter(|(case, _)| case.table == shape.table && case.pass == pass).collect();
+    let cases = costs.iter().filter(|(case, _)| case.table == shape.table && case.pass == pass);
     writeln!(text, "\n**{}, {}** — {} rows of {bytes} bytes\n", shape.table, pass.name(), shape.rows)?;
     text.push_str("| | rows/s | client CPU s/million | server CPU s/million | WAL B/row | disk B/row |\n");
     text.push_str("|---|---|---|---|---|---|\n");
@@ -77,6 +79,17 @@ fn table(text: &mut String, shape: &Shape, bytes: usize, pass: Pass, costs: &Cos
         )?;
     }
     Ok(())
+}
+
+/// The first load of a table, as bars.
+fn panel((shape, bytes): &(Shape, usize), costs: &Costs) -> plot::Panel {
+    let cases = costs.iter().filter(|(case, _)| case.table == shape.table && case.pass == Pass::First);
+    let bars =
+        cases.map(|(case, costs)| (case.method.to_string(), Figures::of(costs, shape.rows).rows_per_second));
+    plot::Panel {
+        title: format!("{}, {bytes} bytes: rows per second, first load", shape.table),
+        bars: bars.collect(),
+    }
 }
 
 /// The text with what is between the marks of `name` replaced.

@@ -1,7 +1,5 @@
 //! Every method, every size of payload, every pass, several times.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 
 use crate::meter::{Cost, Meter, server};
@@ -58,26 +56,27 @@ impl Pass {
         }
     }
 
-    fn rows(self, objects: &Objects) -> Result<Vec<Row>> {
+    fn rows(self, objects: &Objects) -> Vec<Row> {
         let reading = match self {
             Pass::First | Pass::Unchanged => Reading::First,
             Pass::ReadAgain => Reading::Later,
             Pass::Changed | Pass::Deletions => Reading::Changed,
         };
-        let rows = objects.read(reading).into_iter();
-        let mut rows: Vec<Row> =
-            rows.map(|payload| Row { payload, seconds: seconds(reading), deleted: false }).collect();
-        if self == Pass::Deletions {
-            for (row, id) in rows.iter_mut().zip(objects.ids()?).step_by(100) {
-                (row.payload, row.deleted) = (deletion(&id), true);
-            }
-        }
-        Ok(rows)
+        let payloads = objects.read(reading).into_iter().zip(&objects.ids).enumerate();
+        let seconds = seconds(reading);
+        payloads
+            .map(|(at, (payload, id))| match self {
+                Pass::Deletions if at % 100 == 0 => {
+                    Row { id: id.clone(), payload: deletion(id), seconds, deleted: true }
+                }
+                _ => Row { id: id.clone(), payload, seconds, deleted: false },
+            })
+            .collect()
     }
 }
 
 /// One line of the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Case {
     pub(crate) table: &'static str,
     pub(crate) pass: Pass,
@@ -85,7 +84,7 @@ pub(crate) struct Case {
 }
 
 /// What a case cost, per run.
-pub(crate) type Costs = BTreeMap<Case, Vec<Cost>>;
+pub(crate) type Costs = Vec<(Case, Vec<Cost>)>;
 
 #[expect(clippy::print_stderr, reason = "it takes minutes; somebody may watch")]
 pub(crate) async fn run(options: &Options) -> Result<()> {
@@ -115,10 +114,13 @@ async fn one_method(method: Method, objects: &Objects, costs: &mut Costs) -> Res
     method.set_up(&url, objects).await?;
     let meter = Meter::of(&cluster, &url).await?;
     for pass in Pass::ALL.into_iter().filter(|pass| *pass == Pass::First || method.can_repeat()) {
-        let prepared = method.prepare(&pass.rows(objects)?);
+        let prepared = method.prepare(&pass.rows(objects));
         let cost = meter.measure(method.write(&url, objects, &prepared)).await?;
         let case = Case { table: objects.shape.table, pass, method };
-        costs.entry(case).or_default().push(cost);
+        match costs.iter_mut().find(|(known, _)| *known == case) {
+            Some((_, costs)) => costs.push(cost),
+            None => costs.push((case, vec![cost])),
+        }
     }
     Ok(())
 }

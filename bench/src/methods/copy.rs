@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 use bytes::{BufMut, Bytes, BytesMut};
+use destination_postgres::Projection;
 use futures::{SinkExt, StreamExt, future, pin_mut, stream};
 
 use super::Row;
 use crate::meter::connect;
+use crate::objects::ACCOUNT;
 
 /// Seconds from 1970 to 2000, where PostgreSQL's time begins.
 const EPOCH: i64 = 946_684_800;
@@ -13,22 +15,27 @@ const EPOCH: i64 = 946_684_800;
 const CHUNK: usize = 1 << 16;
 
 /// The rows in `COPY`'s binary format, in equal parts.
-pub(super) fn encode(rows: &[Row], parts: usize) -> Vec<Vec<Bytes>> {
-    rows.chunks(rows.len().div_ceil(parts)).map(encode_part).collect()
+pub(super) fn encode(rows: &[Row], into: Projection, parts: usize) -> Vec<Vec<Bytes>> {
+    rows.chunks(rows.len().div_ceil(parts)).map(|rows| encode_part(rows, into)).collect()
 }
 
-fn encode_part(rows: &[Row]) -> Vec<Bytes> {
+fn encode_part(rows: &[Row], into: Projection) -> Vec<Bytes> {
     let mut buffer = BytesMut::new();
     let mut chunks = Vec::new();
     buffer.put_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
     for row in rows {
-        buffer.put_i16(3);
+        let key: &[&str] = if into == Projection::View { &[&row.id, ACCOUNT] } else { &[] };
+        buffer.put_i16(3 + key.len() as i16);
         buffer.put_i32(row.payload.len() as i32 + 1);
         buffer.put_u8(1);
         buffer.put_slice(&row.payload);
         for _ in ["_synced_at", "_updated_at"] {
             buffer.put_i32(8);
             buffer.put_i64((row.seconds - EPOCH) * 1_000_000);
+        }
+        for value in key {
+            buffer.put_i32(value.len() as i32);
+            buffer.put_slice(value.as_bytes());
         }
         if buffer.len() >= CHUNK {
             chunks.push(buffer.split().freeze());
@@ -39,9 +46,11 @@ fn encode_part(rows: &[Row]) -> Vec<Bytes> {
     chunks
 }
 
-pub(super) async fn write(url: &str, table: &str, parts: &[Vec<Bytes>]) -> Result<()> {
-    let sql =
-        format!("COPY {table} (\"_raw_data\", \"_synced_at\", \"_updated_at\") FROM STDIN (FORMAT binary)");
+pub(super) async fn write(url: &str, table: &str, into: Projection, parts: &[Vec<Bytes>]) -> Result<()> {
+    let key = if into == Projection::View { ", \"id\", \"_account_id\"" } else { "" };
+    let sql = format!(
+        "COPY {table} (\"_raw_data\", \"_synced_at\", \"_updated_at\"{key}) FROM STDIN (FORMAT binary)"
+    );
     let copies = parts.iter().map(async |chunks| -> Result<()> {
         let client = connect(url).await?;
         let sink = client.copy_in(&sql).await?;

@@ -6,11 +6,12 @@ use tokio_postgres::types::{Json, ToSql};
 
 use super::Row;
 use crate::meter::connect;
+use crate::objects::ACCOUNT;
 
 /// The TypeScript engine's default `batch_size`.
 const BATCH: usize = 100;
 
-/// Seconds of a time as a literal's parameter.
+/// `VALUES` of parameters, each with its cast.
 fn values(count: usize, columns: &[&str]) -> String {
     let row = |at: usize| {
         let places: Vec<String> = (1..)
@@ -53,11 +54,8 @@ pub(super) async fn write(url: &str, table: &str, rows: &[Row]) -> Result<()> {
                 values(gone.len(), &["$::text", "$::text"])
             );
             let mut keys = Vec::new();
-            for row in gone {
-                let object: serde_json::Value = serde_json::from_slice(&row.payload)?;
-                keys.extend(
-                    ["id", "_account_id"].map(|field| object[field].as_str().unwrap_or_default().to_owned()),
-                );
+            for row in &gone {
+                keys.extend([row.id.as_str(), ACCOUNT]);
             }
             let parameters: Vec<&(dyn ToSql + Sync)> =
                 keys.iter().map(|key| key as &(dyn ToSql + Sync)).collect();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
+use fail::fail_point;
 use protocol::Sweep;
 use tokio_postgres::types::ToSql;
 use util_postgres::Transaction;
@@ -54,6 +55,7 @@ impl StreamWriter {
         let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&versions, &unconditional];
         parameters.extend(columns.iter().map(|values| values as &(dyn ToSql + Sync)));
         let deleted = transaction.execute(&statement, &parameters).await?;
+        fail_point!("rows deleted");
         self.bury(transaction, &keys, &versions, now).await?;
         Ok(deleted)
     }

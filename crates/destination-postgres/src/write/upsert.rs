@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 use std::time::SystemTime;
 
+use fail::fail_point;
 use futures::pin_mut;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::error::SqlState;
@@ -87,6 +88,7 @@ impl StreamWriter {
         let [stored, new] =
             [stored, new].map(|rows| rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>());
         let created = self.add(transaction, &new, now).await?;
+        fail_point!("new rows added");
         let updated = self.revise(transaction, &stored, now).await?;
         Ok(Upserted { created, updated })
     }
@@ -139,6 +141,7 @@ impl StreamWriter {
                 *value = key;
             }
             writer.as_mut().write(&values[..types.len()]).await?;
+            fail_point!("row copied");
         }
         Ok(writer.finish().await?.cast_signed())
     }

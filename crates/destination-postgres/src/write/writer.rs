@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use fail::fail_point;
 use futures::future::try_join_all;
 use protocol::{Batch, BatchWriter, ConfiguredCatalog, ConnectorError, RawJson, segments};
 use state_postgres::{GLOBAL, StateTable};
@@ -120,13 +121,17 @@ impl Writer {
         let mut way = if stream.takes_copy() { Way::Quick } else { Way::Careful };
         loop {
             let transaction = connection.transaction().await?;
+            fail_point!("begun");
             match write_rows(&transaction, stream, steps, way).await {
                 Ok(counts) => {
+                    fail_point!("rows written");
                     let carries_state = progress.written().await;
                     if let (true, Some(sync_id), Some(state)) = (carries_state, &self.sync_id, state) {
                         self.states.save(&transaction, sync_id, &stream.fields.stream, state).await?;
                     }
+                    fail_point!("state written");
                     transaction.commit().await?;
+                    fail_point!("committed");
                     if !carries_state {
                         progress.committed();
                     }
@@ -235,6 +240,7 @@ async fn write_rows(
     let now = SystemTime::now();
     let mut counts = Counts::default();
     let mut any_buried = stream.lock(transaction, steps).await?;
+    fail_point!("locked");
     for Step { plan, sweeps } in steps {
         let mut upserts: Vec<&Upsert> = plan.upserts.iter().collect();
         if any_buried && !upserts.is_empty() {

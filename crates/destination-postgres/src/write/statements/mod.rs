@@ -46,7 +46,7 @@ impl Statements {
         let version = quote_literal(newer_than);
         let tombstones = format!("{}.{}", quote_identifier(&table.schema), quote_identifier(TOMBSTONES));
         let stamp = moment("n.version");
-        let Keys { arrays, columns, same } = Keys::of(table, 3);
+        let Keys { arrays, columns, same, .. } = Keys::of(table, 3);
         let delete = format!(
             "DELETE FROM {target} AS t
              USING unnest($1::bigint[], $2::boolean[], {arrays}) AS n (version, unconditional, {columns})
@@ -54,7 +54,7 @@ impl Statements {
                 OR (t.\"_updated_at\" = {stamp}
                     AND (t.\"_raw_data\"->{version} <= to_jsonb(n.version)) IS NOT FALSE))"
         );
-        let Keys { arrays, columns, same } = Keys::of(table, 5);
+        let Keys { arrays, columns, same, .. } = Keys::of(table, 5);
         let bury = format!(
             "INSERT INTO {tombstones} AS b (stream, key, updated_at, deleted_at)
              SELECT $1, n.key, n.version, $2 FROM unnest($3::text[], $4::bigint[], {arrays}) AS n (key, version, {columns})
@@ -109,6 +109,8 @@ fn moment(seconds: &str) -> String {
 struct Keys {
     arrays: String,
     columns: String,
+    /// The arrays unnested as columns.
+    unnested: String,
     same: String,
 }
 
@@ -121,6 +123,16 @@ impl Keys {
         let keys = table.key.iter().zip(&columns);
         let same: Vec<String> =
             keys.map(|(key, column)| format!("t.{} = n.{column}", quote_identifier(&key.name))).collect();
-        Keys { arrays: arrays.join(", "), columns: columns.join(", "), same: same.join(" AND ") }
+        let unnested: Vec<String> = arrays
+            .iter()
+            .zip(&columns)
+            .map(|(array, column)| format!("unnest({array}) AS {column}"))
+            .collect();
+        Keys {
+            arrays: arrays.join(", "),
+            columns: columns.join(", "),
+            unnested: unnested.join(", "),
+            same: same.join(" AND "),
+        }
     }
 }

@@ -45,7 +45,7 @@ impl Upserts {
         let rows = format!(
             "INSERT INTO {target} AS t ({columns})
              SELECT n._raw_data, $3, {stamp}{}
-             FROM unnest($1::jsonb[], $2::bigint[]) AS n (_raw_data, version)",
+             FROM (SELECT unnest($1::jsonb[]) AS _raw_data, unnest($2::bigint[]) AS version) AS n",
             each(&|_, expression| format!(", {expression}"))
         );
         let add = if table.projection == Projection::Typed {
@@ -55,6 +55,7 @@ impl Upserts {
             types.extend(names.iter().map(|_| Type::TEXT));
             Add::Copy(format!("COPY {target} ({columns}) FROM STDIN (FORMAT binary)"), types)
         };
+        // Payloads are unnested as columns: as a table they would be gathered first, on disk where they are many.
         let key = table.key_list();
         let merge = format!(
             "WITH written AS (
@@ -70,32 +71,36 @@ impl Upserts {
              SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM written",
             each(&|name, _| format!(", {name} = EXCLUDED.{name}"))
         );
-        let Keys { arrays, columns, same } = Keys::of(table, 1);
+        let Keys { arrays, columns, same, .. } = Keys::of(table, 1);
         // Each key is looked up by itself, however the planner judges the table's size.
         let stored = format!(
             "SELECT n.place - 1 FROM unnest({arrays}) WITH ORDINALITY AS n ({columns}, place),
                 LATERAL (SELECT FROM {target} AS t WHERE {same} LIMIT 1) AS t"
         );
-        let Keys { arrays, columns, same } = Keys::of(table, 4);
+        let Keys { unnested, same, .. } = Keys::of(table, 4);
         // Images are compared, as `*=` does: `=` takes 1.5 and 1.50 for the same. What was merely read again keeps its
         // payload, and with it everything that lies in the TOAST table. A row that changes while this runs is
         // another version of it, with another `ctid`, and is left alone.
         let revise = format!(
             "WITH compared AS MATERIALIZED (
-                SELECT t.place, n.moment, n._raw_data, CASE
-                    WHEN n.moment < t.updated_at THEN 'keep'
-                    WHEN n.moment = t.updated_at THEN CASE
-                        WHEN record_image_eq(ROW(n._raw_data), ROW(t.payload))
-                            OR (n._raw_data->{version} >= t.payload->{version}) IS FALSE
-                        THEN 'keep' ELSE 'replace' END
-                    WHEN n._raw_data->{version} = to_jsonb(n.version) AND n.version < {LATEST}
-                        AND record_image_eq(
-                            ROW(jsonb_set(n._raw_data, ARRAY[{version}], t.payload->{version}, false)), ROW(t.payload))
-                    THEN 'touch' ELSE 'replace' END AS due
-                FROM (SELECT *, {stamp} AS moment FROM unnest($1::jsonb[], $2::bigint[], {arrays})
-                        AS n (_raw_data, version, {columns})) AS n,
-                    LATERAL (SELECT t.ctid AS place, t.\"_updated_at\" AS updated_at, t.\"_raw_data\" AS payload
-                        FROM {target} AS t WHERE {same} LIMIT 1) AS t
+                SELECT place, moment, due, CASE due WHEN 'replace' THEN _raw_data END AS _raw_data FROM (
+                    SELECT t.place, n.moment, n._raw_data, CASE
+                        WHEN n.moment < t.updated_at THEN 'keep'
+                        WHEN n.moment = t.updated_at THEN CASE
+                            WHEN record_image_eq(ROW(n._raw_data), ROW(t.payload))
+                                OR (n._raw_data->{version} >= t.payload->{version}) IS FALSE
+                            THEN 'keep' ELSE 'replace' END
+                        WHEN n._raw_data->{version} = to_jsonb(n.version) AND n.version < {LATEST}
+                            AND record_image_eq(
+                                ROW(jsonb_set(n._raw_data, ARRAY[{version}], t.payload->{version}, false)),
+                                ROW(t.payload))
+                        THEN 'touch' ELSE 'replace' END AS due
+                    FROM (SELECT *, {stamp} AS moment FROM (SELECT unnest($1::jsonb[]) AS _raw_data,
+                            unnest($2::bigint[]) AS version, {unnested}) AS n) AS n,
+                        LATERAL (SELECT t.ctid AS place, t.\"_updated_at\" AS updated_at, t.\"_raw_data\" AS payload
+                            FROM {target} AS t WHERE {same} LIMIT 1) AS t
+                    OFFSET 0
+                ) AS judged
              ), touched AS (
                 UPDATE {target} AS t SET \"_synced_at\" = $3, \"_updated_at\" = c.moment
                 FROM compared AS c WHERE t.ctid = c.place AND c.due = 'touch' RETURNING 1
