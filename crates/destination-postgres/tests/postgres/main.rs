@@ -4,6 +4,7 @@
 mod chaos;
 mod conformance;
 mod deletions;
+mod exactness;
 mod harness;
 mod projections;
 mod refusals;
