@@ -41,7 +41,7 @@ impl Destination for PostgresDestination {
 
     fn write(&self, config: PostgresConfig, request: WriteRequest) -> MessageStream {
         let writer = config.database().and_then(|database| {
-            Writer::new(database, &config.schema, &request.catalog, request.sync_id).map(Arc::new)
+            Writer::new(database, &config, &request.catalog, request.sync_id).map(Arc::new)
         });
         let writer = match writer {
             Ok(writer) => writer,
@@ -57,7 +57,7 @@ impl Destination for PostgresDestination {
     }
 
     fn setup(&self, config: PostgresConfig, catalog: ConfiguredCatalog) -> Option<MessageStream> {
-        Some(messages_of(async move { setup::run(&config.database()?, &config.schema, &catalog).await }))
+        Some(messages_of(async move { setup::run(&config, &catalog).await }))
     }
 
     fn teardown(&self, config: PostgresConfig) -> Option<MessageStream> {

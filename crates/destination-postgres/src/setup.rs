@@ -9,21 +9,22 @@ use tokio_postgres::GenericClient;
 use tokio_postgres::error::SqlState;
 use util_postgres::{Database, FailureKind, PostgresError, quote_identifier, retrying};
 
+use crate::config::PostgresConfig;
 use crate::failure::connector_error;
 use crate::table::existing::{self, Existing};
 use crate::table::record::{self, Made};
-use crate::table::{TOMBSTONES, Table};
+use crate::table::{Projection, TOMBSTONES, Table, projection, view};
 
 /// Creates schema and tables, and adds what the catalog has more than the tables, all or nothing.
 pub(crate) async fn run(
-    database: &Database,
-    schema: &str,
+    config: &PostgresConfig,
     catalog: &ConfiguredCatalog,
 ) -> Result<Vec<Message>, ConnectorError> {
-    let tables: Vec<Table> =
-        catalog.streams.iter().map(|configured| Table::of(schema, configured)).collect::<Result<_, _>>()?;
+    let (database, schema) = (config.database()?, &*config.schema);
+    let tables = catalog.streams.iter().map(|configured| Table::of(schema, configured, config.projection));
+    let tables: Vec<Table> = tables.collect::<Result<_, _>>()?;
     let started = Instant::now();
-    let made = retrying("setup", || apply(database, schema, &tables)).await.map_err(connector_error)?;
+    let made = retrying("setup", || apply(&database, schema, &tables)).await.map_err(connector_error)?;
     tracing::debug!(schema, tables = tables.len(), made, elapsed = ?started.elapsed(), "setup done");
     let text = format!("schema \"{schema}\": {} tables ready, {made} of them new", tables.len());
     Ok(vec![Message::log(LogLevel::Info, text)])
@@ -66,6 +67,9 @@ async fn apply(database: &Database, schema: &str, tables: &[Table]) -> Result<us
             .map_err(failed)?;
     }
     let own = [STATE_TABLE, TOMBSTONES, record::TABLE];
+    if let Some(refusal) = projection::conflict(&*transaction, tables).await.map_err(failed)? {
+        return Err(PostgresError::config(refusal));
+    }
     let names: Vec<&str> = tables.iter().map(|table| &*table.name).chain(own).collect();
     let found = existing::read(&*transaction, schema, &names).await.map_err(failed)?;
     let mut sql = String::new();
@@ -84,6 +88,13 @@ async fn apply(database: &Database, schema: &str, tables: &[Table]) -> Result<us
     let new = names.into_iter().filter(|name| *name != record::TABLE && !found.contains_key(*name));
     made.tables = new.map(str::to_owned).collect();
     transaction.batch_execute(&sql).await.map_err(failed)?;
+    for table in tables.iter().filter(|table| table.projection == Projection::View) {
+        let sql = view::update_sql(&*transaction, table).await.map_err(failed)?;
+        transaction.batch_execute(&sql).await.map_err(failed)?;
+        if !found.contains_key(&table.name) {
+            made.tables.push(table.shown_name());
+        }
+    }
     if made.schema || !made.tables.is_empty() {
         record::add(&*transaction, schema, &made).await.map_err(failed)?;
     }
@@ -164,6 +175,13 @@ fn growth(table: &Table, existing: &Existing, lz4: bool) -> Result<String, Postg
     }
     if !changes.is_empty() {
         let _ = writeln!(sql, "ALTER TABLE {qualified} {};", changes.join(", "));
+    }
+    // What is not generated is filled for the rows that are there, too.
+    let filled = table.filled().into_iter().filter(|column| !existing.columns.contains(&column.name));
+    let filled: Vec<String> =
+        filled.map(|column| format!("{} = {}", quote_identifier(&column.name), column.expression)).collect();
+    if !filled.is_empty() {
+        let _ = writeln!(sql, "UPDATE {qualified} SET {};", filled.join(", "));
     }
     for index in table.indexes().filter(|index| !existing.indexes.contains(&index.name)) {
         let _ = writeln!(sql, "{};", table.index_sql(&index));

@@ -3,11 +3,14 @@
 mod allowed;
 mod column;
 pub(crate) mod existing;
+pub(crate) mod projection;
 pub(crate) mod record;
 mod shape;
+pub(crate) mod view;
 
 pub(crate) use allowed::AllowedValues;
 pub(crate) use column::Column;
+pub use projection::Projection;
 pub(crate) use shape::Table;
 
 /// Table of the keys that were deleted, see the `write` module.

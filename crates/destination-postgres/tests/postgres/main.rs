@@ -4,7 +4,9 @@
 mod chaos;
 mod conformance;
 mod deletions;
+mod exactness;
 mod harness;
+mod projections;
 mod refusals;
 mod setup;
 mod upstream;
