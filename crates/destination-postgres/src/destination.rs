@@ -107,7 +107,7 @@ impl StateStore for States {
     async fn load(&self) -> Result<Option<SourceState>, ConnectorError> {
         let load = || async {
             let connection = self.database.connect().await?;
-            let loaded = self.table.load(&**connection, &self.sync_id).await;
+            let loaded = self.table.load(&*connection, &self.sync_id).await;
             loaded.map_err(|error| self.database.failure(error))
         };
         retrying("load state", load).await.map_err(connector_error)
@@ -116,7 +116,7 @@ impl StateStore for States {
     async fn clear(&self) -> Result<(), ConnectorError> {
         let clear = || async {
             let connection = self.database.connect().await?;
-            let cleared = self.table.clear(&**connection, &self.sync_id).await;
+            let cleared = self.table.clear(&*connection, &self.sync_id).await;
             cleared.map_err(|error| self.database.failure(error))
         };
         retrying("clear state", clear).await.map_err(connector_error)

@@ -6,6 +6,7 @@
 
 mod check;
 mod config;
+mod connect;
 mod destination;
 mod failure;
 mod inspect;
@@ -14,5 +15,5 @@ mod table;
 mod teardown;
 mod write;
 
-pub use config::{DEFAULT_BATCH_SIZE, PostgresConfig};
+pub use config::{AwsConfig, DEFAULT_BATCH_SIZE, PostgresConfig, ProxyConfig};
 pub use destination::PostgresDestination;

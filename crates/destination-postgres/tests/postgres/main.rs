@@ -5,6 +5,7 @@ mod chaos;
 mod conformance;
 mod deletions;
 mod harness;
+mod pooler;
 mod refusals;
 mod setup;
 mod upstream;

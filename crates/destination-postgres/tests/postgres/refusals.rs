@@ -226,5 +226,10 @@ async fn configurations_are_strict() {
         &destination_postgres::PostgresDestination,
         parse("{}").unwrap(),
     ));
-    assert!(none.await.unwrap_err().to_string().contains("needs `url`"));
+    assert!(
+        none.await
+            .unwrap_err()
+            .to_string()
+            .contains("Either url/connection_string or aws config is required")
+    );
 }

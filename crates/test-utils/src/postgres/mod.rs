@@ -5,8 +5,10 @@
 
 mod binaries;
 mod cluster;
+mod pooler;
 
 pub use cluster::{Cluster, Settings};
+pub use pooler::Pooler;
 
 use std::sync::OnceLock;
 
