@@ -74,9 +74,19 @@ pub struct PostgresConfig {
     /// `idle_in_transaction_session_timeout` of our transactions, in milliseconds; the server's own unless given.
     #[serde(default)]
     pub idle_in_transaction_timeout_ms: Option<NonZeroU32>,
+    /// For how long a batch is tried again while the server restarts, fails over, takes no writes or has a full
+    /// disk, in milliseconds; then its stream fails, and goes on from there in the next run.
+    #[serde(default = "default_retry_for")]
+    pub retry_for_ms: NonZeroU32,
     /// An HTTP proxy that leads to the server.
     #[serde(default)]
     pub proxy: Option<ProxyConfig>,
+}
+
+fn default_retry_for() -> NonZeroU32 {
+    // A managed database that fails over is back within a minute or two.
+    const TWO_MINUTES: NonZeroU32 = NonZeroU32::new(120_000).unwrap();
+    TWO_MINUTES
 }
 
 /// A database of Amazon RDS or Aurora.

@@ -37,6 +37,7 @@ pub(crate) fn database(config: &PostgresConfig, connections: usize) -> Result<Da
             port: proxy.port,
             except: proxy.no_proxy.clone(),
         }),
+        patience: Some(milliseconds(config.retry_for_ms)),
         limits: TransactionLimits {
             statement: config.statement_timeout_ms.map(milliseconds),
             lock: config.lock_timeout_ms.map(milliseconds),

@@ -14,6 +14,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::connection::Connection;
 use crate::dial::Dialer;
 use crate::login::{Login, TokenSource};
+use crate::retry::{BRIEFLY, retrying_for};
 use crate::tls::ClientIdentity;
 use crate::{Address, ConnectOptions, FailureKind, PostgresError, TlsMode, TransactionLimits, tls};
 
@@ -25,6 +26,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Database {
     pool: Pool<Dialer>,
     limits: TransactionLimits,
+    patience: Duration,
     place: Arc<str>,
 }
 
@@ -115,7 +117,7 @@ impl Database {
             .create_timeout(Some(timeout * 2))
             .build()
             .map_err(|error| PostgresError::config("the connection pool cannot be built").caused_by(error))?;
-        Ok(Database { pool, limits: options.limits, place })
+        Ok(Database { pool, limits: options.limits, patience: options.patience.unwrap_or(BRIEFLY), place })
     }
 
     /// A connection: an idle one, else a new one; waits while all are borrowed.
@@ -128,6 +130,16 @@ impl Database {
                 .caused_by(other),
         })?;
         Ok(Connection::new(client, self.limits))
+    }
+
+    /// Does `work` until it succeeds, fails for good, or has failed in a passing way for as long as
+    /// [`ConnectOptions::patience`] says. `what` names it in the log.
+    pub async fn retrying<T, E, F>(&self, what: &str, work: impl FnMut() -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: AsRef<PostgresError> + std::error::Error + 'static,
+    {
+        retrying_for(self.patience, what, work).await
     }
 
     /// What an error of a connection of this database means.

@@ -81,9 +81,10 @@ impl PostgresError {
         self.kind
     }
 
-    /// Whether trying again can help.
+    /// Whether trying again can help, on another connection. A server that takes no writes may be the one that
+    /// was the primary until now, and a full disk is made room on.
     pub fn is_transient(&self) -> bool {
-        self.kind == FailureKind::Transient
+        matches!(self.kind, FailureKind::Transient | FailureKind::ReadOnly | FailureKind::DiskFull)
     }
 
     /// Whether the other way, encrypted or not, may succeed: the server lets nobody in this way (its

@@ -24,6 +24,8 @@ pub struct ConnectOptions {
     pub connect_timeout: Option<Duration>,
     /// A proxy on the way.
     pub proxy: Option<Proxy>,
+    /// For how long [`crate::Database::retrying`] puts up with passing failures; fifteen seconds unless told.
+    pub patience: Option<Duration>,
     /// How long things may take inside transactions.
     pub limits: TransactionLimits,
 }

@@ -164,7 +164,7 @@ impl BatchWriter for Writer {
         }
         let what = format!("write stream \"{}\"", batch.stream());
         let commit = || self.try_commit(stream, &steps, batch.state());
-        let counts = match retrying(&what, commit).await {
+        let counts = match self.database.retrying(&what, commit).await {
             Ok(counts) => counts,
             Err(error) => return Err(self.explain(stream, &steps, error).await),
         };
@@ -186,7 +186,8 @@ impl BatchWriter for Writer {
 
     async fn commit_global(&self, state: RawJson) -> Result<(), ConnectorError> {
         let Some(sync_id) = &self.sync_id else { return Ok(()) };
-        let saved = retrying("write the global state", || self.try_commit_global(sync_id, &state)).await;
+        let save = || self.try_commit_global(sync_id, &state);
+        let saved = self.database.retrying("write the global state", save).await;
         saved.map_err(connector_error)
     }
 }
