@@ -4,6 +4,7 @@ use std::future::ready;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::channel::mpsc;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use protocol::{
@@ -57,7 +58,11 @@ impl Destination for PostgresDestination {
     }
 
     fn setup(&self, config: PostgresConfig, catalog: ConfiguredCatalog) -> Option<MessageStream> {
-        Some(messages_of(async move { setup::run(&config.database()?, &config.schema, &catalog).await }))
+        let (progress, said) = mpsc::unbounded();
+        let done = async move { setup::run(&config.database()?, &config.schema, &catalog, &progress).await };
+        let failure = stream::once(done).filter_map(|result| ready(result.err().map(Err)));
+        // What was said before it failed comes first.
+        Some(stream::select_with_strategy(said.map(Ok), failure, |()| stream::PollNext::Left).boxed())
     }
 
     fn teardown(&self, config: PostgresConfig) -> Option<MessageStream> {

@@ -7,7 +7,7 @@ use util_postgres::{Database, quote_identifier};
 
 use crate::failure::connector_error;
 use crate::setup;
-use crate::table::record;
+use crate::table::{late, record};
 
 /// Fails for schemas that are PostgreSQL's own. In `public` only our tables are dropped, as anywhere.
 pub(crate) fn refuse_protected(schema: &str) -> Result<(), ConnectorError> {
@@ -31,12 +31,18 @@ pub(crate) async fn run(database: &Database, schema: &str) -> Result<Vec<Message
     };
     let dropped = async {
         let mut transaction = connection.transaction().await?;
-        setup::lock(&*transaction, schema).await?;
+        setup::alone(&transaction, schema).await?;
+        // Everybody who comes after it waits with it.
+        transaction.batch_execute("SET LOCAL lock_timeout = '5s'").await?;
         let Some(made) = record::read(&*transaction, schema).await? else { return Ok(None) };
         let quoted = quote_identifier(schema);
         let names = made.tables.iter().map(String::as_str).chain([record::TABLE, SHARED_RATE_TABLE]);
         let names: Vec<String> = names.map(|name| format!("{quoted}.{}", quote_identifier(name))).collect();
         transaction.batch_execute(&format!("DROP TABLE IF EXISTS {}", names.join(", "))).await?;
+        for name in &made.tables {
+            let function = late::function(schema, name);
+            transaction.batch_execute(&format!("DROP FUNCTION IF EXISTS {function}()")).await?;
+        }
         let mut schema_dropped = false;
         if made.schema {
             let attempt = transaction.savepoint("schema").await?;

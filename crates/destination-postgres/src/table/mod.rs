@@ -3,12 +3,13 @@
 mod allowed;
 mod column;
 pub(crate) mod existing;
+pub(crate) mod late;
 pub(crate) mod record;
 mod shape;
 
 pub(crate) use allowed::AllowedValues;
 pub(crate) use column::Column;
-pub(crate) use shape::Table;
+pub(crate) use shape::{Index, Table};
 
 /// Table of the keys that were deleted, see the `write` module.
 pub(crate) const TOMBSTONES: &str = "_sync_tombstones";

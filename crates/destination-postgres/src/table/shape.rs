@@ -7,7 +7,7 @@ use protocol::{ConfiguredStream, ConnectorError, PARENT_ID, SystemColumn};
 use util_postgres::{quote_identifier, quote_literal, shorten_identifier};
 
 use super::column::properties;
-use super::{AllowedValues, Column, TOMBSTONES, record};
+use super::{AllowedValues, Column, TOMBSTONES, late, record};
 
 /// Fields that never become a generated column: they have columns of their own.
 const OWN_COLUMNS: [&str; 3] = ["_raw_data", "_synced_at", "_updated_at"];
@@ -46,7 +46,7 @@ impl Table {
         if stream.name.is_empty() || stream.name.contains('\0') {
             return refuse("this is not a name a table can have".to_owned());
         }
-        if [state_postgres::STATE_TABLE, TOMBSTONES, record::TABLE].contains(&&*stream.name) {
+        if [state_postgres::STATE_TABLE, TOMBSTONES, record::TABLE, late::TABLE].contains(&&*stream.name) {
             return refuse("the destination keeps a table of this name for itself".to_owned());
         }
         let key_fields = stream.key_fields();
@@ -133,15 +133,17 @@ impl Table {
         let system = self.system_columns.iter().map(|column| {
             (&*column.name, format!("{} {}", quote_identifier(&column.name), column.column_type))
         });
-        let generated = self.key.iter().chain(&self.columns).map(move |column| {
-            let definition = column.definition();
-            let definition = match column.sql_type {
-                "jsonb" if lz4 => definition.replacen(" jsonb ", " jsonb COMPRESSION lz4 ", 1),
-                _ => definition,
-            };
-            (&*column.name, definition)
-        });
-        system.chain(generated)
+        let generated = self.key.iter().chain(&self.columns);
+        system.chain(generated.map(move |column| (&*column.name, self.definition_of(column, lz4))))
+    }
+
+    /// The definition of a generated column.
+    pub(crate) fn definition_of(&self, column: &Column, lz4: bool) -> String {
+        let definition = column.definition();
+        match column.sql_type {
+            "jsonb" if lz4 => definition.replacen(" jsonb ", " jsonb COMPRESSION lz4 ", 1),
+            _ => definition,
+        }
     }
 
     /// The indexes that the system columns ask for, and the one by which children are found by their parent.

@@ -4,6 +4,7 @@
 mod chaos;
 mod conformance;
 mod deletions;
+mod evolution;
 mod faults;
 mod harness;
 mod pooler;
