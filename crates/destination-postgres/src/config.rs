@@ -81,6 +81,27 @@ pub struct PostgresConfig {
     /// An HTTP proxy that leads to the server.
     #[serde(default)]
     pub proxy: Option<ProxyConfig>,
+    /// What setup adds beside the tables.
+    #[serde(default)]
+    pub packs: Packs,
+}
+
+/// What setup adds beside the tables; nothing of it unless asked for.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Packs {
+    /// Indexes on `created` and on the columns that hold ids of other objects.
+    pub indexes: bool,
+    /// Foreign keys where a field is named as the stream that it refers to. They are declared for tools and not
+    /// enforced, which PostgreSQL can since version 18; before, there are none.
+    pub foreign_keys: bool,
+    /// Comments on tables and columns that have none.
+    pub comments: bool,
+    /// A role that may read the tables; made, without login, where it is missing.
+    pub reader_role: Option<String>,
+    /// Row-level security: a session that does not own the tables sees the rows of the accounts in its setting
+    /// `sync.account_ids` (ids with commas between them).
+    pub row_level_security: bool,
 }
 
 fn default_retry_for() -> NonZeroU32 {

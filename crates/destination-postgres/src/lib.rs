@@ -15,5 +15,5 @@ mod table;
 mod teardown;
 mod write;
 
-pub use config::{AwsConfig, DEFAULT_BATCH_SIZE, PostgresConfig, ProxyConfig};
+pub use config::{AwsConfig, DEFAULT_BATCH_SIZE, Packs, PostgresConfig, ProxyConfig};
 pub use destination::PostgresDestination;

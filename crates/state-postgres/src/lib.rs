@@ -4,6 +4,12 @@
 //! of the source as a whole is called `_global`. Whoever writes records saves the state in the
 //! same transaction, so that no cursor is ever ahead of the rows.
 
+mod migrations;
+mod scoped;
+
+pub use migrations::{MIGRATIONS_TABLE, migrate};
+pub use scoped::{DEFAULT_SYNC, ScopedStates};
+
 use protocol::{RawJson, SourceState};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;

@@ -232,7 +232,7 @@ fn concurrent(table: &Table, index: &Index) -> String {
 }
 
 /// One statement in a transaction, that waits for locks for a moment only.
-async fn briefly(database: &Database, sql: &str) -> Result<(), PostgresError> {
+pub(super) async fn briefly(database: &Database, sql: &str) -> Result<(), PostgresError> {
     let mut connection = database.connect().await?;
     let done = async {
         let transaction = connection.transaction().await?;

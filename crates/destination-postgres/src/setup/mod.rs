@@ -6,6 +6,7 @@
 mod alter;
 mod fill;
 mod growth;
+mod packs;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -18,6 +19,7 @@ use tokio_postgres::types::Type;
 use util_postgres::{Database, PostgresError, Transaction, quote_identifier, retrying};
 
 use self::growth::Growth;
+use crate::config::Packs;
 use crate::failure::connector_error;
 use crate::table::existing::{self, Existing};
 use crate::table::late::{self, LateColumn};
@@ -31,11 +33,17 @@ pub(crate) type Progress = UnboundedSender<Message>;
 pub(crate) async fn run(
     database: &Database,
     schema: &str,
+    packs: &Packs,
     catalog: &ConfiguredCatalog,
     progress: &Progress,
 ) -> Result<(), ConnectorError> {
-    let tables: Vec<Table> =
+    let mut tables: Vec<Table> =
         catalog.streams.iter().map(|configured| Table::of(schema, configured)).collect::<Result<_, _>>()?;
+    if packs.indexes {
+        for (table, configured) in tables.iter_mut().zip(&catalog.streams) {
+            table.indexed = packs::indexed_columns(configured, table);
+        }
+    }
     let started = Instant::now();
     let found = retrying("setup", || create(database, schema, &tables)).await.map_err(connector_error)?;
     let made = tables.iter().filter(|table| !found.tables.contains_key(&table.name)).count();
@@ -50,6 +58,7 @@ pub(crate) async fn run(
     if let Some(error) = failure {
         return Err(connector_error(error));
     }
+    packs::add(database, packs, catalog, &tables, progress).await.map_err(connector_error)?;
     tracing::debug!(schema, tables = tables.len(), made, elapsed = ?started.elapsed(), "setup done");
     say(progress, format!("schema \"{schema}\": {} tables ready, {made} of them new", tables.len()));
     Ok(())

@@ -96,6 +96,19 @@ pub(crate) async fn filled(client: &impl GenericClient, table: &Table) -> Result
     client.execute_typed(&sql, &[(&table.name, Type::TEXT)]).await.map(drop)
 }
 
+/// Forgets the columns of tables that go. Answers whether those of other tables are left.
+pub(crate) async fn forget(
+    client: &impl GenericClient,
+    schema: &str,
+    tables: &[String],
+) -> Result<bool, Error> {
+    let remembered = qualified(schema);
+    let sql = format!("DELETE FROM {remembered} WHERE table_name = ANY ($1)");
+    client.execute_typed(&sql, &[(&tables, Type::TEXT_ARRAY)]).await?;
+    let sql = format!("SELECT EXISTS (SELECT FROM {remembered})");
+    client.query_typed_one(&sql, &[]).await?.try_get(0)
+}
+
 /// `"schema"."function"` of a table's trigger.
 pub(crate) fn function(schema: &str, table: &str) -> String {
     let name = shorten_identifier(&format!("{TRIGGER}_{table}"));

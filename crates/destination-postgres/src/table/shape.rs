@@ -29,6 +29,8 @@ pub(crate) struct Table {
     /// The other generated columns.
     pub(crate) columns: Vec<Column>,
     pub(crate) allowed: Vec<AllowedValues>,
+    /// Names of further columns that get an index.
+    pub(crate) indexed: Vec<String>,
 }
 
 /// An index on one column.
@@ -87,6 +89,7 @@ impl Table {
             key: key_fields.into_iter().map(Column::of_key).collect(),
             columns,
             allowed,
+            indexed: Vec::new(),
         })
     }
 
@@ -146,11 +149,18 @@ impl Table {
         }
     }
 
-    /// The indexes that the system columns ask for, and the one by which children are found by their parent.
+    /// The indexes that the system columns ask for, the one by which children are found by their parent, and others
+    /// that are asked for.
     pub(crate) fn indexes(&self) -> impl Iterator<Item = Index> {
         let system = self.system_columns.iter().filter(|column| column.index).map(|column| &column.name);
         let parent = self.column(PARENT_ID).map(|column| &column.name);
-        system.chain(parent).map(|column| Index {
+        let mut columns: Vec<&String> = system.chain(parent).collect();
+        for column in &self.indexed {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+        columns.into_iter().map(|column| Index {
             name: shorten_identifier(&format!("idx_{}_{column}", self.stream)),
             column: column.clone(),
         })

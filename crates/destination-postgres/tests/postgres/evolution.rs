@@ -208,3 +208,24 @@ async fn indexes_of_large_tables_are_made_beside_the_work() {
         result.unwrap();
     }
 }
+
+/// A table that somebody else made stays at teardown, with what fills its columns.
+#[tokio::test]
+async fn tables_of_others_keep_their_columns() {
+    let (place, _) = large().await;
+    place.execute("DELETE FROM stripe._sync_tables WHERE name = 'thing'").await;
+    place.setup(&grown()).await.unwrap();
+    place.teardown().await.unwrap();
+    let left = "SELECT tablename FROM pg_tables WHERE schemaname = 'stripe' ORDER BY 1";
+    assert_eq!(place.query(left).await, ["_sync_columns", "thing"]);
+    let more = catalog([thing(&json!({
+        "amount": {"type": "integer"}, "note": {"type": "string"}, "owner": {"type": "object"},
+        "paid": {"type": "boolean"}, "status": {"type": "string"},
+    }))]);
+    place.setup(&more).await.unwrap();
+    let row = record("thing", r#"{"id":"new","status":"paid","note":"n","updated":1}"#);
+    assert_eq!(stream_errors(&place.write(&more, vec![row]).await), [""; 0]);
+    assert_eq!(place.query(WRONG).await, ["0"]);
+    let notes = "SELECT count(*) FROM stripe.thing WHERE note IS DISTINCT FROM _raw_data->>'note'";
+    assert_eq!(place.query(notes).await, ["0"]);
+}

@@ -7,6 +7,7 @@ mod deletions;
 mod evolution;
 mod faults;
 mod harness;
+mod packs;
 mod pooler;
 mod refusals;
 mod setup;

@@ -173,10 +173,27 @@ async fn a_right_that_is_lacking_is_said() {
     place.setup(&catalog).await.unwrap();
     let role = as_role(&place, "reader", "secret").await;
     let check = role.check().await.unwrap_err().to_string();
-    assert!(
-        check.contains("schema \"stripe\" cannot be written") && check.contains("Grant the role"),
-        "{check}"
-    );
+    assert!(check.contains("cannot be written: the role lacks rights. Let the owner run: GRANT"), "{check}");
+    for right in [
+        "GRANT USAGE ON SCHEMA stripe TO reader;",
+        "GRANT CREATE ON SCHEMA stripe TO reader;",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON stripe.thing TO reader;",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON stripe._sync_state TO reader;",
+    ] {
+        assert!(check.contains(right), "{right} is not in {check}");
+    }
+    let elsewhere = Place { url: role.url.clone(), schema: "new".to_owned() };
+    let check_elsewhere = elsewhere.check().await.unwrap_err().to_string();
+    assert!(check_elsewhere.contains("GRANT CREATE ON DATABASE"), "{check_elsewhere}");
+    // Following the advice is enough.
+    let advice = check.split_once("run: ").unwrap().1;
+    place.execute(advice).await;
+    role.check().await.unwrap();
+    place
+        .execute(
+            "REVOKE ALL ON SCHEMA stripe FROM reader; REVOKE ALL ON ALL TABLES IN SCHEMA stripe FROM reader",
+        )
+        .await;
     place
         .execute(
             "GRANT USAGE ON SCHEMA stripe TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA stripe TO reader",
