@@ -8,6 +8,7 @@ pub mod chaos;
 pub mod compare;
 pub mod database;
 pub mod economy;
+pub mod evolve;
 pub mod fidelity;
 pub mod kill;
 pub mod limiter;

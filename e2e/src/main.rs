@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use e2e::database::Database;
-use e2e::{chaos, economy, fidelity, kill, limiter, memory, rules};
+use e2e::{chaos, economy, evolve, fidelity, kill, limiter, memory, rules};
 use futures::StreamExt;
 use stripe_simulator::Distribution;
 use tempfile::TempDir;
@@ -104,6 +104,11 @@ enum What {
         /// Write the page of rules, docs/fidelity.md, instead.
         #[arg(long)]
         document: bool,
+    },
+    /// A large table gains columns while others read and write it, and they never wait for long.
+    Evolve {
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: i64,
     },
     /// Peak memory of small and large syncs.
     Memory {
@@ -267,6 +272,21 @@ async fn main() -> Result<()> {
             let wrong = seen.iter().filter(|seen| !seen.is_kept()).count();
             println!("{} entries, {wrong} without a test that keeps the rule", seen.len());
             ensure!(wrong == 0, "{wrong} of {} entries are not kept", seen.len());
+        }
+        What::Evolve { rows } => {
+            let seen = evolve::prove(rows).await?;
+            println!(
+                "{} rows, {} MiB: eight columns in {:.1} s; {} statements of others meanwhile, the longest {:.1} ms \
+                 ({:.1} ms before), the longest wait for a lock {:.1} ms",
+                seen.rows,
+                seen.table_mib,
+                seen.took.as_secs_f64(),
+                seen.statements,
+                seen.longest_during.as_secs_f64() * 1e3,
+                seen.longest_before.as_secs_f64() * 1e3,
+                seen.longest_wait.as_secs_f64() * 1e3,
+            );
+            ensure!(seen.longest_wait.as_millis() <= 100, "somebody waited for more than 100 ms");
         }
         What::Memory { objects, rate, into } => {
             for objects in objects {

@@ -99,6 +99,13 @@ impl Sync {
         self
     }
 
+    /// Another command with the same settings.
+    #[must_use]
+    pub fn command(mut self, name: &str) -> Sync {
+        name.clone_into(&mut self.arguments[0]);
+        self
+    }
+
     /// Starts it; its words are kept in `words`.
     pub fn start(&self, words: &Path) -> Result<Child> {
         let out = std::fs::File::create(words)?;

@@ -1,14 +1,15 @@
 //! What the destination can be told.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 
 use protocol::{BatchLimits, ConnectorError};
 use schemars::JsonSchema;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
-use util_postgres::{Address, ConnectOptions, Database};
+use util_postgres::Database;
 
-use crate::failure;
+use crate::connect;
 use crate::table::Projection;
 
 /// Rows per transaction unless configured. As many as fit in [`BATCH_BYTES`] where they are small.
@@ -29,8 +30,9 @@ const HELD_BYTES: usize = 12 << 20;
 #[serde(deny_unknown_fields)]
 pub struct PostgresConfig {
     /// Connection string, such as `postgres://user:password@host:5432/database?sslmode=require`.
-    /// `sslmode` is disable, prefer, require, verify-ca or verify-full; without it a connection to
-    /// another machine is encrypted when the server can.
+    /// `sslmode` is disable, allow, prefer, require, verify-ca or verify-full. Without it a connection within
+    /// this machine is not encrypted, one in a private network is encrypted when the server can, and any
+    /// other server must prove who it is (verify-full).
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub url: Option<SecretString>,
@@ -53,6 +55,126 @@ pub struct PostgresConfig {
     /// Certificates of the authorities to trust, PEM; used by the sslmodes require, verify-ca and verify-full.
     #[serde(default)]
     pub ssl_ca_pem: Option<String>,
+    /// A database of Amazon RDS or Aurora, to which IAM gives the password; instead of `url`.
+    #[serde(default)]
+    pub aws: Option<AwsConfig>,
+    /// Our own certificate, PEM, where the server asks for one; with `ssl_key_pem`.
+    #[serde(default)]
+    pub ssl_cert_pem: Option<String>,
+    /// The key of `ssl_cert_pem`, PEM.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub ssl_key_pem: Option<SecretString>,
+    /// A file that holds the password; read for each new connection, so that it may be replaced meanwhile.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// What the server shows in `pg_stat_activity`.
+    #[serde(default = "default_application_name")]
+    pub application_name: String,
+    /// How long to wait for the server to answer, in milliseconds.
+    #[serde(default = "default_connect_timeout")]
+    pub connect_timeout_ms: NonZeroU32,
+    /// `statement_timeout` of our transactions, in milliseconds; the server's own unless given.
+    #[serde(default)]
+    pub statement_timeout_ms: Option<NonZeroU32>,
+    /// `lock_timeout` of our transactions, in milliseconds; the server's own unless given.
+    #[serde(default)]
+    pub lock_timeout_ms: Option<NonZeroU32>,
+    /// `idle_in_transaction_session_timeout` of our transactions, in milliseconds; the server's own unless given.
+    #[serde(default)]
+    pub idle_in_transaction_timeout_ms: Option<NonZeroU32>,
+    /// For how long a batch is tried again while the server restarts, fails over, takes no writes or has a full
+    /// disk, in milliseconds; then its stream fails, and goes on from there in the next run.
+    #[serde(default = "default_retry_for")]
+    pub retry_for_ms: NonZeroU32,
+    /// An HTTP proxy that leads to the server.
+    #[serde(default)]
+    pub proxy: Option<ProxyConfig>,
+    /// What setup adds beside the tables.
+    #[serde(default)]
+    pub packs: Packs,
+}
+
+/// What setup adds beside the tables; nothing of it unless asked for.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Packs {
+    /// Indexes on `created` and on the columns that hold ids of other objects.
+    pub indexes: bool,
+    /// Foreign keys where a field is named as the stream that it refers to. They are declared for tools and not
+    /// enforced, which PostgreSQL can since version 18; before, there are none.
+    pub foreign_keys: bool,
+    /// Comments on tables and columns that have none.
+    pub comments: bool,
+    /// A role that may read the tables; made, without login, where it is missing.
+    pub reader_role: Option<String>,
+    /// Row-level security: a session that does not own the tables sees the rows of the accounts in its setting
+    /// `sync.account_ids` (ids with commas between them).
+    pub row_level_security: bool,
+}
+
+fn default_retry_for() -> NonZeroU32 {
+    // A managed database that fails over is back within a minute or two.
+    const TWO_MINUTES: NonZeroU32 = NonZeroU32::new(120_000).unwrap();
+    TWO_MINUTES
+}
+
+/// A database of Amazon RDS or Aurora.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AwsConfig {
+    /// Host name of the instance or cluster.
+    pub host: String,
+    /// Port.
+    #[serde(default = "default_port")]
+    pub port: u16,
+    /// Name of the database.
+    pub database: String,
+    /// Role in the database, which has been granted `rds_iam`.
+    pub user: String,
+    /// Region, such as `eu-central-1`.
+    pub region: String,
+    /// The role to take on; without it the ambient credentials are used.
+    #[serde(default)]
+    pub role_arn: Option<String>,
+    /// The external id that the role demands.
+    #[serde(default)]
+    pub external_id: Option<String>,
+    /// require, verify-ca or verify-full (the default). Amazon's authority is not among the public ones: to
+    /// verify, give its bundle as `ssl_ca_pem`.
+    #[serde(default)]
+    pub sslmode: Option<String>,
+}
+
+/// An HTTP proxy that is asked by `CONNECT`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProxyConfig {
+    /// Host name or address of the proxy.
+    pub host: String,
+    /// Its port.
+    #[serde(default = "default_proxy_port")]
+    pub port: u16,
+    /// Hosts that are reached without it, by exactly these names.
+    #[serde(default)]
+    pub no_proxy: Vec<String>,
+}
+
+fn default_port() -> u16 {
+    5432
+}
+
+fn default_proxy_port() -> u16 {
+    10_072
+}
+
+fn default_application_name() -> String {
+    "sync-engine".to_owned()
+}
+
+fn default_connect_timeout() -> NonZeroU32 {
+    const TEN_SECONDS: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+    TEN_SECONDS
 }
 
 fn default_schema() -> String {
@@ -70,11 +192,6 @@ fn default_connections() -> NonZeroUsize {
 impl PostgresConfig {
     /// The database, without connecting to it yet.
     pub(crate) fn database(&self) -> Result<Database, ConnectorError> {
-        let url = self.url.as_ref().or(self.connection_string.as_ref()).ok_or_else(|| {
-            ConnectorError::config(
-                "the postgres destination needs `url`: postgres://user:password@host:5432/database",
-            )
-        })?;
         if self.schema.is_empty() || self.schema.len() > util_postgres::MAX_IDENTIFIER_BYTES {
             let text = format!(
                 "`schema` must have 1 to 63 bytes, but \"{}\" has {}",
@@ -83,13 +200,7 @@ impl PostgresConfig {
             );
             return Err(ConnectorError::config(text));
         }
-        let address = Address::parse(url.expose_secret()).map_err(failure::connector_error)?;
-        let options = ConnectOptions {
-            application_name: "sync-engine".to_owned(),
-            connections: self.connections.get() + 1,
-            ssl_ca_pem: self.ssl_ca_pem.clone(),
-        };
-        Database::new(&address, &options).map_err(failure::connector_error)
+        connect::database(self, self.connections.get() + 1)
     }
 
     /// How records are gathered into batches.

@@ -4,14 +4,14 @@ use std::future::ready;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::channel::mpsc;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use protocol::{
     ConfiguredCatalog, ConnectionStatus, ConnectorError, Destination, InspectRequest, Message, MessageStream,
     RowStream, SourceState, StateStore, WriteRequest, once, write_batches,
 };
-use state_postgres::StateTable;
-use util_postgres::{Database, retrying};
+use state_postgres::ScopedStates;
 
 use crate::config::PostgresConfig;
 use crate::failure::connector_error;
@@ -57,7 +57,11 @@ impl Destination for PostgresDestination {
     }
 
     fn setup(&self, config: PostgresConfig, catalog: ConfiguredCatalog) -> Option<MessageStream> {
-        Some(messages_of(async move { setup::run(&config, &catalog).await }))
+        let (progress, said) = mpsc::unbounded();
+        let done = async move { setup::run(&config, &catalog, &progress).await };
+        let failure = stream::once(done).filter_map(|result| ready(result.err().map(Err)));
+        // What was said before it failed comes first.
+        Some(stream::select_with_strategy(said.map(Ok), failure, |()| stream::PollNext::Left).boxed())
     }
 
     fn teardown(&self, config: PostgresConfig) -> Option<MessageStream> {
@@ -78,11 +82,7 @@ impl Destination for PostgresDestination {
     ) -> Option<BoxFuture<'static, Result<Box<dyn StateStore>, ConnectorError>>> {
         let sync_id = sync_id.to_owned();
         Some(Box::pin(async move {
-            let store = States {
-                database: config.database()?,
-                table: StateTable::in_schema(&config.schema),
-                sync_id,
-            };
+            let store = States(ScopedStates::new(config.database()?, &config.schema, &sync_id));
             Ok(Box::new(store) as Box<dyn StateStore>)
         }))
     }
@@ -96,29 +96,15 @@ where
     stream::once(future).map_ok(|messages| stream::iter(messages).map(Ok)).try_flatten().boxed()
 }
 
-struct States {
-    database: Database,
-    table: StateTable,
-    sync_id: String,
-}
+struct States(ScopedStates);
 
 #[async_trait]
 impl StateStore for States {
     async fn load(&self) -> Result<Option<SourceState>, ConnectorError> {
-        let load = || async {
-            let connection = self.database.connect().await?;
-            let loaded = self.table.load(&**connection, &self.sync_id).await;
-            loaded.map_err(|error| self.database.failure(error))
-        };
-        retrying("load state", load).await.map_err(connector_error)
+        self.0.load().await.map_err(connector_error)
     }
 
     async fn clear(&self) -> Result<(), ConnectorError> {
-        let clear = || async {
-            let connection = self.database.connect().await?;
-            let cleared = self.table.clear(&**connection, &self.sync_id).await;
-            cleared.map_err(|error| self.database.failure(error))
-        };
-        retrying("clear state", clear).await.map_err(connector_error)
+        self.0.clear().await.map_err(connector_error)
     }
 }

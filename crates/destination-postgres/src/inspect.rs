@@ -4,7 +4,7 @@ use async_stream::try_stream;
 use futures::TryStreamExt;
 use protocol::{ConnectorError, InspectRequest, InspectedRows, RawJson, RowStream, StoredRow};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use util_postgres::{quote_identifier, quote_literal, retrying};
 
 use crate::config::PostgresConfig;
@@ -24,8 +24,8 @@ pub(crate) fn rows(config: PostgresConfig, request: InspectRequest) -> RowStream
             connector_error(error.with_message(text))
         };
         let query = Query::of(&table, request.account_id, request.rows);
-        let parameters = query.parameters.iter().map(|parameter| &**parameter as &(dyn ToSql + Sync));
-        let opened = connection.query_raw(&query.sql, parameters.collect::<Vec<_>>()).await;
+        let parameters = query.parameters.iter().map(|(value, of_type)| (&**value as &(dyn ToSql + Sync), of_type.clone()));
+        let opened = connection.query_typed_raw(&query.sql, parameters.collect::<Vec<_>>()).await;
         let is_missing = |error: &tokio_postgres::Error| {
             matches!(error.code(), Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME))
         };
@@ -54,10 +54,13 @@ fn read(
     Ok(stored.map(|stored| StoredRow { version: stored.version.max(version), ..stored }))
 }
 
+/// A value and its type in SQL.
+type Parameter = (Box<dyn ToSql + Sync + Send>, Type);
+
 /// A statement with its parameters.
 struct Query {
     sql: String,
-    parameters: Vec<Box<dyn ToSql + Sync + Send>>,
+    parameters: Vec<Parameter>,
 }
 
 impl Query {
@@ -66,12 +69,14 @@ impl Query {
         let columns: Vec<String> =
             table.key.iter().map(|column| format!("t.{}", quote_identifier(&column.name))).collect();
         let of_account = format!("($1::text IS NULL OR {} = $1)", table.text_of("_account_id"));
-        let mut parameters: Vec<Box<dyn ToSql + Sync + Send>> = vec![Box::new(account_id)];
+        let mut parameters: Vec<Parameter> = vec![(Box::new(account_id), Type::TEXT)];
         let (from, which) = match rows {
             InspectedRows::All => (String::new(), "TRUE".to_owned()),
             InspectedRows::Created { gte, lt, newest } => {
                 let created = created(table);
-                parameters.extend([Box::new(gte) as Box<dyn ToSql + Sync + Send>, Box::new(lt)]);
+                parameters.extend(
+                    [gte, lt].map(|second| (Box::new(second) as Box<dyn ToSql + Sync + Send>, Type::INT8)),
+                );
                 let within = format!("{created} >= $2 AND {created} < $3");
                 let which = newest.map_or(within.clone(), |newest| {
                     let others = newest.saturating_sub(1);
@@ -86,7 +91,7 @@ impl Query {
                 let (mut arrays, mut names, mut same) = (Vec::new(), Vec::new(), Vec::new());
                 for (at, column) in columns.iter().enumerate() {
                     let values: Vec<Option<String>> = keys.iter().map(|key| key.get(at).cloned()).collect();
-                    parameters.push(Box::new(values));
+                    parameters.push((Box::new(values), Type::TEXT_ARRAY));
                     arrays.push(format!("${}::text[]", at + 2));
                     names.push(format!("key_{at}"));
                     same.push(format!("{column} = n.key_{at}"));

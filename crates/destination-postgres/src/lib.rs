@@ -6,6 +6,7 @@
 
 mod check;
 mod config;
+mod connect;
 mod destination;
 mod failure;
 mod inspect;
@@ -14,6 +15,6 @@ mod table;
 mod teardown;
 mod write;
 
-pub use config::{DEFAULT_BATCH_SIZE, PostgresConfig};
+pub use config::{AwsConfig, DEFAULT_BATCH_SIZE, Packs, PostgresConfig, ProxyConfig};
 pub use destination::PostgresDestination;
 pub use table::Projection;

@@ -8,7 +8,7 @@ use util_postgres::{Database, quote_identifier};
 
 use crate::failure::connector_error;
 use crate::setup;
-use crate::table::record;
+use crate::table::{late, record};
 
 /// Fails for schemas that are PostgreSQL's own. In `public` only our tables are dropped, as anywhere.
 pub(crate) fn refuse_protected(schema: &str) -> Result<(), ConnectorError> {
@@ -32,8 +32,16 @@ pub(crate) async fn run(database: &Database, schema: &str) -> Result<Vec<Message
     };
     let dropped = async {
         let mut transaction = connection.transaction().await?;
-        setup::lock(&*transaction, schema).await?;
-        let Some(made) = record::read(&*transaction, schema).await? else { return Ok(None) };
+        setup::alone(&transaction, schema).await?;
+        // Everybody who comes after it waits with it.
+        transaction.batch_execute("SET LOCAL lock_timeout = '5s'").await?;
+        let Some(mut made) = record::read(&*transaction, schema).await? else { return Ok(None) };
+        if made.tables.iter().any(|name| name == late::TABLE)
+            && late::forget(&*transaction, schema, &made.tables).await?
+        {
+            // Tables that stay have columns which a trigger fills; a later setup must know of them.
+            made.tables.retain(|name| name != late::TABLE);
+        }
         let quoted = quote_identifier(schema);
         let views = views(&*transaction, schema, &made.tables).await?;
         for view in &views {
@@ -43,6 +51,10 @@ pub(crate) async fn run(database: &Database, schema: &str) -> Result<Vec<Message
         let names = tables.map(String::as_str).chain([record::TABLE, SHARED_RATE_TABLE]);
         let names: Vec<String> = names.map(|name| format!("{quoted}.{}", quote_identifier(name))).collect();
         transaction.batch_execute(&format!("DROP TABLE IF EXISTS {}", names.join(", "))).await?;
+        for name in &made.tables {
+            let function = late::function(schema, name);
+            transaction.batch_execute(&format!("DROP FUNCTION IF EXISTS {function}()")).await?;
+        }
         let mut schema_dropped = false;
         if made.schema {
             let attempt = transaction.savepoint("schema").await?;

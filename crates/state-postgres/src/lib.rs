@@ -4,8 +4,15 @@
 //! of the source as a whole is called `_global`. Whoever writes records saves the state in the
 //! same transaction, so that no cursor is ever ahead of the rows.
 
+mod migrations;
+mod scoped;
+
+pub use migrations::{MIGRATIONS_TABLE, migrate};
+pub use scoped::{DEFAULT_SYNC, ScopedStates};
+
 use protocol::{RawJson, SourceState};
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient};
 use util_postgres::{Transaction, quote_identifier};
 
@@ -51,7 +58,7 @@ impl StateTable {
         sync_id: &str,
     ) -> Result<Option<SourceState>, Error> {
         let sql = format!("SELECT stream, state::text FROM {} WHERE sync_id = $1", self.table);
-        let rows = match client.query(&sql, &[&sync_id]).await {
+        let rows = match client.query_typed(&sql, &[(&sync_id, Type::TEXT)]).await {
             Err(error) if is_missing(&error) => return Ok(None),
             rows => rows?,
         };
@@ -73,7 +80,7 @@ impl StateTable {
     /// Forgets everything stored for `sync_id`.
     pub async fn clear(&self, client: &impl GenericClient, sync_id: &str) -> Result<(), Error> {
         let sql = format!("DELETE FROM {} WHERE sync_id = $1", self.table);
-        match client.execute(&sql, &[&sync_id]).await {
+        match client.execute_typed(&sql, &[(&sync_id, Type::TEXT)]).await {
             Err(error) if is_missing(&error) => Ok(()),
             result => result.map(drop),
         }

@@ -1,41 +1,74 @@
-//! A pool of connections to one database.
+//! Connections to one database.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
-use tokio_postgres::NoTls;
+use deadpool::Runtime;
+use deadpool::managed::{self, Metrics, Pool, PoolError, RecycleError, RecycleResult};
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
 use tokio_postgres::config::SslNegotiation;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{Address, FailureKind, PostgresError, TlsMode, tls};
+use crate::connection::Connection;
+use crate::dial::Dialer;
+use crate::login::{Login, TokenSource};
+use crate::retry::{BRIEFLY, retrying_for};
+use crate::tls::ClientIdentity;
+use crate::{Address, ConnectOptions, FailureKind, PostgresError, TlsMode, TransactionLimits, tls};
 
-/// How to connect.
-#[derive(Debug, Clone)]
-pub struct ConnectOptions {
-    /// What the server shows in `pg_stat_activity`, unless the connection string says otherwise.
-    pub application_name: String,
-    /// Most connections open at once.
-    pub connections: usize,
-    /// PEM certificates of the authorities to trust; wins over `sslrootcert`.
-    pub ssl_ca_pem: Option<String>,
-}
-
-/// How long to wait for a server to answer, unless the connection string says otherwise.
+/// How long to wait for a server to answer, unless told.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A database and the connections to it, opened when they are needed. Cloning shares them.
 #[derive(Clone)]
 pub struct Database {
-    pool: Pool,
+    pool: Pool<Dialer>,
+    limits: TransactionLimits,
+    patience: Duration,
     place: Arc<str>,
 }
 
-/// A borrowed connection; dropping it gives it back.
-pub type Connection = Object;
+/// A client, and the task that moves its bytes. The task ends with it.
+pub struct Session {
+    client: Client,
+    task: JoinHandle<()>,
+}
 
-/// A transaction on a [`Connection`]; dropping it rolls back.
-pub type Transaction<'connection> = deadpool_postgres::Transaction<'connection>;
+impl Deref for Session {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl DerefMut for Session {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl managed::Manager for Dialer {
+    type Type = Session;
+    type Error = PostgresError;
+
+    async fn create(&self) -> Result<Session, PostgresError> {
+        let (client, task) = self.connect().await?;
+        Ok(Session { client, task })
+    }
+
+    async fn recycle(&self, client: &mut Session, _: &Metrics) -> RecycleResult<PostgresError> {
+        if client.is_closed() { Err(RecycleError::message("the connection is closed")) } else { Ok(()) }
+    }
+}
 
 impl Database {
     /// Prepares connections to `address`. Nothing is opened yet.
@@ -44,48 +77,69 @@ impl Database {
         if config.get_application_name().is_none() {
             config.application_name(&*options.application_name);
         }
-        let timeout = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
+        let timeout = config.get_connect_timeout().copied().or(options.connect_timeout);
+        let timeout = timeout.unwrap_or(CONNECT_TIMEOUT);
         config.connect_timeout(timeout);
         // A peer that vanished without a word is noticed within a minute instead of hours.
         config.keepalives_idle(Duration::from_secs(30)).keepalives_interval(Duration::from_secs(10));
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(Duration::from_secs(60));
         }
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = match address.tls {
-            TlsMode::Disable => Manager::from_config(config, NoTls, recycling),
-            mode => {
-                let mut certificates = address.certificates.clone();
-                certificates.authorities = options.ssl_ca_pem.clone();
-                let mut tls = tls::client_config(mode, &certificates)?;
-                if config.get_ssl_negotiation() == SslNegotiation::Direct {
-                    tls.alpn_protocols = vec![b"postgresql".to_vec()];
-                }
-                Manager::from_config(config, MakeRustlsConnect::new(tls), recycling)
+        let login = match (&address.aws, &options.password_file) {
+            (Some(_), Some(_)) => {
+                return Err(PostgresError::config("`aws` makes its own password: leave `password_file` out"));
             }
+            (None, Some(_)) if config.get_password().is_some() => {
+                return Err(PostgresError::config(
+                    "the password is given twice: leave it out of the connection string, or leave \
+                     `password_file` out",
+                ));
+            }
+            (Some(aws), None) => Login::Aws(Arc::new(TokenSource::new(aws.clone()))),
+            (None, Some(path)) => Login::File(path.clone()),
+            (None, None) => Login::Given,
         };
-        let pool = Pool::builder(manager)
+        let place: Arc<str> = address.place().into();
+        let dialer = Dialer {
+            mode: address.tls,
+            mode_by_default: address.tls_by_default,
+            tls: encryption(address, options)?,
+            login,
+            proxy: options.proxy.clone(),
+            timeout,
+            place: Arc::clone(&place),
+            config,
+        };
+        let pool = Pool::builder(dialer)
             .max_size(options.connections.max(1))
             .runtime(Runtime::Tokio1)
             // The driver's limit covers reaching the server, this one logging in as well.
             .create_timeout(Some(timeout * 2))
             .build()
             .map_err(|error| PostgresError::config("the connection pool cannot be built").caused_by(error))?;
-        Ok(Database { pool, place: address.place().into() })
+        Ok(Database { pool, limits: options.limits, patience: options.patience.unwrap_or(BRIEFLY), place })
     }
 
     /// A connection: an idle one, else a new one; waits while all are borrowed.
     pub async fn connect(&self) -> Result<Connection, PostgresError> {
-        self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => self.failure(error),
-            PoolError::Timeout(_) => {
-                let text =
-                    format!("PostgreSQL at {} does not answer. Check host, port and firewall.", self.place);
-                PostgresError::new(FailureKind::Transient, text)
-            }
+        let client = self.pool.get().await;
+        let client = client.map_err(|error| match error {
+            PoolError::Backend(error) => error,
+            PoolError::Timeout(_) => self.pool.manager().silent(),
             other => PostgresError::new(FailureKind::Permanent, format!("no connection to {}", self.place))
                 .caused_by(other),
-        })
+        })?;
+        Ok(Connection::new(client, self.limits))
+    }
+
+    /// Does `work` until it succeeds, fails for good, or has failed in a passing way for as long as
+    /// [`ConnectOptions::patience`] says. `what` names it in the log.
+    pub async fn retrying<T, E, F>(&self, what: &str, work: impl FnMut() -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: AsRef<PostgresError> + std::error::Error + 'static,
+    {
+        retrying_for(self.patience, what, work).await
     }
 
     /// What an error of a connection of this database means.
@@ -97,4 +151,27 @@ impl Database {
     pub fn place(&self) -> &str {
         &self.place
     }
+}
+
+/// The TLS settings of a connection that may be encrypted.
+fn encryption(
+    address: &Address,
+    options: &ConnectOptions,
+) -> Result<Option<MakeRustlsConnect>, PostgresError> {
+    if address.tls == TlsMode::Disable {
+        return Ok(None);
+    }
+    let mut certificates = address.certificates.clone();
+    if options.ssl_ca_pem.is_some() {
+        certificates.authorities = options.ssl_ca_pem.clone();
+    }
+    if let Some((certificate, key)) = &options.ssl_identity_pem {
+        let (certificate, key) = (certificate.clone(), key.clone());
+        certificates.identity = Some(ClientIdentity::Texts { certificate, key });
+    }
+    let mut tls = tls::client_config(address.tls, &certificates)?;
+    if address.config.get_ssl_negotiation() == SslNegotiation::Direct {
+        tls.alpn_protocols = vec![b"postgresql".to_vec()];
+    }
+    Ok(Some(MakeRustlsConnect::new(tls)))
 }

@@ -81,9 +81,19 @@ impl PostgresError {
         self.kind
     }
 
-    /// Whether trying again can help.
+    /// Whether trying again can help, on another connection. A server that takes no writes may be the one that
+    /// was the primary until now, and a full disk is made room on.
     pub fn is_transient(&self) -> bool {
-        self.kind == FailureKind::Transient
+        matches!(self.kind, FailureKind::Transient | FailureKind::ReadOnly | FailureKind::DiskFull)
+    }
+
+    /// Whether the other way, encrypted or not, may succeed: the server lets nobody in this way (its
+    /// `pg_hba.conf`), or no encryption was agreed on.
+    pub(crate) fn is_about_encryption(&self) -> bool {
+        match self.refusal() {
+            Some(refusal) => *refusal.code() == SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+            None => self.kind == FailureKind::Config && self.source.is_some(),
+        }
     }
 
     /// What the server said, where it was the server that failed.
@@ -101,7 +111,7 @@ fn kind_of(code: &SqlState) -> FailureKind {
         "42P01" | "3F000" | "42703" => FailureKind::Missing,
         // Deadlocks and conflicts; too many connections, out of memory; lock or statement took too
         // long; idle sessions ended; a prepared statement that a pooler forgot.
-        "40001" | "40P01" | "53000" | "53200" | "53300" | "55P03" | "57014" | "25P03" | "26000" => {
+        "40001" | "40P01" | "53000" | "53200" | "53300" | "55P03" | "57014" | "25P03" | "26000" | "42P05" => {
             FailureKind::Transient
         }
         // The server stops, crashed, or starts.

@@ -11,17 +11,61 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use secrecy::{ExposeSecret, SecretString};
+
 use crate::{PostgresError, TlsMode};
 
 /// Where certificates come from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Certificates {
     /// Authorities to trust, PEM text.
     pub(crate) authorities: Option<String>,
     /// Authorities to trust, PEM file.
     pub(crate) authorities_file: Option<PathBuf>,
-    /// Our own certificate and key, PEM files.
-    pub(crate) client: Option<(PathBuf, PathBuf)>,
+    /// Our own certificate and key.
+    pub(crate) identity: Option<ClientIdentity>,
+}
+
+/// A certificate by which we prove who we are, and its key; both PEM.
+#[derive(Debug, Clone)]
+pub(crate) enum ClientIdentity {
+    /// In files.
+    Files { certificate: PathBuf, key: PathBuf },
+    /// As text.
+    Texts { certificate: String, key: SecretString },
+}
+
+impl ClientIdentity {
+    fn read(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), PostgresError> {
+        let unreadable = |what: String, error: rustls::pki_types::pem::Error| {
+            PostgresError::config(format!("{what} is not a readable PEM file: {error}"))
+        };
+        match self {
+            ClientIdentity::Files { certificate, key } => {
+                let chain = CertificateDer::pem_file_iter(certificate)
+                    .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                    .map_err(|error| unreadable(certificate.display().to_string(), error))?;
+                let key = PrivateKeyDer::from_pem_file(key)
+                    .map_err(|error| unreadable(key.display().to_string(), error))?;
+                Ok((chain, key))
+            }
+            ClientIdentity::Texts { certificate, key } => {
+                let chain = CertificateDer::pem_slice_iter(certificate.as_bytes())
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(|error| unreadable("ssl_cert_pem".to_owned(), error))?;
+                let key = PrivateKeyDer::from_pem_slice(key.expose_secret().as_bytes())
+                    .map_err(|error| unreadable("ssl_key_pem".to_owned(), error))?;
+                Ok((chain, key))
+            }
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            ClientIdentity::Files { certificate, .. } => certificate.display().to_string(),
+            ClientIdentity::Texts { .. } => "ssl_cert_pem".to_owned(),
+        }
+    }
 }
 
 /// The TLS settings of `mode`. Verifying modes trust the given authorities, else the system's.
@@ -47,18 +91,12 @@ pub(crate) fn client_config(
             builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
         }
     };
-    let Some((certificate, key)) = &certificates.client else {
+    let Some(identity) = &certificates.identity else {
         return Ok(builder.with_no_client_auth());
     };
-    let unreadable = |path: &PathBuf, error: rustls::pki_types::pem::Error| {
-        PostgresError::config(format!("{} is not a readable PEM file: {error}", path.display()))
-    };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| unreadable(certificate, error))?;
-    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, error))?;
-    builder.with_client_auth_cert(chain, key_der).map_err(|error| {
-        let text = format!("the client certificate {} cannot be used: {error}", certificate.display());
+    let (chain, key) = identity.read()?;
+    builder.with_client_auth_cert(chain, key).map_err(|error| {
+        let text = format!("the client certificate {} cannot be used: {error}", identity.name());
         PostgresError::config(text).caused_by(error)
     })
 }

@@ -6,7 +6,8 @@ use util_postgres::shared_rate::{SharedRate, Want};
 use util_postgres::{Address, ConnectOptions, Database};
 
 fn shared(url: &str, schema: &str) -> SharedRate {
-    let options = ConnectOptions { application_name: "test".to_owned(), connections: 1, ssl_ca_pem: None };
+    let options =
+        ConnectOptions { application_name: "test".to_owned(), connections: 1, ..ConnectOptions::default() };
     let database = Database::new(&Address::parse(url).unwrap(), &options).unwrap();
     SharedRate::in_schema(database, schema)
 }

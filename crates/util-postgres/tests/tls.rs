@@ -37,6 +37,7 @@ async fn encrypted(url: &str, ssl_ca_pem: Option<&str>) -> Result<bool, Postgres
         application_name: "tls test".to_owned(),
         connections: 1,
         ssl_ca_pem: ssl_ca_pem.map(str::to_owned),
+        ..ConnectOptions::default()
     };
     let database = Database::new(&Address::parse(url)?, &options)?;
     let connection = database.connect().await?;
@@ -54,6 +55,7 @@ async fn each_mode_does_what_it_says() {
     // The certificate names localhost, not 127.0.0.1.
     for (host, mode, pem, expected) in [
         ("127.0.0.1", "disable", None, Some(false)),
+        ("127.0.0.1", "allow", None, Some(false)),
         ("127.0.0.1", "prefer", None, Some(true)),
         ("127.0.0.1", "require", None, Some(true)),
         ("127.0.0.1", "require", Some(&stranger), None),
@@ -116,10 +118,41 @@ async fn a_server_that_insists_is_obeyed() {
         server(&["hostssl all all 127.0.0.1/32 trust", "host all all 127.0.0.1/32 reject"]);
     let url =
         |mode: &str| format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode={mode}", cluster.port());
-    assert!(encrypted(&url("require"), None).await.unwrap());
+    for mode in ["require", "prefer", "allow"] {
+        assert!(encrypted(&url(mode), None).await.unwrap(), "{mode}");
+    }
     let error = encrypted(&url("disable"), None).await.unwrap_err();
     assert_eq!(error.kind(), FailureKind::Auth);
     assert!(error.to_string().contains("no encryption"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_wants_no_encryption_is_obeyed_where_that_may_be() {
+    let Server { cluster, .. } =
+        server(&["hostnossl all all 127.0.0.1/32 trust", "host all all 127.0.0.1/32 reject"]);
+    let url =
+        |mode: &str| format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode={mode}", cluster.port());
+    for mode in ["prefer", "allow", "disable"] {
+        assert!(!encrypted(&url(mode), None).await.unwrap(), "{mode}");
+    }
+    assert_eq!(encrypted(&url("require"), None).await.unwrap_err().kind(), FailureKind::Auth);
+}
+
+/// Against a server with somebody else's certificate, the password over SCRAM with channel binding is
+/// bound to this connection.
+#[tokio::test]
+async fn scram_binds_to_the_channel() {
+    let Server { cluster, authority: trusted } = server(&[]);
+    cluster.execute("CREATE ROLE bound LOGIN PASSWORD 'secret'").await;
+    let url = |mode: &str| {
+        format!(
+            "postgres://bound:secret@localhost:{}/postgres?sslmode={mode}&channel_binding=require",
+            cluster.port()
+        )
+    };
+    assert!(encrypted(&url("verify-full"), Some(&trusted)).await.unwrap());
+    assert!(encrypted(&url("require"), None).await.unwrap());
+    assert!(encrypted(&url("disable"), None).await.is_err());
 }
 
 /// The server must know whom the certificate names.
@@ -151,6 +184,13 @@ async fn a_client_certificate_logs_in() {
         ..Settings::default()
     });
     let base = format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=require", cluster.port());
+    let text = |path: &str| std::fs::read_to_string(path).unwrap();
+    let options = ConnectOptions {
+        ssl_identity_pem: Some((text(&certificate), text(&key).into())),
+        ..ConnectOptions::default()
+    };
+    let database = Database::new(&Address::parse(&base).unwrap(), &options).unwrap();
+    drop(database.connect().await.unwrap());
     let with = |key: &str| format!("{base}&sslcert={certificate}&sslkey={key}");
     assert!(encrypted(&with(&key), None).await.unwrap());
     assert_eq!(encrypted(&base, None).await.unwrap_err().kind(), FailureKind::Auth);

@@ -78,6 +78,7 @@ pub(crate) fn shared_budget(
         application_name: "sync-engine limit".to_owned(),
         connections: 1,
         ssl_ca_pem: authority.map(str::to_owned),
+        ..ConnectOptions::default()
     };
     let database = Address::parse(url.expose_secret()).and_then(|address| Database::new(&address, &options));
     let database = database.map_err(|error| Failure::usage(format!("{place}: {error}")))?;

@@ -7,7 +7,7 @@ use protocol::{ConfiguredStream, ConnectorError, PARENT_ID, SystemColumn};
 use util_postgres::{quote_identifier, quote_literal, shorten_identifier};
 
 use super::column::properties;
-use super::{AllowedValues, Column, Projection, TOMBSTONES, record};
+use super::{AllowedValues, Column, Projection, TOMBSTONES, late, record};
 
 /// Fields that never become a column: they have columns of their own.
 pub(super) const OWN_COLUMNS: [&str; 3] = ["_raw_data", "_synced_at", "_updated_at"];
@@ -33,6 +33,8 @@ pub(crate) struct Table {
     /// The columns of the other fields.
     pub(crate) columns: Vec<Column>,
     pub(crate) allowed: Vec<AllowedValues>,
+    /// Names of further columns that get an index.
+    pub(crate) indexed: Vec<String>,
 }
 
 /// An index on one column.
@@ -54,7 +56,7 @@ impl Table {
         if stream.name.is_empty() || stream.name.contains('\0') {
             return refuse("this is not a name a table can have".to_owned());
         }
-        if [state_postgres::STATE_TABLE, TOMBSTONES, record::TABLE].contains(&&*stream.name) {
+        if [state_postgres::STATE_TABLE, TOMBSTONES, record::TABLE, late::TABLE].contains(&&*stream.name) {
             return refuse("the destination keeps a table of this name for itself".to_owned());
         }
         let is_view = projection == Projection::View;
@@ -104,12 +106,18 @@ impl Table {
             key: key_fields.into_iter().map(Column::of_key).collect(),
             columns,
             allowed,
+            indexed: Vec::new(),
         })
     }
 
     /// `"schema"."table"`.
     pub(crate) fn qualified(&self) -> String {
         format!("{}.{}", quote_identifier(&self.schema), quote_identifier(&self.name))
+    }
+
+    /// `"schema"."name"` of what readers see.
+    pub(crate) fn shown(&self) -> String {
+        format!("{}.{}", quote_identifier(&self.schema), quote_identifier(&self.shown_name()))
     }
 
     /// Name of what readers see: the table, or the view over it.
@@ -126,10 +134,14 @@ impl Table {
         }
     }
 
+    /// The columns of fields outside of the key that the table itself has.
+    pub(crate) fn others(&self) -> &[Column] {
+        if self.projection == Projection::View { &[] } else { &self.columns }
+    }
+
     /// The columns of fields that the table itself has.
     fn stored(&self) -> impl Iterator<Item = &Column> {
-        let others: &[Column] = if self.projection == Projection::View { &[] } else { &self.columns };
-        self.key.iter().chain(others)
+        self.key.iter().chain(self.others())
     }
 
     /// Names of the constraints that fields would have of which any value is allowed.
@@ -170,26 +182,34 @@ impl Table {
         let system = self.system_columns.iter().map(|column| {
             (&*column.name, format!("{} {}", quote_identifier(&column.name), column.column_type))
         });
-        let fields = self.stored().map(move |column| {
-            let definition = match self.projection {
-                Projection::Generated => column.definition(),
-                _ => column.plain_definition(self.key.contains(column)),
-            };
-            let definition = match column.sql_type {
-                "jsonb" if lz4 => definition.replacen(" jsonb", " jsonb COMPRESSION lz4", 1),
-                _ => definition,
-            };
-            (&*column.name, definition)
-        });
-        system.chain(fields)
+        system.chain(self.stored().map(move |column| (&*column.name, self.definition_of(column, lz4))))
     }
 
-    /// The indexes that the system columns ask for, and the one by which children are found by their parent.
+    /// The definition of a field's column.
+    pub(crate) fn definition_of(&self, column: &Column, lz4: bool) -> String {
+        let definition = match self.projection {
+            Projection::Generated => column.definition(),
+            _ => column.plain_definition(self.key.contains(column)),
+        };
+        match column.sql_type {
+            "jsonb" if lz4 => definition.replacen(" jsonb", " jsonb COMPRESSION lz4", 1),
+            _ => definition,
+        }
+    }
+
+    /// The indexes that the system columns ask for, the one by which children are found by their parent, and others
+    /// that are asked for.
     pub(crate) fn indexes(&self) -> impl Iterator<Item = Index> {
         let system = self.system_columns.iter().filter(|column| column.index).map(|column| &column.name);
         let mut fields = self.key.iter().chain(&self.columns);
         let parent = fields.find(|column| column.field == PARENT_ID).map(|column| &column.name);
-        system.chain(parent).map(|column| Index {
+        let mut columns: Vec<&String> = system.chain(parent).collect();
+        for column in &self.indexed {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+        columns.into_iter().map(|column| Index {
             name: shorten_identifier(&format!("idx_{}_{column}", self.stream)),
             column: column.clone(),
         })

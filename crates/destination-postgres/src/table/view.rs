@@ -19,7 +19,7 @@ struct Shown {
 /// A view can gain columns at its end only. One that is otherwise another is dropped and made again, which PostgreSQL
 /// refuses, with the names, where other views build on it.
 pub(crate) async fn update_sql(client: &impl GenericClient, table: &Table) -> Result<String, Error> {
-    let name = format!("{}.{}", quote_identifier(&table.schema), quote_identifier(&table.shown_name()));
+    let name = table.shown();
     let wanted = shown(table);
     let rows = client
         .query(

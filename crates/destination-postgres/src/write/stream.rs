@@ -1,10 +1,9 @@
 //! What the writer knows of one stream, and its lock.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use futures::future::try_join;
 use protocol::{ConnectorError, Stream};
-use tokio_postgres::types::ToSql;
+use tokio::sync::OnceCell;
+use tokio_postgres::types::{ToSql, Type};
 use util_postgres::Transaction;
 
 use super::plan::Step;
@@ -20,8 +19,8 @@ pub(super) struct StreamWriter {
     /// Writers of rows share this lock, writers of deletions have it alone: a row that is older
     /// than a deletion must not slip in between its look at the tombstones and its commit.
     lock: String,
-    /// The table refuses `COPY`, as tables with row-level security do.
-    refuses_copy: AtomicBool,
+    /// Whether the table takes `COPY`, once it was asked.
+    takes_copy: OnceCell<bool>,
 }
 
 impl StreamWriter {
@@ -32,18 +31,21 @@ impl StreamWriter {
             statements: Statements::of(table, &stream.newer_than_field),
             lock: format!("sync-engine write {}", table.qualified()),
             table: table.qualified(),
-            refuses_copy: AtomicBool::new(false),
+            takes_copy: OnceCell::new(),
         })
     }
 
-    /// Whether rows may be copied.
-    pub(super) fn takes_copy(&self) -> bool {
-        !self.refuses_copy.load(Ordering::Relaxed)
-    }
-
-    /// From now on no rows are copied.
-    pub(super) fn refuse_copy(&self) {
-        self.refuses_copy.store(true, Ordering::Relaxed);
+    /// Whether rows may be copied: not where row-level security holds for us. Asked beforehand, because a refusal leaves
+    /// the driver out of step with the server.
+    pub(super) async fn takes_copy(
+        &self,
+        transaction: &Transaction<'_>,
+    ) -> Result<bool, tokio_postgres::Error> {
+        let ask = || async {
+            let sql = "SELECT NOT row_security_active(($1::text)::regclass)";
+            transaction.query_typed_one(sql, &[(&self.table, Type::TEXT)]).await?.try_get(0)
+        };
+        self.takes_copy.get_or_try_init(ask).await.copied()
     }
 
     /// Takes the stream's lock. Answers whether there are tombstones that upserts must respect.

@@ -51,18 +51,11 @@ impl From<tokio_postgres::Error> for Setback {
 }
 
 impl Setback {
-    /// The table cannot be copied into at all.
-    pub(super) fn is_refusal_of_copy(&self) -> bool {
-        matches!(self, Setback::Failed(error) if error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED))
-    }
-
     /// Whether the careful way may succeed where the quick one did not.
     pub(super) fn asks_for_care(&self) -> bool {
         match self {
             Setback::Overtaken => true,
-            Setback::Failed(error) => {
-                error.code() == Some(&SqlState::UNIQUE_VIOLATION) || self.is_refusal_of_copy()
-            }
+            Setback::Failed(error) => error.code() == Some(&SqlState::UNIQUE_VIOLATION),
         }
     }
 }

@@ -118,10 +118,12 @@ impl Writer {
         state: Option<&RawJson>,
         progress: &Parts,
     ) -> Result<Counts, Setback> {
-        let mut way = if stream.takes_copy() { Way::Quick } else { Way::Careful };
+        let mut overtaken = false;
         loop {
             let transaction = connection.transaction().await?;
             fail_point!("begun");
+            let quick = !overtaken && stream.takes_copy(&transaction).await?;
+            let way = if quick { Way::Quick } else { Way::Careful };
             match write_rows(&transaction, stream, steps, way).await {
                 Ok(counts) => {
                     fail_point!("rows written");
@@ -139,15 +141,12 @@ impl Writer {
                 }
                 Err(setback) if way == Way::Quick && setback.asks_for_care() => {
                     transaction.rollback().await?;
-                    if setback.is_refusal_of_copy() {
-                        stream.refuse_copy();
-                    }
                     tracing::debug!(
                         stream = stream.fields.stream,
                         ?setback,
                         "the batch is written carefully"
                     );
-                    way = Way::Careful;
+                    overtaken = true;
                 }
                 Err(setback) => return Err(setback),
             }
@@ -203,7 +202,7 @@ impl BatchWriter for Writer {
         let parts = parts::split(steps, use_of.connections);
         let what = format!("write stream \"{}\"", batch.stream());
         let commit = || self.try_commit(stream, &parts, batch.state());
-        let counts = match retrying(&what, commit).await {
+        let counts = match self.database.retrying(&what, commit).await {
             Ok(counts) => counts,
             Err(error) => return Err(self.explain(stream, &parts, error).await),
         };
@@ -225,7 +224,8 @@ impl BatchWriter for Writer {
 
     async fn commit_global(&self, state: RawJson) -> Result<(), ConnectorError> {
         let Some(sync_id) = &self.sync_id else { return Ok(()) };
-        let saved = retrying("write the global state", || self.try_commit_global(sync_id, &state)).await;
+        let save = || self.try_commit_global(sync_id, &state);
+        let saved = self.database.retrying("write the global state", save).await;
         saved.map_err(connector_error)
     }
 }

@@ -22,7 +22,8 @@ pub(crate) async fn place() -> Place {
 
 impl Place {
     pub(crate) fn config(&self) -> PostgresConfig {
-        serde_json::from_value(json!({"url": self.url, "schema": self.schema})).unwrap()
+        serde_json::from_value(json!({"url": self.url, "schema": self.schema, "retry_for_ms": 15_000}))
+            .unwrap()
     }
 
     pub(crate) async fn client(&self) -> Client {

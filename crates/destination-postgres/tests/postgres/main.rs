@@ -4,8 +4,12 @@
 mod chaos;
 mod conformance;
 mod deletions;
+mod evolution;
 mod exactness;
+mod faults;
 mod harness;
+mod packs;
+mod pooler;
 mod projections;
 mod refusals;
 mod setup;

@@ -101,7 +101,13 @@ async fn logging_in_may_fail() {
 /// Together, because each takes all the tries.
 #[tokio::test]
 async fn what_does_not_pass_is_given_up() {
-    tokio::join!(nobody_there(), a_statement_timeout(), crate::chaos::a_server_that_stays_away());
+    tokio::join!(
+        nobody_there(),
+        a_failure_that_stays("57014", "raise it for this role, or lower batch_size"),
+        a_failure_that_stays("53100", "The server's disk is full: make room"),
+        a_database_that_stays_read_only(),
+        crate::chaos::a_server_that_stays_away()
+    );
 }
 
 async fn nobody_there() {
@@ -117,23 +123,47 @@ async fn nobody_there() {
     assert_eq!(kind, ErrorKind::Transient);
 }
 
-#[tokio::test]
-async fn a_read_only_database_is_said() {
+async fn read_only(place: &Place, on: bool) {
+    let database = place.url.rsplit('/').next().unwrap();
+    let client = place.client().await;
+    let sql = format!(
+        "BEGIN READ WRITE; ALTER DATABASE {database} SET default_transaction_read_only = {on}; COMMIT"
+    );
+    client.batch_execute(&sql).await.unwrap();
+}
+
+async fn a_database_that_stays_read_only() {
     let place = place().await;
     let catalog = catalog([plain_stream("thing")]);
     place.setup(&catalog).await.unwrap();
-    let database = place.url.rsplit('/').next().unwrap();
-    place.execute(&format!("ALTER DATABASE {database} SET default_transaction_read_only = on")).await;
-    let check = place.check().await.unwrap_err().to_string();
-    let back = place.write(&catalog, vec![record("thing", r#"{"id":"1","updated":1}"#)]).await;
-    for text in [check, stream_errors(&back)[0].clone()] {
-        assert!(text.contains("read-only transaction") && text.contains("Connect to the primary"), "{text}");
-    }
+    read_only(&place, true).await;
     let mut more = catalog.clone();
     more.streams.push(plain_stream("other"));
-    let error = place.setup(&more).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.to_string().contains("nothing was changed"), "{error}");
+    let write = place.write(&catalog, vec![record("thing", r#"{"id":"1","updated":1}"#)]);
+    let (check, back, setup) = tokio::join!(place.check(), write, place.setup(&more));
+    let (check, setup) = (check.unwrap_err(), setup.unwrap_err());
+    for text in [check.to_string(), stream_errors(&back)[0].clone(), setup.to_string()] {
+        assert!(text.contains("read-only transaction") && text.contains("Connect to the primary"), "{text}");
+    }
+    assert_eq!(setup.kind(), ErrorKind::Config);
+    assert!(setup.to_string().contains("nothing was changed"), "{setup}");
+}
+
+/// After a failover a session may find itself on the server that was the primary; a new session finds the new one.
+#[tokio::test]
+async fn a_server_that_takes_writes_again_is_waited_for() {
+    let place = place().await;
+    let catalog = catalog([plain_stream("thing")]);
+    place.setup(&catalog).await.unwrap();
+    read_only(&place, true).await;
+    let again = async {
+        tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+        read_only(&place, false).await;
+    };
+    let messages = vec![record("thing", r#"{"id":"1","updated":1}"#), state("thing", "1")];
+    let (back, ()) = tokio::join!(place.write(&catalog, messages), again);
+    assert_eq!(stream_errors(&back), [""; 0]);
+    assert_eq!(place.query("SELECT id FROM stripe.thing").await, ["1"]);
 }
 
 #[tokio::test]
@@ -143,10 +173,27 @@ async fn a_right_that_is_lacking_is_said() {
     place.setup(&catalog).await.unwrap();
     let role = as_role(&place, "reader", "secret").await;
     let check = role.check().await.unwrap_err().to_string();
-    assert!(
-        check.contains("schema \"stripe\" cannot be written") && check.contains("Grant the role"),
-        "{check}"
-    );
+    assert!(check.contains("cannot be written: the role lacks rights. Let the owner run: GRANT"), "{check}");
+    for right in [
+        "GRANT USAGE ON SCHEMA stripe TO reader;",
+        "GRANT CREATE ON SCHEMA stripe TO reader;",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON stripe.thing TO reader;",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON stripe._sync_state TO reader;",
+    ] {
+        assert!(check.contains(right), "{right} is not in {check}");
+    }
+    let elsewhere = Place { url: role.url.clone(), schema: "new".to_owned() };
+    let check_elsewhere = elsewhere.check().await.unwrap_err().to_string();
+    assert!(check_elsewhere.contains("GRANT CREATE ON DATABASE"), "{check_elsewhere}");
+    // Following the advice is enough.
+    let advice = check.split_once("run: ").unwrap().1;
+    place.execute(advice).await;
+    role.check().await.unwrap();
+    place
+        .execute(
+            "REVOKE ALL ON SCHEMA stripe FROM reader; REVOKE ALL ON ALL TABLES IN SCHEMA stripe FROM reader",
+        )
+        .await;
     place
         .execute(
             "GRANT USAGE ON SCHEMA stripe TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA stripe TO reader",
@@ -177,7 +224,7 @@ async fn failing(place: &Place, sqlstate: &str, times: u32) {
 
 #[tokio::test]
 async fn passing_failures_are_tried_again() {
-    for sqlstate in ["40001", "40P01", "57014", "53200"] {
+    for sqlstate in ["40001", "40P01", "57014", "53200", "25006", "53100", "55P03"] {
         let place = place().await;
         let catalog = catalog([plain_stream("thing")]);
         place.setup(&catalog).await.unwrap();
@@ -190,25 +237,59 @@ async fn passing_failures_are_tried_again() {
     }
 }
 
-#[tokio::test]
-async fn a_full_disk_is_not_tried_again() {
+async fn a_failure_that_stays(sqlstate: &str, advice: &str) {
     let place = place().await;
-    let catalog = catalog([plain_stream("thing")]);
+    let catalog = catalog([plain_stream("thing"), plain_stream("other")]);
     place.setup(&catalog).await.unwrap();
-    failing(&place, "53100", 1).await;
-    let back = place.write(&catalog, vec![record("thing", r#"{"id":"1","updated":1}"#)]).await;
-    assert!(stream_errors(&back)[0].contains("The server's disk is full"), "{back:?}");
-    assert_eq!(place.query("SELECT last_value FROM failures").await, ["1"]);
+    failing(&place, sqlstate, 99).await;
+    let messages = vec![
+        record("thing", r#"{"id":"1","updated":1}"#),
+        state("thing", "1"),
+        record("other", r#"{"id":"1","updated":1}"#),
+    ];
+    let back = place.write(&catalog, messages).await;
+    let [error] = &stream_errors(&back)[..] else { panic!("{back:?}") };
+    assert!(error.contains(advice), "{error}");
+    assert_eq!(place.query("SELECT last_value > 4 FROM failures").await, ["true"]);
+    assert_eq!(place.query("SELECT count(*) FROM stripe.other").await, ["1"], "other streams go on");
+    assert_eq!(place.state().await, None);
 }
 
-async fn a_statement_timeout() {
+/// PostgreSQL keeps keys in pages of 8 KB.
+#[tokio::test]
+async fn a_row_too_large_is_named() {
+    let place = place().await;
+    let catalog = catalog([plain_stream("thing"), plain_stream("other")]);
+    place.setup(&catalog).await.unwrap();
+    let mut number = 7_u64;
+    let mut id = "big_".to_owned();
+    while id.len() < 12_000 {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        id.push_str(&format!("{number:x}"));
+    }
+    let messages = vec![
+        record("thing", r#"{"id":"1","updated":1}"#),
+        record("thing", &format!(r#"{{"id":"{id}","updated":1}}"#)),
+        record("other", r#"{"id":"1","updated":1}"#),
+    ];
+    let back = place.write(&catalog, messages).await;
+    let [error] = &stream_errors(&back)[..] else { panic!("{back:?}") };
+    assert!(error.contains("row big_") && error.contains("index row"), "{error}");
+    assert_eq!(place.query("SELECT count(*) FROM stripe.other").await, ["1"]);
+}
+
+#[tokio::test]
+async fn what_jsonb_cannot_hold_is_replaced() {
     let place = place().await;
     let catalog = catalog([plain_stream("thing")]);
     place.setup(&catalog).await.unwrap();
-    failing(&place, "57014", 99).await;
-    let back = place.write(&catalog, vec![record("thing", r#"{"id":"1","updated":1}"#)]).await;
-    assert!(stream_errors(&back)[0].contains("raise it for this role, or lower batch_size"), "{back:?}");
-    assert_eq!(place.query("SELECT last_value FROM failures").await, ["5"]);
+    let row =
+        r#"{"id":"1","nul":"a\u0000b","half":"\ud83d!","whole":"\ud83d\ude00","back":"\\u0000","updated":1}"#;
+    let back = place.write(&catalog, vec![record("thing", row)]).await;
+    assert_eq!(stream_errors(&back), [""; 0]);
+    let read = "SELECT concat_ws('|', _raw_data->>'nul', _raw_data->>'half', _raw_data->>'whole', _raw_data->>'back') \
+                FROM stripe.thing";
+    assert_eq!(place.query(read).await, ["a\u{fffd}b|\u{fffd}!|\u{1f600}|\\u0000"]);
 }
 
 #[tokio::test]
@@ -222,9 +303,38 @@ async fn configurations_are_strict() {
     let config = parse(r#"{"connection_string":"postgres://u:secret@h/d"}"#).unwrap();
     assert_eq!(config.schema, "public");
     assert!(!format!("{config:?}").contains("secret"));
+    assert!(parse(r#"{"aws":{"host":"h","database":"d","user":"u","region":"r","role":"x"}}"#).is_err());
+    let refusal = |text: &str| {
+        let config = parse(text).unwrap();
+        let checked =
+            run_to_end(protocol::Destination::check(&destination_postgres::PostgresDestination, config));
+        async move { checked.await.unwrap_err().to_string() }
+    };
+    let aws = r#""aws":{"host":"db.example.com","database":"d","user":"u","region":"eu-central-1""#;
+    for (text, expected) in [
+        (
+            format!(r#"{{"url":"postgres://h/d",{aws}}}}}"#),
+            "Specify either url/connection_string or aws config, not both",
+        ),
+        (format!(r#"{{{aws},"sslmode":"disable"}}}}"#), "must not travel unencrypted"),
+        (format!(r#"{{{aws}}},"password_file":"/x"}}"#), "leave `password_file` out"),
+        (r#"{"url":"postgres://u@h/d","ssl_cert_pem":"x"}"#.to_owned(), "belong together"),
+        (
+            r#"{"url":"postgres://u@h/d","ssl_cert_pem":"x","ssl_key_pem":"y"}"#.to_owned(),
+            "ssl_key_pem is not a readable PEM",
+        ),
+    ] {
+        let refusal = refusal(&text).await;
+        assert!(refusal.contains(expected), "{refusal}");
+    }
     let none = run_to_end(protocol::Destination::check(
         &destination_postgres::PostgresDestination,
         parse("{}").unwrap(),
     ));
-    assert!(none.await.unwrap_err().to_string().contains("needs `url`"));
+    assert!(
+        none.await
+            .unwrap_err()
+            .to_string()
+            .contains("Either url/connection_string or aws config is required")
+    );
 }

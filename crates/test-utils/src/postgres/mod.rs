@@ -5,8 +5,12 @@
 
 mod binaries;
 mod cluster;
+mod faults;
+mod pooler;
 
 pub use cluster::{Cluster, Settings};
+pub use faults::{Break, FaultyProxy};
+pub use pooler::Pooler;
 
 use std::sync::OnceLock;
 

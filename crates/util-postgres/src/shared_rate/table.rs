@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::budget::{Budget, Grant, Want};
 use crate::{Connection, Database, FailureKind, PostgresError, quote_identifier};
@@ -73,9 +74,8 @@ impl SharedRate {
              WHERE account = $1 AND version = $3",
             self.table
         );
-        let read = client.prepare_cached(&read).await.map_err(failed)?;
         for attempt in 1..=TRIES {
-            let row = client.query_opt(&read, &[&account]).await.map_err(failed)?;
+            let row = client.query_typed_opt(&read, &[(&account, Type::TEXT)]).await.map_err(failed)?;
             let known = row.map(|row| {
                 Ok::<_, tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
             });
@@ -92,8 +92,12 @@ impl SharedRate {
             let text = serde_json::to_string(&budget)
                 .map_err(|error| PostgresError::new(FailureKind::Permanent, error.to_string()))?;
             let changed = match &known {
-                Some((version, ..)) => client.execute(&change, &[&account, &text, version]).await,
-                None => client.execute(&add, &[&account, &text]).await,
+                Some((version, ..)) => {
+                    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+                        [(&account, Type::TEXT), (&text, Type::TEXT), (version, Type::INT8)];
+                    client.execute_typed(&change, &parameters).await
+                }
+                None => client.execute_typed(&add, &[(&account, Type::TEXT), (&text, Type::TEXT)]).await,
             };
             if changed.map_err(failed)? == 1 {
                 return Ok(Leased { grants, valid_for: VALID, processes: budget.processes() });
@@ -109,7 +113,7 @@ impl SharedRate {
 
     async fn now(&self, client: &Connection) -> Result<i64, tokio_postgres::Error> {
         let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-        client.query_one(sql, &[]).await?.try_get(0)
+        client.query_typed_one(sql, &[]).await?.try_get(0)
     }
 
     /// Creates schema and table where they are missing, one process at a time.

@@ -3,12 +3,12 @@
 use engine::Role;
 use protocol::ConnectorConfig;
 use secrecy::ExposeSecret;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::connector::{Alias, Layers};
 use super::{ConfigFlag, Given};
 use crate::cli::args::DestinationArgs;
-use crate::cli::environment::Place;
+use crate::cli::environment::{Environment, Place};
 use crate::cli::failure::Failure;
 
 const SQLITE: &str = "sqlite";
@@ -20,6 +20,7 @@ const SQLITE_ALIASES: &[Alias] = &[Alias { field: "path", flag: Some("--sqlite")
 const POSTGRES_ALIASES: &[Alias] = &[
     Alias { field: "url", flag: Some("--postgres-url"), variable: Some("DATABASE_URL") },
     Alias { field: "schema", flag: Some("--schema"), variable: None },
+    Alias { field: "connect_timeout_ms", flag: None, variable: Some("PG_CONNECT_TIMEOUT_MS") },
 ];
 
 /// A destination that can be asked.
@@ -82,6 +83,9 @@ pub(crate) fn resolve_destination(
         }
         POSTGRES => {
             layers.default("schema", DEFAULT_SCHEMA);
+            if let Some(proxy) = proxy(given.environment)? {
+                layers.default("proxy", proxy);
+            }
             // Either names the database; the schema cannot say "one of these".
             required = if layers.has("connection_string") || layers.has("aws") { &[] } else { &["url"] };
         }
@@ -89,6 +93,20 @@ pub(crate) fn resolve_destination(
     }
     let config = layers.finish(aliases, required)?;
     Ok(DestinationSettings { connector: ConnectorConfig::new(connector, config), because })
+}
+
+/// The proxy that `PG_PROXY_HOST`, `PG_PROXY_PORT` and `PG_NO_PROXY` name.
+fn proxy(environment: &Environment) -> Result<Option<Value>, Failure> {
+    let Some(host) = environment.get("PG_PROXY_HOST") else { return Ok(None) };
+    let except = environment.get("PG_NO_PROXY").unwrap_or_default().split(',').map(str::trim);
+    let except: Vec<&str> = except.filter(|host| !host.is_empty()).collect();
+    let mut proxy = json!({"host": host, "no_proxy": except});
+    if let Some(port) = environment.get("PG_PROXY_PORT") {
+        let port: u16 =
+            port.parse().map_err(|_| Failure::usage(format!("PG_PROXY_PORT is not a port: {port}")))?;
+        proxy["port"] = port.into();
+    }
+    Ok(Some(proxy))
 }
 
 fn choose(args: &DestinationArgs, given: &Given<'_>) -> Result<Choice, Failure> {

@@ -1,20 +1,24 @@
-//! Reading a connection string.
+//! Where a server is, and how to log in.
 
-use std::net::IpAddr;
-use std::path::PathBuf;
+mod parameters;
+mod reach;
 
-use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslNegotiation};
 
+use self::parameters::{TlsParameters, strip_settings, strip_url};
+use self::reach::Reach;
 use crate::PostgresError;
-use crate::tls::Certificates;
+use crate::login::AwsDatabase;
+use crate::tls::{Certificates, ClientIdentity};
 
-/// How far the connection is encrypted and the server's certificate checked (`sslmode`).
+/// How far the connection is encrypted and the server's certificate checked (`sslmode`, as libpq means it).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsMode {
     /// Not encrypted.
     Disable,
+    /// Encrypted only where the server insists; not checked.
+    Allow,
     /// Encrypted when the server can; not checked.
     Prefer,
     /// Encrypted; checked only where an authority is given.
@@ -25,63 +29,43 @@ pub enum TlsMode {
     VerifyFull,
 }
 
-/// Where a server is and how to log in: a connection string, read.
+impl TlsMode {
+    /// Reads an `sslmode`.
+    pub fn parse(text: &str) -> Result<TlsMode, PostgresError> {
+        Ok(match text {
+            "disable" => TlsMode::Disable,
+            "allow" => TlsMode::Allow,
+            "prefer" => TlsMode::Prefer,
+            "require" => TlsMode::Require,
+            "verify-ca" => TlsMode::VerifyCa,
+            "verify-full" => TlsMode::VerifyFull,
+            other => {
+                return Err(PostgresError::config(format!(
+                    "Unsupported Postgres sslmode \"{other}\". Use disable, allow, prefer, require, verify-ca, \
+                     or verify-full."
+                )));
+            }
+        })
+    }
+}
+
+/// Where a server is and how to log in: a connection string, read, or a database at AWS.
 #[derive(Clone)]
 pub struct Address {
     pub(crate) config: Config,
     pub(crate) tls: TlsMode,
+    /// Whether nobody chose `tls`.
+    pub(crate) tls_by_default: bool,
     pub(crate) certificates: Certificates,
-}
-
-/// What the driver understands; other parameters are for other clients.
-const DRIVER_PARAMETERS: &[&str] = &[
-    "user",
-    "password",
-    "dbname",
-    "options",
-    "application_name",
-    "sslnegotiation",
-    "host",
-    "hostaddr",
-    "port",
-    "connect_timeout",
-    "tcp_user_timeout",
-    "keepalives",
-    "keepalives_idle",
-    "keepalives_interval",
-    "keepalives_retries",
-    "target_session_attrs",
-    "channel_binding",
-    "load_balance_hosts",
-];
-
-#[derive(Default)]
-struct TlsParameters {
-    mode: Option<String>,
-    root: Option<PathBuf>,
-    certificate: Option<PathBuf>,
-    key: Option<PathBuf>,
-}
-
-impl TlsParameters {
-    /// Takes the parameter, or answers whether it is the driver's.
-    fn take(&mut self, key: &str, value: &str) -> bool {
-        match key {
-            "sslmode" => self.mode = Some(value.to_owned()),
-            "sslrootcert" => self.root = Some(value.into()),
-            "sslcert" => self.certificate = Some(value.into()),
-            "sslkey" => self.key = Some(value.into()),
-            key if DRIVER_PARAMETERS.contains(&key) => return true,
-            key => tracing::warn!(parameter = key, "unknown parameter of the connection string, ignored"),
-        }
-        false
-    }
+    pub(crate) aws: Option<AwsDatabase>,
 }
 
 impl Address {
     /// Reads a URL (`postgres://user:password@host:5432/database?sslmode=require`) or a list of
-    /// settings (`host=… user=…`). Without `sslmode` the connection to another machine is
-    /// encrypted when the server can, and one to this machine is not.
+    /// settings (`host=… user=…`).
+    ///
+    /// Without `sslmode` a connection within this machine is not encrypted, one in a private network is
+    /// encrypted when the server can, and any other must prove who the server is (`verify-full`).
     pub fn parse(text: &str) -> Result<Address, PostgresError> {
         let text = text.trim();
         let mut tls = TlsParameters::default();
@@ -94,7 +78,7 @@ impl Address {
                 "this is not a PostgreSQL connection string. {EXPECTED}"
             )));
         };
-        let mut config: Config = for_driver.parse().map_err(|error: tokio_postgres::Error| {
+        let config: Config = for_driver.parse().map_err(|error: tokio_postgres::Error| {
             let cause =
                 std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
             PostgresError::config(format!(
@@ -107,26 +91,21 @@ impl Address {
                 "the PostgreSQL connection string names no host. {EXPECTED}"
             )));
         }
-        let mode = match tls.mode.as_deref() {
-            None if config.get_hosts().iter().all(is_local) => TlsMode::Disable,
-            Some("disable") => TlsMode::Disable,
-            None | Some("allow" | "prefer") => TlsMode::Prefer,
-            Some("require") => TlsMode::Require,
-            Some("verify-ca") => TlsMode::VerifyCa,
-            Some("verify-full") => TlsMode::VerifyFull,
-            Some(other) => {
-                return Err(PostgresError::config(format!(
-                    "Unsupported Postgres sslmode \"{other}\". Use disable, prefer, require, verify-ca, or verify-full."
-                )));
+        let chosen = tls.mode.as_deref().map(TlsMode::parse).transpose()?;
+        let system = tls.root.as_deref().is_some_and(|root| root.as_os_str() == "system");
+        let mode = match chosen {
+            Some(mode) if system && mode != TlsMode::VerifyFull => {
+                return Err(PostgresError::config(
+                    "sslrootcert=system trusts every public authority, which proves nothing without the host's \
+                     name: use it with sslmode=verify-full",
+                ));
             }
+            Some(mode) => mode,
+            None if system => TlsMode::VerifyFull,
+            None => default_mode(&config),
         };
-        config.ssl_mode(match mode {
-            TlsMode::Disable => SslMode::Disable,
-            TlsMode::Prefer => SslMode::Prefer,
-            _ => SslMode::Require,
-        });
-        let client = match (tls.certificate, tls.key) {
-            (Some(certificate), Some(key)) => Some((certificate, key)),
+        let identity = match (tls.certificate, tls.key) {
+            (Some(certificate), Some(key)) => Some(ClientIdentity::Files { certificate, key }),
             (None, None) => None,
             _ => {
                 return Err(PostgresError::config(
@@ -134,8 +113,40 @@ impl Address {
                 ));
             }
         };
-        let certificates = Certificates { authorities: None, authorities_file: tls.root, client };
-        Ok(Address { config, tls: mode, certificates })
+        let authorities_file = tls.root.filter(|_| !system);
+        let certificates = Certificates { authorities: None, authorities_file, identity };
+        Address { config, tls: mode, tls_by_default: chosen.is_none(), certificates, aws: None }.consistent()
+    }
+
+    /// A database of Amazon RDS or Aurora to which a token of IAM is the password.
+    ///
+    /// The token is a secret that the server reads, so without `tls` the server must prove who it is.
+    pub fn of_aws(aws: AwsDatabase, tls: Option<TlsMode>) -> Result<Address, PostgresError> {
+        let mut config = Config::new();
+        config.host(&*aws.host).port(aws.port).dbname(&*aws.database).user(&*aws.user);
+        if matches!(tls, Some(TlsMode::Disable | TlsMode::Allow | TlsMode::Prefer)) {
+            return Err(PostgresError::config(
+                "a token of IAM must not travel unencrypted: the sslmode of an `aws` database is require, \
+                 verify-ca or verify-full",
+            ));
+        }
+        Ok(Address {
+            config,
+            tls: tls.unwrap_or(TlsMode::VerifyFull),
+            tls_by_default: tls.is_none(),
+            certificates: Certificates::default(),
+            aws: Some(aws),
+        })
+    }
+
+    fn consistent(self) -> Result<Address, PostgresError> {
+        let direct = self.config.get_ssl_negotiation() == SslNegotiation::Direct;
+        if direct && matches!(self.tls, TlsMode::Disable | TlsMode::Allow | TlsMode::Prefer) {
+            return Err(PostgresError::config(
+                "sslnegotiation=direct needs an sslmode that encrypts: require, verify-ca or verify-full",
+            ));
+        }
+        Ok(self)
     }
 
     /// How the connection is encrypted.
@@ -173,59 +184,20 @@ fn host_name(host: &Host) -> String {
     }
 }
 
-fn is_local(host: &Host) -> bool {
-    match host {
-        Host::Tcp(name) => {
-            name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-        }
-        #[cfg(unix)]
-        Host::Unix(_) => true,
+/// For who names no `sslmode`: as safe as the way to the farthest host demands.
+fn default_mode(config: &Config) -> TlsMode {
+    // Where there are addresses, they are dialled, whatever the names beside them.
+    let addresses = config.get_hostaddrs();
+    let farthest = if addresses.is_empty() {
+        config.get_hosts().iter().map(Reach::of).max()
+    } else {
+        addresses.iter().map(|address| Reach::of_address(*address)).max()
+    };
+    match farthest {
+        Some(Reach::Machine) => TlsMode::Disable,
+        Some(Reach::Network) => TlsMode::Prefer,
+        _ => TlsMode::VerifyFull,
     }
-}
-
-fn strip_url(text: &str, tls: &mut TlsParameters) -> String {
-    let Some((base, query)) = text.split_once('?') else { return text.to_owned() };
-    let decode = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
-    let kept = query.split('&').filter(|part| !part.is_empty()).filter(|part| {
-        let (key, value) = part.split_once('=').unwrap_or((part, ""));
-        tls.take(&decode(key), &decode(value))
-    });
-    let kept = kept.collect::<Vec<_>>().join("&");
-    if kept.is_empty() { base.to_owned() } else { format!("{base}?{kept}") }
-}
-
-fn strip_settings(text: &str, tls: &mut TlsParameters) -> Result<String, PostgresError> {
-    let mut kept = String::new();
-    let mut rest = text.trim_start();
-    while !rest.is_empty() {
-        let malformed = || {
-            PostgresError::config(format!("the PostgreSQL connection string ends unexpectedly. {EXPECTED}"))
-        };
-        let (key, after) = rest.split_once('=').ok_or_else(malformed)?;
-        let (value, after) = setting_value(after.trim_start()).ok_or_else(malformed)?;
-        if tls.take(key.trim(), &value) {
-            let quoted = value.replace('\\', "\\\\").replace('\'', "\\'");
-            kept.push_str(&format!("{}='{quoted}' ", key.trim()));
-        }
-        rest = after.trim_start();
-    }
-    Ok(kept)
-}
-
-/// A value, in single quotes or up to white space, and what follows it. A backslash escapes.
-fn setting_value(text: &str) -> Option<(String, &str)> {
-    let (quoted, text) = text.strip_prefix('\'').map_or((false, text), |inner| (true, inner));
-    let mut value = String::new();
-    let mut characters = text.char_indices();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '\\' => value.push(characters.next()?.1),
-            '\'' if quoted => return Some((value, &text[at + 1..])),
-            space if !quoted && space.is_whitespace() => return Some((value, &text[at..])),
-            other => value.push(other),
-        }
-    }
-    (!quoted).then_some((value, ""))
 }
 
 #[cfg(test)]
@@ -242,8 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn another_machine_is_encrypted_when_it_can() {
-        assert_eq!(mode("postgres://u:p@db.example.com/x"), TlsMode::Prefer);
+    fn without_a_word_it_is_as_safe_as_the_way_is_long() {
+        assert_eq!(mode("postgres://u:p@db.example.com/x"), TlsMode::VerifyFull);
+        assert_eq!(mode("postgres://u:p@localhost,db.example.com/x"), TlsMode::VerifyFull);
+        assert_eq!(mode("host=db.example.com hostaddr=127.0.0.1 user=u"), TlsMode::Disable);
+        assert_eq!(mode("postgres://u:p@postgres:5432/x"), TlsMode::Prefer);
+        assert_eq!(mode("postgres://u:p@10.1.2.3/x?sslrootcert=system"), TlsMode::VerifyFull);
         assert_eq!(mode("postgres://u:p@localhost/x"), TlsMode::Disable);
         assert_eq!(mode("postgres://u:p@[::1]:5432/x"), TlsMode::Disable);
         assert_eq!(mode("host=/run/postgresql user=u"), TlsMode::Disable);
@@ -253,7 +229,7 @@ mod tests {
     fn every_sslmode_is_known() {
         for (text, expected) in [
             ("disable", TlsMode::Disable),
-            ("allow", TlsMode::Prefer),
+            ("allow", TlsMode::Allow),
             ("prefer", TlsMode::Prefer),
             ("require", TlsMode::Require),
             ("verify-ca", TlsMode::VerifyCa),
@@ -285,6 +261,11 @@ mod tests {
         }
         assert!(refusal("host='h").contains("ends unexpectedly"));
         assert!(refusal("postgres://u@h/d?sslcert=/x").contains("belong together"));
+        assert!(
+            refusal("postgres://u@h/d?sslnegotiation=direct&sslmode=prefer")
+                .contains("sslmode that encrypts")
+        );
+        assert!(refusal("postgres://u@h/d?sslrootcert=system&sslmode=require").contains("verify-full"));
     }
 
     proptest! {
