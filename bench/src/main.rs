@@ -5,6 +5,7 @@ mod methods;
 mod objects;
 mod plot;
 mod report;
+mod syncing;
 mod writing;
 
 use anyhow::Result;
@@ -21,11 +22,14 @@ struct Arguments {
 enum What {
     /// Rows into PostgreSQL: the destination, upstream's statements, and `COPY` as the floor.
     Write(writing::Options),
+    /// The whole way: a simulated Stripe, `sync-engine sync`, PostgreSQL, on the same machine.
+    Sync(syncing::Options),
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     match Arguments::parse().what {
         What::Write(options) => writing::run(&options).await,
+        What::Sync(options) => syncing::run(&options).await,
     }
 }

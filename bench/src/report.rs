@@ -39,8 +39,7 @@ impl Figures {
     }
 }
 
-/// Prints the table, or puts it where it is published.
-#[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
+/// Prints the tables; or publishes them, and the first loads as a plot.
 pub(crate) fn write(shapes: &[(Shape, usize)], costs: &Costs, publish: bool) -> Result<()> {
     let mut text = String::new();
     for (shape, bytes) in shapes {
@@ -49,11 +48,19 @@ pub(crate) fn write(shapes: &[(Shape, usize)], costs: &Costs, publish: bool) -> 
         }
     }
     if publish {
-        let readme = e2e::repository().join("bench/README.md");
-        let whole = std::fs::read_to_string(&readme)?;
-        std::fs::write(&readme, between(&whole, "writing", &text)?)?;
         let panels: Vec<plot::Panel> = shapes.iter().map(|shape| panel(shape, costs)).collect();
         std::fs::write(e2e::repository().join("bench/writing.svg"), plot::svg(&panels))?;
+    }
+    self::publish("writing", &text, publish)
+}
+
+/// Prints the text, or puts it into bench/README.md.
+#[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
+pub(crate) fn publish(name: &str, text: &str, publish: bool) -> Result<()> {
+    if publish {
+        let readme = e2e::repository().join("bench/README.md");
+        let whole = std::fs::read_to_string(&readme)?;
+        std::fs::write(&readme, between(&whole, name, text)?)?;
     } else {
         println!("{text}");
     }

@@ -20,8 +20,7 @@ pub(super) async fn write(config: PostgresConfig, catalog: &ConfiguredCatalog, r
     let last = rows.len();
     let messages = rows.into_iter().enumerate().flat_map(move |(at, row)| {
         let data = RawJson::from_trusted(row.payload);
-        let record =
-            Record { stream: name.clone(), data, deleted: row.deleted, emitted_at: emitted_at.clone() };
+        let record = Record { stream: name.clone(), data, deleted: row.deleted, emitted_at };
         let ends_page = at % PAGE == PAGE - 1 || at + 1 == last;
         let mark = ends_page.then(|| Message::stream_state(&name, state.clone()));
         [Some(Payload::Record(record).into()), mark].into_iter().flatten()

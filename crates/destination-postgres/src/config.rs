@@ -22,8 +22,8 @@ const DEFAULT_CONNECTIONS: usize = 3;
 /// parts end together: with a quarter of this two connections stood still for a third of the time.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// Payload bytes held in all: batches being written, and the next ones.
-const HELD_BYTES: usize = 12 << 20;
+/// Payload bytes held in all: batches being written, and the next ones. What is read meanwhile needs room, too.
+const HELD_BYTES: usize = 8 << 20;
 
 /// Configuration of the PostgreSQL destination.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -80,11 +80,11 @@ impl Upserts {
         let Keys { unnested, same, .. } = Keys::of(table, 4);
         // Images are compared, as `*=` does: `=` takes 1.5 and 1.50 for the same. What was merely read again keeps its
         // payload, and with it everything that lies in the TOAST table. A row that changes while this runs is
-        // another version of it, with another `ctid`, and is left alone.
+        // another version of it, with another `ctid`, and is left alone. (Of a partitioned table each part counts its own.)
         let revise = format!(
             "WITH compared AS MATERIALIZED (
-                SELECT place, moment, due, CASE due WHEN 'replace' THEN _raw_data END AS _raw_data FROM (
-                    SELECT t.place, n.moment, n._raw_data, CASE
+                SELECT origin, place, moment, due, CASE due WHEN 'replace' THEN _raw_data END AS _raw_data FROM (
+                    SELECT t.origin, t.place, n.moment, n._raw_data, CASE
                         WHEN n.moment < t.updated_at THEN 'keep'
                         WHEN n.moment = t.updated_at THEN CASE
                             WHEN record_image_eq(ROW(n._raw_data), ROW(t.payload))
@@ -97,18 +97,18 @@ impl Upserts {
                         THEN 'touch' ELSE 'replace' END AS due
                     FROM (SELECT *, {stamp} AS moment FROM (SELECT unnest($1::jsonb[]) AS _raw_data,
                             unnest($2::bigint[]) AS version, {unnested}) AS n) AS n,
-                        LATERAL (SELECT t.ctid AS place, t.\"_updated_at\" AS updated_at, t.\"_raw_data\" AS payload
+                        LATERAL (SELECT t.tableoid AS origin, t.ctid AS place, t.\"_updated_at\" AS updated_at, t.\"_raw_data\" AS payload
                             FROM {target} AS t WHERE {same} LIMIT 1) AS t
                     OFFSET 0
                 ) AS judged
              ), touched AS (
                 UPDATE {target} AS t SET \"_synced_at\" = $3, \"_updated_at\" = c.moment
-                FROM compared AS c WHERE t.ctid = c.place AND c.due = 'touch' RETURNING 1
+                FROM compared AS c WHERE t.ctid = c.place AND t.tableoid = c.origin AND c.due = 'touch' RETURNING 1
              ), replaced AS (
                 UPDATE {target} AS t
                 SET \"_raw_data\" = c._raw_data, \"_synced_at\" = $3, \"_updated_at\" = c.moment{}
-                FROM (SELECT place, moment, _raw_data{} FROM compared WHERE due = 'replace') AS c
-                WHERE t.ctid = c.place RETURNING 1
+                FROM (SELECT origin, place, moment, _raw_data{} FROM compared WHERE due = 'replace') AS c
+                WHERE t.ctid = c.place AND t.tableoid = c.origin RETURNING 1
              )
              SELECT count(*), count(*) FILTER (WHERE due <> 'keep'),
                 (SELECT count(*) FROM touched) + (SELECT count(*) FROM replaced) FROM compared",
