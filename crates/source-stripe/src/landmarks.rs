@@ -51,7 +51,7 @@ mod tests {
             named_in("charge", &page, &page.facts()).collect::<Vec<_>>()
         };
         let landmark = ("payment_method", Landmark { id: "pm_1".to_owned(), about: 7 });
-        assert_eq!(named(r#""pm_1""#), [landmark.clone()]);
+        assert_eq!(named(r#""pm_1""#), std::slice::from_ref(&landmark));
         assert_eq!(named(r#"{"id":"pm_1"}"#), [landmark]);
         assert_eq!(named(r#""card_1""#), []);
         assert_eq!(named("null"), []);

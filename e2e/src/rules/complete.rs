@@ -37,12 +37,22 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "C2",
-        says: "Payment methods of customers are listed under each customer.",
+        says: "Payment methods of customers are listed under each customer where the list of all hides them.",
         test: test(SOURCE, "backfill", "children::rows_that_a_list_hides_are_read_under_their_parents"),
         switched_off: edit(
             "crates/source-stripe/src/children/sources.rs",
             ".any(|hidden| matches!(hidden.remedy, Remedy::ListUnder(under) if under == parent))",
             ".any(|_| parent.is_empty())",
+        ),
+    },
+    Rule {
+        id: "C2",
+        says: "Tax ids of customers come within the list of customers.",
+        test: test(SOURCE, "backfill", "children::tax_ids_of_customers_cost_no_request_for_each_customer"),
+        switched_off: edit(
+            "crates/source-stripe/src/passes.rs",
+            "pass.expand(property);",
+            "pass.takes_limit |= property.is_empty();",
         ),
     },
     Rule {
@@ -104,8 +114,8 @@ pub(super) const RULES: &[Rule] = &[
         test: test(SOURCE, "backfill", "complete::hundreds_of_objects_in_one_second_all_arrive"),
         switched_off: edit(
             "crates/source-stripe/src/plan/planner.rs",
-            "range.part.window.lt = (oldest + 1).min(window.lt);",
-            "range.part.window.lt = (*oldest).min(window.lt);",
+            "let lt = (oldest + 1).min(window.lt);",
+            "let lt = (*oldest).min(window.lt);",
         ),
     },
     Rule {
