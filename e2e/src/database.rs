@@ -26,7 +26,8 @@ pub struct StreamPosition {
     pub remaining: Vec<serde_json::Value>,
 }
 
-fn when_told(payload: &str) -> Result<(RowKey, i64)> {
+/// A row that was told again and had not changed keeps its payload; then its column says since when it is known so.
+fn when_told(payload: &str, since: i64) -> Result<(RowKey, i64)> {
     #[derive(Deserialize)]
     struct Stamped {
         id: String,
@@ -34,7 +35,7 @@ fn when_told(payload: &str) -> Result<(RowKey, i64)> {
         _updated_at: i64,
     }
     let stamped: Stamped = serde_json::from_str(payload)?;
-    Ok(((stamped.id, stamped._parent_id), stamped._updated_at))
+    Ok(((stamped.id, stamped._parent_id), stamped._updated_at.max(since)))
 }
 
 /// A database that a run writes to.
@@ -62,7 +63,7 @@ impl Database {
         let mut found = BTreeMap::new();
         for table in tables {
             let texts = self.payloads(table).await.with_context(|| format!("reading {table}"))?;
-            let rows: Result<Rows> = texts.iter().map(|text| identify(text.as_bytes())).collect();
+            let rows: Result<Rows> = texts.iter().map(|(text, _)| identify(text.as_bytes())).collect();
             found.insert((*table).to_owned(), rows.with_context(|| format!("reading {table}"))?);
         }
         Ok(found)
@@ -73,7 +74,7 @@ impl Database {
         let mut found = BTreeMap::new();
         for table in tables {
             let texts = self.payloads(table).await.with_context(|| format!("reading {table}"))?;
-            let told: Result<Told> = texts.iter().map(|text| when_told(text)).collect();
+            let told: Result<Told> = texts.iter().map(|(text, since)| when_told(text, *since)).collect();
             found.insert((*table).to_owned(), told.with_context(|| format!("reading {table}"))?);
         }
         Ok(found)
@@ -108,7 +109,8 @@ impl Database {
         Ok(found)
     }
 
-    async fn payloads(&self, table: &str) -> Result<Vec<String>> {
+    /// Payloads, each with the seconds in its column `_updated_at`; SQLite's payloads say it themselves.
+    async fn payloads(&self, table: &str) -> Result<Vec<(String, i64)>> {
         match self {
             Database::Sqlite(path) => {
                 if !path.exists() {
@@ -122,7 +124,8 @@ impl Database {
                     return Ok(Vec::new());
                 }
                 let mut statement = connection.prepare(&format!("select _raw_data from \"{table}\""))?;
-                let texts = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+                let texts =
+                    statement.query_map([], |row| Ok((row.get(0)?, 0)))?.collect::<rusqlite::Result<_>>()?;
                 Ok(texts)
             }
             Database::Postgres(url) => {
@@ -133,8 +136,11 @@ impl Database {
                 let exists: Option<String> = client.query_one(known, &[&name]).await?.get(0);
                 let mut texts = Vec::new();
                 if exists.is_some() {
-                    for row in client.query(&format!("select _raw_data::text from {name}"), &[]).await? {
-                        texts.push(row.get(0));
+                    let rows = format!(
+                        "select _raw_data::text, extract(epoch from _updated_at)::bigint from {name}"
+                    );
+                    for row in client.query(&rows, &[]).await? {
+                        texts.push((row.get(0), row.get(1)));
                     }
                 }
                 drop(client);

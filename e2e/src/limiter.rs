@@ -156,6 +156,8 @@ pub struct Backfill {
     pub refused: f64,
     /// Requests per second in each tenth of the time.
     pub tenths: Vec<f64>,
+    /// The lists that were asked last, with the number of their requests and how long before the end the last was.
+    pub last: Vec<(String, u64, f64)>,
 }
 
 /// Reads `objects` objects of an account that allows `rate` requests per second, and a quarter of that of each
@@ -197,9 +199,18 @@ pub async fn backfill(objects: u64, latency_ms: u64, rate: u32) -> Result<Backfi
         let (from, to) = ((f64::from(part) * tenth) as u64, (f64::from(part + 1) * tenth) as u64);
         counters.between(from, to).requests as f64 / (to - from).max(1) as f64
     };
+    let before_end = |at: Option<f64>| counters.last_request.unwrap_or_default() - at.unwrap_or_default();
+    let mut last: Vec<(String, u64, f64)> = counters
+        .endpoints
+        .iter()
+        .map(|(name, own)| (name.clone(), own.requests, before_end(own.last_request)))
+        .collect();
+    last.sort_by(|(_, _, a), (_, _, b)| a.total_cmp(b));
+    last.truncate(5);
     Ok(Backfill {
         requests: counters.requests,
         seconds,
+        last,
         tenths: (0..10).map(of_tenth).collect(),
         ideal: by_all.max(by_one),
         refused: counters.with_status(429) as f64 / counters.requests.max(1) as f64,

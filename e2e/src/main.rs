@@ -48,6 +48,11 @@ enum What {
         #[arg(long, value_enum, default_value = "postgres")]
         into: Target,
     },
+    /// Writers that are killed, and servers that crash, at every point of a transaction lose nothing.
+    Exactness {
+        #[arg(long, default_value_t = 500)]
+        seeds: u64,
+    },
     /// Live syncs of accounts that change, through faults and kills, end equal to Stripe.
     Chaos {
         #[arg(long, default_value_t = 200)]
@@ -168,6 +173,15 @@ async fn main() -> Result<()> {
                 total.0, total.1, total.2
             );
         }
+        What::Exactness { seeds } => {
+            // The points are in what is built for tests only.
+            let status = std::process::Command::new(env!("CARGO"))
+                .args(["test", "-p", "destination-postgres", "--test", "kill", "--", "--seeds"])
+                .arg(seeds.to_string())
+                .current_dir(e2e::repository())
+                .status()?;
+            ensure!(status.success(), "rows or deletes were lost, see above");
+        }
         What::Chaos { seeds, seed, at_once, into } => {
             e2e::process::binary();
             let runs = (seed..seed + seeds).map(|seed| async move {
@@ -261,6 +275,9 @@ async fn main() -> Result<()> {
             );
             let tenths = seen.tenths.iter().map(|rate| format!("{rate:.0}"));
             println!("requests/s in each tenth: {}", tenths.collect::<Vec<_>>().join(" "));
+            for (list, requests, before) in &seen.last {
+                println!("{list}: {requests} requests, the last {before:.1} s before the end");
+            }
             ensure!(ratio <= 1.1, "more than 1.1 x the ideal");
         }
         What::Rules { document: true, .. } => print!("{}", rules::document()),

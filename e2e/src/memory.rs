@@ -1,8 +1,6 @@
 //! Memory depends on the settings, not on how much there is to copy.
 
-use std::time::{Duration, Instant};
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use stripe_simulator::Simulator;
 use tempfile::TempDir;
 
@@ -34,26 +32,7 @@ pub async fn weigh(objects: u64, rate_limit: Option<u32>, database: &Database) -
         .await?;
     let folder = TempDir::new()?;
     let words = folder.path().join("words");
-    crate::process::binary();
-    let started = Instant::now();
-    let mut child = Sync::new(&simulator, database, rate_limit).start(&words)?;
-    let mut peak_kib = 0;
-    let status = loop {
-        // The kernel keeps the peak itself; it is gone with the process, so the last look counts.
-        if let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", child.id())) {
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let seen = line
-                .and_then(|line| line.trim().strip_suffix(" kB"))
-                .and_then(|n| n.trim().parse::<u64>().ok());
-            peak_kib = peak_kib.max(seen.unwrap_or(0));
-        }
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
-    let seconds = started.elapsed().as_secs_f64();
-    ensure!(status.success(), "sync-engine ended with {status}:\n{}", std::fs::read_to_string(&words)?);
+    let seen = Sync::new(&simulator, database, rate_limit).weighed(&words).await?;
     simulator.stop().await;
-    Ok(Weight { objects, peak_mib: peak_kib as f64 / 1024.0, seconds })
+    Ok(Weight { objects, peak_mib: seen.peak_mib, seconds: seen.seconds })
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
@@ -126,5 +127,54 @@ impl Sync {
             bail!("sync-engine ended with {status}:\n{}", std::fs::read_to_string(words)?);
         }
         Ok(())
+    }
+
+    /// Runs it to its end, as [`Sync::run`], and answers what it weighed.
+    pub async fn weighed(&self, words: &Path) -> Result<Weighed> {
+        binary();
+        let started = Instant::now();
+        let mut child = self.start(words)?;
+        let mut seen = Weighed::default();
+        let status = loop {
+            // The kernel keeps the figures itself; they are gone with the process, so the last look counts.
+            seen.look(child.id());
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        seen.seconds = started.elapsed().as_secs_f64();
+        if !status.success() {
+            bail!("sync-engine ended with {status}:\n{}", std::fs::read_to_string(words)?);
+        }
+        Ok(seen)
+    }
+}
+
+/// What a process weighed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Weighed {
+    /// Peak resident size, MiB.
+    pub peak_mib: f64,
+    /// How long it ran.
+    pub seconds: f64,
+    /// Processor time, in seconds.
+    pub cpu_seconds: f64,
+}
+
+impl Weighed {
+    fn look(&mut self, process: u32) {
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/{process}/{file}"));
+        if let Ok(status) = read("status") {
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
+            self.peak_mib = self.peak_mib.max(kib.unwrap_or(0.0) / 1024.0);
+        }
+        if let Ok(stat) = read("stat") {
+            // After the name, in parentheses: user and system time, in hundredths of a second on every Linux.
+            let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
+            let ticks: f64 = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+            self.cpu_seconds = self.cpu_seconds.max(ticks / 100.0);
+        }
     }
 }

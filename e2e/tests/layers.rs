@@ -35,13 +35,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("e2e", &["stripe-openapi", "stripe-simulator", "test-utils"]),
+    (
+        "bench",
+        &["protocol", "stripe-openapi", "destination-postgres", "stripe-simulator", "test-utils", "e2e"],
+    ),
 ];
 
 /// Libraries that belong to one layer: nobody else may take a second way to the same thing.
 const OWNED: &[(&str, &[&str])] = &[
     ("rusqlite", &["destination-sqlite", "engine", "e2e"]),
-    ("tokio-postgres", &["util-postgres", "state-postgres", "destination-postgres", "test-utils", "e2e"]),
-    ("clap", &["engine", "stripe-simulator", "stripe-openapi", "e2e"]),
+    (
+        "tokio-postgres",
+        &["util-postgres", "state-postgres", "destination-postgres", "test-utils", "e2e", "bench"],
+    ),
+    ("clap", &["engine", "stripe-simulator", "stripe-openapi", "e2e", "bench"]),
     ("dotenvy", &["engine"]),
     ("indicatif", &["engine"]),
     ("reqwest", &["source-stripe", "stripe-openapi", "stripe-simulator", "e2e"]),
@@ -82,7 +89,7 @@ fn every_arrow_is_allowed() {
 
 #[test]
 fn only_tests_know_the_test_crates() {
-    for package in workspace().iter().filter(|package| package.name.as_str() != "e2e") {
+    for package in workspace().iter().filter(|package| !["e2e", "bench"].contains(&package.name.as_str())) {
         let dependencies = product_dependencies(package);
         assert!(!dependencies.contains(&"test-utils".to_owned()), "{} ships test-utils", package.name);
         assert!(!dependencies.contains(&"e2e".to_owned()), "{} ships e2e", package.name);
@@ -126,7 +133,8 @@ fn only_apps_know_the_environment() {
     for package in workspace() {
         let root = package.manifest_path.parent().unwrap();
         // The tests' own crates find programs on the machine; binaries beside a library are apps.
-        if root.as_str().contains("/apps/") || ["test-utils", "e2e"].contains(&package.name.as_str()) {
+        if root.as_str().contains("/apps/") || ["test-utils", "e2e", "bench"].contains(&package.name.as_str())
+        {
             continue;
         }
         for file in e2e::rust_files(&root.join("src").into_std_path_buf()) {

@@ -10,17 +10,20 @@ use serde::Deserialize;
 use util_postgres::Database;
 
 use crate::connect;
+use crate::table::Projection;
 
-/// Rows per transaction unless configured: measured, more brings nothing.
-pub const DEFAULT_BATCH_SIZE: usize = 1000;
+/// Rows per transaction unless configured. As many as fit in [`BATCH_BYTES`] where they are small.
+pub const DEFAULT_BATCH_SIZE: usize = 4000;
 
-/// Batches written at once, each on its own connection: with three, two cores of a server never wait.
-const WRITERS: usize = 3;
+/// Connections unless configured: with three, two cores of a server never wait.
+const DEFAULT_CONNECTIONS: usize = 3;
 
-/// Payload bytes per transaction and held in all. The driver copies what it sends, so memory grows by a
-/// multiple of this: with four times as much, a sync peaked 25 MiB higher and was hardly faster.
-const BATCH_BYTES: usize = 1 << 20;
-const HELD_BYTES: usize = 4 << 20;
+/// Payload bytes per transaction. Each costs a flush of the log and some round trips, and where it is written in parts, the
+/// parts end together: with a quarter of this two connections stood still for a third of the time.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Payload bytes held in all: batches being written, and the next ones. What is read meanwhile needs room, too.
+const HELD_BYTES: usize = 8 << 20;
 
 /// Configuration of the PostgreSQL destination.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -40,9 +43,15 @@ pub struct PostgresConfig {
     /// Schema of the tables.
     #[serde(default = "default_schema")]
     pub schema: String,
+    /// How the fields of a payload become columns: generated, typed or view.
+    #[serde(default)]
+    pub projection: Projection,
     /// Most rows written in one transaction.
     #[serde(default = "default_batch_size")]
     pub batch_size: NonZeroUsize,
+    /// Connections that rows are written on at once.
+    #[serde(default = "default_connections")]
+    pub connections: NonZeroUsize,
     /// Certificates of the authorities to trust, PEM; used by the sslmodes require, verify-ca and verify-full.
     #[serde(default)]
     pub ssl_ca_pem: Option<String>,
@@ -176,6 +185,10 @@ fn default_batch_size() -> NonZeroUsize {
     NonZeroUsize::new(DEFAULT_BATCH_SIZE).unwrap_or(NonZeroUsize::MIN)
 }
 
+fn default_connections() -> NonZeroUsize {
+    NonZeroUsize::new(DEFAULT_CONNECTIONS).unwrap_or(NonZeroUsize::MIN)
+}
+
 impl PostgresConfig {
     /// The database, without connecting to it yet.
     pub(crate) fn database(&self) -> Result<Database, ConnectorError> {
@@ -187,7 +200,7 @@ impl PostgresConfig {
             );
             return Err(ConnectorError::config(text));
         }
-        connect::database(self, WRITERS + 1)
+        connect::database(self, self.connections.get() + 1)
     }
 
     /// How records are gathered into batches.
@@ -195,7 +208,7 @@ impl PostgresConfig {
         BatchLimits {
             rows: self.batch_size.get(),
             bytes: BATCH_BYTES,
-            writers: WRITERS,
+            writers: self.connections.get(),
             total_bytes: HELD_BYTES,
             ..BatchLimits::default()
         }

@@ -41,7 +41,7 @@ impl Destination for PostgresDestination {
 
     fn write(&self, config: PostgresConfig, request: WriteRequest) -> MessageStream {
         let writer = config.database().and_then(|database| {
-            Writer::new(database, &config.schema, &request.catalog, request.sync_id).map(Arc::new)
+            Writer::new(database, &config, &request.catalog, request.sync_id).map(Arc::new)
         });
         let writer = match writer {
             Ok(writer) => writer,
@@ -58,9 +58,7 @@ impl Destination for PostgresDestination {
 
     fn setup(&self, config: PostgresConfig, catalog: ConfiguredCatalog) -> Option<MessageStream> {
         let (progress, said) = mpsc::unbounded();
-        let done = async move {
-            setup::run(&config.database()?, &config.schema, &config.packs, &catalog, &progress).await
-        };
+        let done = async move { setup::run(&config, &catalog, &progress).await };
         let failure = stream::once(done).filter_map(|result| ready(result.err().map(Err)));
         // What was said before it failed comes first.
         Some(stream::select_with_strategy(said.map(Ok), failure, |()| stream::PollNext::Left).boxed())

@@ -15,7 +15,7 @@ use crate::table::Table;
 pub(crate) fn rows(config: PostgresConfig, request: InspectRequest) -> RowStream {
     Box::pin(try_stream! {
         let database = config.database()?;
-        let table = Table::of(&config.schema, &request.stream)?;
+        let table = Table::of(&config.schema, &request.stream, config.projection)?;
         let newer_than = request.stream.stream.newer_than_field.clone();
         let connection = retrying("connect", || database.connect()).await.map_err(connector_error)?;
         let failed = |error| {
@@ -47,8 +47,11 @@ fn read(
     newer_than: &str,
 ) -> Result<Result<StoredRow, ConnectorError>, tokio_postgres::Error> {
     let payload = RawJson::from_trusted(row.try_get::<_, String>(0)?.into());
-    let key = (1..row.len()).map(|at| row.try_get(at)).collect::<Result<_, _>>()?;
-    Ok(StoredRow::of(key, &payload, newer_than))
+    let key = (2..row.len()).map(|at| row.try_get(at)).collect::<Result<_, _>>()?;
+    // A row that was read again and had not changed kept its payload, with the version of then.
+    let version: i64 = row.try_get(1)?;
+    let stored = StoredRow::of(key, &payload, newer_than);
+    Ok(stored.map(|stored| StoredRow { version: stored.version.max(version), ..stored }))
 }
 
 /// A value and its type in SQL.
@@ -98,7 +101,7 @@ impl Query {
             }
         };
         let sql = format!(
-            "SELECT t._raw_data::text, {} FROM {from}{target} AS t WHERE {of_account} AND {which}",
+            "SELECT t._raw_data::text, floor(extract(epoch FROM t._updated_at))::bigint, {} FROM {from}{target} AS t WHERE {of_account} AND {which}",
             columns.join(", ")
         );
         Query { sql, parameters }
@@ -107,8 +110,7 @@ impl Query {
 
 /// The SQL for `created` of a row called `t`: 0 where it has none.
 fn created(table: &Table) -> String {
-    let column = table.columns.iter().find(|column| column.field == "created" && column.sql_type == "bigint");
-    match column {
+    match table.column("created").filter(|column| column.sql_type == "bigint") {
         Some(column) => format!("COALESCE(t.{}, 0)", quote_identifier(&column.name)),
         None => {
             let name = quote_literal("created");

@@ -1,6 +1,7 @@
 //! Removing what setup made, and nothing else.
 
 use protocol::{ConnectorError, ErrorKind, LogLevel, Message};
+use tokio_postgres::GenericClient;
 use tokio_postgres::error::SqlState;
 use util_postgres::shared_rate::TABLE as SHARED_RATE_TABLE;
 use util_postgres::{Database, quote_identifier};
@@ -42,7 +43,12 @@ pub(crate) async fn run(database: &Database, schema: &str) -> Result<Vec<Message
             made.tables.retain(|name| name != late::TABLE);
         }
         let quoted = quote_identifier(schema);
-        let names = made.tables.iter().map(String::as_str).chain([record::TABLE, SHARED_RATE_TABLE]);
+        let views = views(&*transaction, schema, &made.tables).await?;
+        for view in &views {
+            transaction.batch_execute(&format!("DROP VIEW {quoted}.{}", quote_identifier(view))).await?;
+        }
+        let tables = made.tables.iter().filter(|name| !views.contains(name));
+        let names = tables.map(String::as_str).chain([record::TABLE, SHARED_RATE_TABLE]);
         let names: Vec<String> = names.map(|name| format!("{quoted}.{}", quote_identifier(name))).collect();
         transaction.batch_execute(&format!("DROP TABLE IF EXISTS {}", names.join(", "))).await?;
         for name in &made.tables {
@@ -72,4 +78,15 @@ pub(crate) async fn run(database: &Database, schema: &str) -> Result<Vec<Message
         Some((made, false)) => format!("dropped {} tables of the schema \"{schema}\"", made.tables.len()),
     };
     Ok(vec![Message::log(LogLevel::Info, text)])
+}
+
+/// Which of the names are views: they go before the tables that they are made of.
+async fn views(
+    client: &impl GenericClient,
+    schema: &str,
+    names: &[String],
+) -> Result<Vec<String>, tokio_postgres::Error> {
+    let sql = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1 AND c.relname = ANY ($2) AND c.relkind = 'v'";
+    client.query(sql, &[&schema, &names]).await?.iter().map(|row| row.try_get(0)).collect()
 }

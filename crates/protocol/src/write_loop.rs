@@ -1,5 +1,6 @@
 //! The part of `write` that is the same for every destination: batching, order, hand-back.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -34,14 +35,14 @@ pub fn write_batches<W: BatchWriter>(
         let mut commits: JoinSet<Committed> = JoinSet::new();
         let mut ended = false;
         let mut failure = None;
+        // Handed back while the next batches are written already.
+        let mut returning: VecDeque<Message> = VecDeque::new();
         loop {
             while commits.len() < limits.writers.max(1) {
                 let Some(batch) = batches.next_batch(Instant::now(), ended) else { break };
                 if !batch.needs_commit() {
                     batches.finished(&batch, true);
-                    for message in batch.messages() {
-                        yield Ok(message.clone());
-                    }
+                    returning.extend(batch.messages().iter().cloned());
                     continue;
                 }
                 let (writer, batch) = (Arc::clone(&writer), Arc::new(batch));
@@ -49,6 +50,9 @@ pub fn write_batches<W: BatchWriter>(
                     let result = writer.commit(Arc::clone(&batch)).await;
                     (batch, result)
                 });
+            }
+            while let Some(message) = returning.pop_front() {
+                yield Ok(message);
             }
             while let Some(global) = batches.next_global() {
                 if let Payload::SourceState(SourceStateMessage::Global { data }) = &global.payload
@@ -83,15 +87,13 @@ pub fn write_batches<W: BatchWriter>(
                 }
                 Step::Committed(Ok((batch, Ok(())))) => {
                     batches.finished(&batch, true);
-                    for message in batch.messages() {
-                        yield Ok(message.clone());
-                    }
+                    returning.extend(batch.messages().iter().cloned());
                 }
                 Step::Committed(Ok((batch, Err(error)))) => {
                     batches.finished(&batch, false);
                     tracing::info!(stream = &**batch.stream(), error = &error as &dyn std::error::Error, "write failed");
                     let status = StreamStatus::Error { error: error.to_string() };
-                    yield Ok(Message::stream_status(batch.stream(), status));
+                    returning.push_back(Message::stream_status(batch.stream(), status));
                 }
                 Step::Committed(Err(error)) => {
                     yield Err(ConnectorError::internal("a writer stopped unexpectedly").caused_by(error));

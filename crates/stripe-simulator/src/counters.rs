@@ -57,6 +57,9 @@ impl SecondCounters {
 pub struct EndpointCounters {
     /// Its requests.
     pub requests: u64,
+    /// When the last of them came, in seconds since the simulator started.
+    #[serde(default)]
+    pub last_request: Option<f64>,
     /// Its requests by status; a reset connection counts as status 0.
     pub by_status: BTreeMap<u16, u64>,
     /// Most requests at work at the same time.
@@ -119,6 +122,7 @@ impl Counters {
         for (endpoint, counters) in &other.endpoints {
             let own = self.endpoints.entry(endpoint.clone()).or_default();
             own.requests += counters.requests;
+            own.last_request = both(own.last_request, counters.last_request, f64::max);
             own.objects += counters.objects;
             own.peak_concurrency = own.peak_concurrency.max(counters.peak_concurrency);
             for (status, count) in &counters.by_status {
@@ -138,6 +142,7 @@ impl Counters {
         }
         if let Some(own) = self.endpoints.get_mut(endpoint) {
             own.requests += 1;
+            own.last_request = Some(now.as_secs_f64());
             own.at_work += 1;
             own.peak_concurrency = own.peak_concurrency.max(own.at_work);
         }

@@ -154,7 +154,7 @@ pub(super) const RULES: &[Rule] = &[
         says: "PostgreSQL remembers deletes.",
         test: with_postgres("deletes::an_older_write_does_not_undo_a_delete"),
         switched_off: edit(
-            "crates/destination-postgres/src/write/writer.rs",
+            "crates/destination-postgres/src/write/deletion.rs",
             "buried.get(key).is_none_or(|version| upsert.version > *version);",
             "buried.get(key).is_none_or(|version| upsert.version > *version || true);",
         ),
@@ -217,9 +217,9 @@ pub(super) const RULES: &[Rule] = &[
         says: "PostgreSQL refuses rows that are older than what is stored.",
         test: with_postgres("versions::older_versions_are_skipped"),
         switched_off: edit(
-            "crates/destination-postgres/src/write/statements.rs",
-            "WHERE EXCLUDED.\\\"_updated_at\\\" > t.\\\"_updated_at\\\"\n",
-            "WHERE true\n",
+            "crates/destination-postgres/src/write/statements/upserts.rs",
+            "WHEN n.moment < t.updated_at THEN 'keep'",
+            "WHEN n.moment < t.updated_at THEN 'replace'",
         ),
     },
     Rule {

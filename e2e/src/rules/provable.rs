@@ -114,4 +114,18 @@ pub(super) const RULES: &[Rule] = &[
             "Some(\"number\") => Column::new(field, \"double precision\", cast(\"double precision\")),",
         ),
     },
+    Rule {
+        id: "P4",
+        says: "What does not fit a column is named as row and column, or shown as NULL by a view; never as something else.",
+        test: test(
+            "destination-postgres",
+            "postgres",
+            "projections::what_does_not_fit_is_named_or_shown_as_null",
+        ),
+        switched_off: edit(
+            "crates/destination-postgres/src/table/view.rs",
+            "BETWEEN -9223372036854775808 AND 9223372036854775807",
+            "BETWEEN -9223372036854775808 AND 9223372036854775808",
+        ),
+    },
 ];

@@ -14,7 +14,7 @@ use crate::table::{Column, Index, Table};
 
 /// How long a change may wait for the table's lock. Everybody who comes after it waits with it, so this and the
 /// change itself is the longest that a reader or a writer is held up.
-const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '25ms'";
+pub(super) const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '25ms'";
 
 /// Gives a table what it lacks.
 pub(super) async fn grow(
@@ -132,7 +132,7 @@ impl<'t> Change<'t> {
     ) -> Result<Change<'t>, PostgresError> {
         let growth = Growth::of(table, existing)?;
         // A table with late columns has a trigger for them; one way of filling columns is enough for a table.
-        let at_once = at_once.unwrap_or(growth.small && late.is_empty());
+        let at_once = at_once.unwrap_or(growth.small && late.is_empty() && !growth.takes_time(table));
         let late = if at_once {
             Late { columns: Vec::new(), changed: false }
         } else {

@@ -3,7 +3,7 @@
 use util_postgres::{PostgresError, quote_identifier};
 
 use crate::table::existing::Existing;
-use crate::table::{AllowedValues, Column, Index, Table};
+use crate::table::{AllowedValues, Column, Index, Projection, Table};
 
 /// A table of which the whole content is rewritten, checked or indexed in less time than anybody notices.
 const SMALL_BYTES: i64 = 512 << 10;
@@ -43,7 +43,7 @@ impl<'t> Growth<'t> {
         growth.plain = plain
             .map(|column| format!("{} {}", quote_identifier(&column.name), column.column_type))
             .collect();
-        growth.columns = table.columns.iter().filter(|column| is_missing(&column.name)).collect();
+        growth.columns = table.others().iter().filter(|column| is_missing(&column.name)).collect();
         for allowed in &table.allowed {
             let Some(check) = existing.checks.get(&allowed.constraint) else {
                 growth.added.push(allowed);
@@ -71,6 +71,13 @@ impl<'t> Growth<'t> {
             }
         }
         Ok(growth)
+    }
+
+    /// Whether columns come that have to be filled bit by bit: those of large tables, and those that PostgreSQL does not
+    /// compute by itself.
+    pub(super) fn takes_time(&self, table: &Table) -> bool {
+        let computed = table.projection == Projection::Generated;
+        !(self.columns.is_empty() || self.small && computed)
     }
 
     /// Whether the table itself has to change.

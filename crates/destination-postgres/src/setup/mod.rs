@@ -19,13 +19,14 @@ use state_postgres::{STATE_TABLE, StateTable};
 use tokio_postgres::types::Type;
 use util_postgres::{Database, PostgresError, Transaction, quote_identifier, retrying};
 
+use self::alter::LOCK_WAIT;
 use self::growth::Growth;
-use crate::config::Packs;
+use crate::config::{Packs, PostgresConfig};
 use crate::failure::connector_error;
 use crate::table::existing::{self, Existing};
 use crate::table::late::{self, LateColumn};
 use crate::table::record::{self, Made};
-use crate::table::{TOMBSTONES, Table};
+use crate::table::{Projection, TOMBSTONES, Table, projection, view};
 
 /// How often to say that a setup goes on.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
@@ -35,14 +36,19 @@ pub(crate) type Progress = UnboundedSender<Message>;
 
 /// Creates schema and tables, and adds what the catalog has more than the tables.
 pub(crate) async fn run(
-    database: &Database,
-    schema: &str,
-    packs: &Packs,
+    config: &PostgresConfig,
     catalog: &ConfiguredCatalog,
     progress: &Progress,
 ) -> Result<(), ConnectorError> {
-    let mut tables: Vec<Table> =
-        catalog.streams.iter().map(|configured| Table::of(schema, configured)).collect::<Result<_, _>>()?;
+    let (database, schema, packs) = (&config.database()?, &*config.schema, &config.packs);
+    if packs.row_level_security && config.projection == Projection::View {
+        return Err(ConnectorError::config(
+            "`packs.row_level_security` protects tables, but who reads a view reads as its owner. Set `projection` to \
+             \"generated\" or \"typed\", or leave this pack out.",
+        ));
+    }
+    let tables = catalog.streams.iter().map(|configured| Table::of(schema, configured, config.projection));
+    let mut tables: Vec<Table> = tables.collect::<Result<_, _>>()?;
     if packs.indexes {
         for (table, configured) in tables.iter_mut().zip(&catalog.streams) {
             table.indexed = packs::indexed_columns(configured, table);
@@ -126,6 +132,9 @@ async fn create(database: &Database, schema: &str, tables: &[Table]) -> Result<F
     let row = transaction.query_one(there, &[&schema]).await.map_err(failed)?;
     let (schema_exists, lz4): (bool, bool) = (row.get(0), row.get(1));
     let mut made = Made { schema: !schema_exists, tables: Vec::new() };
+    if let Some(refusal) = projection::conflict(&*transaction, tables).await.map_err(failed)? {
+        return Err(PostgresError::config(refusal));
+    }
     let own = [STATE_TABLE, TOMBSTONES, record::TABLE, late::TABLE];
     let names: Vec<&str> = tables.iter().map(|table| &*table.name).chain(own).collect();
     let found = existing::read(&*transaction, schema, &names).await.map_err(failed)?;
@@ -138,7 +147,7 @@ async fn create(database: &Database, schema: &str, tables: &[Table]) -> Result<F
     for table in tables {
         if let Some(existing) = found.get(&table.name) {
             let growth = Growth::of(table, existing)?;
-            needs_late |= !growth.small && !growth.columns.is_empty();
+            needs_late |= growth.takes_time(table);
         }
     }
     let mut sql = String::new();
@@ -158,6 +167,17 @@ async fn create(database: &Database, schema: &str, tables: &[Table]) -> Result<F
     }
     made.tables.retain(|name| name != record::TABLE);
     transaction.batch_execute(&sql).await.map_err(failed)?;
+    for table in tables.iter().filter(|table| table.projection == Projection::View) {
+        let sql = view::update_sql(&*transaction, table).await.map_err(failed)?;
+        if !sql.is_empty() {
+            // Whoever reads the view holds it up for a moment only, and so those that come after it.
+            transaction.batch_execute(LOCK_WAIT).await.map_err(failed)?;
+            transaction.batch_execute(&sql).await.map_err(failed)?;
+        }
+        if !found.contains_key(&table.name) {
+            made.tables.push(table.shown_name());
+        }
+    }
     keep_record(&transaction, schema, &made).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
     Ok(Found { tables: found, late, lz4 })

@@ -1,9 +1,9 @@
-//! A field's JSON Schema as a generated column.
+//! A field's JSON Schema as a column.
 
 use serde_json::{Map, Value};
 use util_postgres::{quote_identifier, quote_literal, shorten_identifier};
 
-/// A column that PostgreSQL fills from the payload.
+/// A column that shows a field of the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Column {
     /// Name of the field in the payload.
@@ -48,7 +48,12 @@ impl Column {
         Column { field: field.to_owned(), name: shorten_identifier(field), sql_type, expression }
     }
 
-    /// The definition, as in `CREATE TABLE`.
+    /// The definition, as in `CREATE TABLE`, of a column that is filled by who writes.
+    pub(crate) fn plain_definition(&self, is_key: bool) -> String {
+        format!("{} {}{}", quote_identifier(&self.name), self.sql_type, if is_key { " NOT NULL" } else { "" })
+    }
+
+    /// The definition, as in `CREATE TABLE`, of a column that PostgreSQL fills.
     pub(crate) fn definition(&self) -> String {
         let Column { name, sql_type, expression, .. } = self;
         format!("{} {sql_type} GENERATED ALWAYS AS ({expression}) STORED", quote_identifier(name))

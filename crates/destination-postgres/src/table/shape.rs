@@ -7,13 +7,16 @@ use protocol::{ConfiguredStream, ConnectorError, PARENT_ID, SystemColumn};
 use util_postgres::{quote_identifier, quote_literal, shorten_identifier};
 
 use super::column::properties;
-use super::{AllowedValues, Column, TOMBSTONES, late, record};
+use super::{AllowedValues, Column, Projection, TOMBSTONES, late, record};
 
-/// Fields that never become a generated column: they have columns of their own.
-const OWN_COLUMNS: [&str; 3] = ["_raw_data", "_synced_at", "_updated_at"];
+/// Fields that never become a column: they have columns of their own.
+pub(super) const OWN_COLUMNS: [&str; 3] = ["_raw_data", "_synced_at", "_updated_at"];
 
 /// Columns that every table has without declaring them.
 const HIDDEN_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
+/// What the name of the table behind a view begins with.
+const RAW: &str = "_raw_";
 
 /// A stream's table.
 #[derive(Debug, Clone)]
@@ -21,12 +24,13 @@ pub(crate) struct Table {
     pub(crate) schema: String,
     /// Name of the stream.
     pub(crate) stream: String,
-    /// Name of the table: the stream's, shortened where it must be.
+    /// Name of the table: the stream's, or that of the raw table behind its view; shortened where it must be.
     pub(crate) name: String,
+    pub(crate) projection: Projection,
     pub(crate) system_columns: Vec<SystemColumn>,
     /// The fields of the primary key, in order.
     pub(crate) key: Vec<Column>,
-    /// The other generated columns.
+    /// The columns of the other fields.
     pub(crate) columns: Vec<Column>,
     pub(crate) allowed: Vec<AllowedValues>,
     /// Names of further columns that get an index.
@@ -42,7 +46,11 @@ pub(crate) struct Index {
 
 impl Table {
     /// The table of a stream; fails where the stream cannot have one.
-    pub(crate) fn of(schema: &str, configured: &ConfiguredStream) -> Result<Table, ConnectorError> {
+    pub(crate) fn of(
+        schema: &str,
+        configured: &ConfiguredStream,
+        projection: Projection,
+    ) -> Result<Table, ConnectorError> {
         let stream = &configured.stream;
         let refuse = |why: String| Err(ConnectorError::config(format!("stream \"{}\": {why}", stream.name)));
         if stream.name.is_empty() || stream.name.contains('\0') {
@@ -50,6 +58,10 @@ impl Table {
         }
         if [state_postgres::STATE_TABLE, TOMBSTONES, record::TABLE, late::TABLE].contains(&&*stream.name) {
             return refuse("the destination keeps a table of this name for itself".to_owned());
+        }
+        let is_view = projection == Projection::View;
+        if is_view && stream.name.starts_with(RAW) {
+            return refuse(format!("names that begin with `{RAW}` are taken by the tables behind the views"));
         }
         let key_fields = stream.key_fields();
         let mut taken: HashSet<&str> = OWN_COLUMNS.into_iter().chain(HIDDEN_COLUMNS).collect();
@@ -84,7 +96,12 @@ impl Table {
         Ok(Table {
             schema: schema.to_owned(),
             stream: stream.name.to_string(),
-            name: shorten_identifier(&stream.name),
+            name: shorten_identifier(&if is_view {
+                format!("{RAW}{}", stream.name)
+            } else {
+                stream.name.to_string()
+            }),
+            projection,
             system_columns,
             key: key_fields.into_iter().map(Column::of_key).collect(),
             columns,
@@ -96,6 +113,35 @@ impl Table {
     /// `"schema"."table"`.
     pub(crate) fn qualified(&self) -> String {
         format!("{}.{}", quote_identifier(&self.schema), quote_identifier(&self.name))
+    }
+
+    /// `"schema"."name"` of what readers see.
+    pub(crate) fn shown(&self) -> String {
+        format!("{}.{}", quote_identifier(&self.schema), quote_identifier(&self.shown_name()))
+    }
+
+    /// Name of what readers see: the table, or the view over it.
+    pub(crate) fn shown_name(&self) -> String {
+        shorten_identifier(&self.stream)
+    }
+
+    /// The columns that the writer fills.
+    pub(crate) fn filled(&self) -> Vec<&Column> {
+        match self.projection {
+            Projection::Generated => Vec::new(),
+            Projection::Typed => self.key.iter().chain(&self.columns).collect(),
+            Projection::View => self.key.iter().collect(),
+        }
+    }
+
+    /// The columns of fields outside of the key that the table itself has.
+    pub(crate) fn others(&self) -> &[Column] {
+        if self.projection == Projection::View { &[] } else { &self.columns }
+    }
+
+    /// The columns of fields that the table itself has.
+    fn stored(&self) -> impl Iterator<Item = &Column> {
+        self.key.iter().chain(self.others())
     }
 
     /// Names of the constraints that fields would have of which any value is allowed.
@@ -136,15 +182,17 @@ impl Table {
         let system = self.system_columns.iter().map(|column| {
             (&*column.name, format!("{} {}", quote_identifier(&column.name), column.column_type))
         });
-        let generated = self.key.iter().chain(&self.columns);
-        system.chain(generated.map(move |column| (&*column.name, self.definition_of(column, lz4))))
+        system.chain(self.stored().map(move |column| (&*column.name, self.definition_of(column, lz4))))
     }
 
-    /// The definition of a generated column.
+    /// The definition of a field's column.
     pub(crate) fn definition_of(&self, column: &Column, lz4: bool) -> String {
-        let definition = column.definition();
+        let definition = match self.projection {
+            Projection::Generated => column.definition(),
+            _ => column.plain_definition(self.key.contains(column)),
+        };
         match column.sql_type {
-            "jsonb" if lz4 => definition.replacen(" jsonb ", " jsonb COMPRESSION lz4 ", 1),
+            "jsonb" if lz4 => definition.replacen(" jsonb", " jsonb COMPRESSION lz4", 1),
             _ => definition,
         }
     }
@@ -153,7 +201,8 @@ impl Table {
     /// that are asked for.
     pub(crate) fn indexes(&self) -> impl Iterator<Item = Index> {
         let system = self.system_columns.iter().filter(|column| column.index).map(|column| &column.name);
-        let parent = self.column(PARENT_ID).map(|column| &column.name);
+        let mut fields = self.key.iter().chain(&self.columns);
+        let parent = fields.find(|column| column.field == PARENT_ID).map(|column| &column.name);
         let mut columns: Vec<&String> = system.chain(parent).collect();
         for column in &self.indexed {
             if !columns.contains(&column) {
@@ -166,9 +215,9 @@ impl Table {
         })
     }
 
-    /// The generated column of a field of the payload.
-    fn column(&self, field: &str) -> Option<&Column> {
-        self.key.iter().chain(&self.columns).find(|column| column.field == field)
+    /// The column that the table has for a field of the payload.
+    pub(crate) fn column(&self, field: &str) -> Option<&Column> {
+        self.stored().find(|column| column.field == field)
     }
 
     /// The SQL for a field's text in a row called `t`: a column where there is one.
@@ -181,8 +230,12 @@ impl Table {
 
     /// `CREATE INDEX …` for one of [`Table::indexes`].
     pub(crate) fn index_sql(&self, index: &Index) -> String {
-        let (name, column) = (quote_identifier(&index.name), quote_identifier(&index.column));
-        format!("CREATE INDEX {name} ON {} ({column})", self.qualified())
+        let computed = self.columns.iter().find(|column| column.name == index.column);
+        let column = match computed.filter(|column| self.column(&column.field).is_none()) {
+            Some(column) => format!("(_raw_data->>{})", quote_literal(&column.field)),
+            None => quote_identifier(&index.column),
+        };
+        format!("CREATE INDEX {} ON {} ({column})", quote_identifier(&index.name), self.qualified())
     }
 }
 
@@ -197,6 +250,10 @@ mod tests {
     use super::*;
     use protocol::Stream;
     use serde_json::json;
+
+    fn of(schema: &str, stream: &ConfiguredStream) -> Result<Table, ConnectorError> {
+        Table::of(schema, stream, Projection::Generated)
+    }
 
     fn stream(name: &str, schema: &serde_json::Value) -> ConfiguredStream {
         let fields = json!({"name": name, "primary_key": [["id"], ["_account_id"]],
@@ -223,7 +280,7 @@ mod tests {
         );
         customer.system_columns =
             Some(vec![serde_json::from_value(json!({"name": "_tenant", "index": true})).unwrap()]);
-        let table = Table::of("stripe", &customer).unwrap();
+        let table = of("stripe", &customer).unwrap();
         insta::assert_snapshot!(table.create_sql(false));
         insta::assert_snapshot!(table.create_sql(true));
         let indexes: Vec<String> = table.indexes().map(|index| table.index_sql(&index)).collect();
@@ -234,7 +291,7 @@ mod tests {
     fn a_stream_without_key_and_schema_has_an_id() {
         let mut bare = stream("a.\"b\" ü", &json!({}));
         bare.stream.primary_key.clear();
-        insta::assert_snapshot!(Table::of("we\"ird", &bare).unwrap().create_sql(true));
+        insta::assert_snapshot!(of("we\"ird", &bare).unwrap().create_sql(true));
     }
 
     #[test]
@@ -242,7 +299,7 @@ mod tests {
         let long = |end: &str| format!("{}{end}", "long_".repeat(20));
         let schema = json!({"properties": {(long("a")): {"type": "string", "enum": ["x"]}, (long("b")): {}}});
         let (one, two) = (stream(&long("1"), &schema), stream(&long("2"), &schema));
-        let (one, two) = (Table::of("s", &one).unwrap(), Table::of("s", &two).unwrap());
+        let (one, two) = (of("s", &one).unwrap(), of("s", &two).unwrap());
         assert_ne!(one.name, two.name);
         assert_ne!(one.columns[0].name, one.columns[1].name);
         assert_ne!(one.allowed[0].constraint, two.allowed[0].constraint);
@@ -257,7 +314,7 @@ mod tests {
         let column =
             SystemColumn { name: "x".to_owned(), column_type: "text); DROP".to_owned(), index: false };
         evil.system_columns = Some(vec![column]);
-        assert!(Table::of("s", &evil).unwrap_err().to_string().contains("not a type"));
-        assert!(Table::of("s", &stream("_sync_state", &json!({}))).is_err());
+        assert!(of("s", &evil).unwrap_err().to_string().contains("not a type"));
+        assert!(of("s", &stream("_sync_state", &json!({}))).is_err());
     }
 }

@@ -7,7 +7,8 @@ use tokio_postgres::types::Type;
 use util_postgres::{Connection, Database, FailureKind};
 
 use super::plan::Upsert;
-use super::writer::StreamWriter;
+use super::stream::StreamWriter;
+use super::upsert::{Setback, Way};
 
 /// The first row that is refused.
 pub(super) struct Culprit {
@@ -69,7 +70,8 @@ async fn attempt(
     rows: &[&Upsert],
 ) -> Option<String> {
     let transaction = connection.transaction().await.ok()?;
-    let error = stream.upsert(&transaction, rows, SystemTime::now()).await.err()?;
+    let setback = stream.upsert(&transaction, rows, SystemTime::now(), Way::Careful).await.err()?;
+    let Setback::Failed(error) = setback else { return None };
     let error = database.failure(error);
     (error.kind() == FailureKind::Data)
         .then(|| error.refusal().map_or_else(|| error.to_string(), |refusal| refusal.message().to_owned()))

@@ -6,10 +6,15 @@
 //! whose outcome is unknown is simply tried again.
 
 mod culprit;
+mod deletion;
+mod parts;
 mod plan;
 mod row;
 mod statements;
 mod storable;
+mod stream;
+mod upsert;
+mod value;
 mod writer;
 
 pub(crate) use writer::Writer;

@@ -3,9 +3,23 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use protocol::RawJson;
+use protocol::{RawJson, Sweep};
 
 use super::row::{Change, Key, Row};
+
+/// A part of a batch: what to write, and what to sweep then.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    pub(super) plan: Plan,
+    pub(super) sweeps: Vec<Sweep>,
+}
+
+impl Step {
+    /// Whether nothing is deleted.
+    pub(super) fn only_upserts(&self) -> bool {
+        self.plan.deletes.is_empty() && self.sweeps.is_empty()
+    }
+}
 
 /// What a batch does to the table, one change per key, in the order of the keys: two writers that
 /// take rows in the same order cannot lock each other out.

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::storable::storable;
 
 /// Most fields of a primary key.
-const MAX_KEY_FIELDS: usize = 7;
+pub(super) const MAX_KEY_FIELDS: usize = 7;
 
 /// Which fields of a stream's records say what a row is and how new.
 #[derive(Debug, Clone)]

@@ -163,7 +163,9 @@ async fn a_run_that_is_dropped_leaves_states_that_hold() {
 async fn a_deadlock_is_survived() {
     let (_cluster, place, catalog) = own_server().await;
     let rows = |updated: u32| {
-        ["x", "y"].map(|id| record("a", &format!(r#"{{"id":"{id}","updated":{updated}}}"#))).to_vec()
+        ["x", "y"]
+            .map(|id| record("a", &format!(r#"{{"id":"{id}","n":{updated},"updated":{updated}}}"#)))
+            .to_vec()
     };
     place.write(&catalog, rows(1)).await;
     let client = place.client().await;

@@ -11,11 +11,14 @@ use test_utils::postgres::shared_database;
 use tokio_postgres::{Client, NoTls};
 use util_postgres::{quote_identifier, shorten_identifier};
 
-struct Fixture;
+/// With the projection under test.
+struct Fixture(&'static str);
 
-fn config(url: &str) -> Config {
-    let config = json!({"url": url, "schema": "stripe"});
-    config.as_object().cloned().unwrap()
+impl Fixture {
+    fn config(&self, url: &str) -> Config {
+        let config = json!({"url": url, "schema": "stripe", "projection": self.0});
+        config.as_object().cloned().unwrap()
+    }
 }
 
 async fn client(config: &Config) -> anyhow::Result<Client> {
@@ -35,18 +38,18 @@ impl DestinationFixture for Fixture {
     }
 
     async fn fresh(&self) -> anyhow::Result<Config> {
-        Ok(config(&shared_database().await))
+        Ok(self.config(&shared_database().await))
     }
 
     async fn unusable(&self) -> anyhow::Result<Vec<Config>> {
         let url = shared_database().await;
         let database = url.rsplit('/').next().unwrap();
         let read_only = format!("ALTER DATABASE {database} SET default_transaction_read_only = on");
-        client(&config(&url)).await?.batch_execute(&read_only).await?;
+        client(&self.config(&url)).await?.batch_execute(&read_only).await?;
         Ok(vec![
-            config(&format!("{url}_missing")),
-            config("postgres://nobody@127.0.0.1:1/nothing"),
-            config(&url),
+            self.config(&format!("{url}_missing")),
+            self.config("postgres://nobody@127.0.0.1:1/nothing"),
+            self.config(&url),
         ])
     }
 
@@ -81,5 +84,15 @@ impl DestinationFixture for Fixture {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conforms() {
-    run_all(&Fixture).await.assert_passed();
+    run_all(&Fixture("generated")).await.assert_passed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conforms_with_typed_columns() {
+    run_all(&Fixture("typed")).await.assert_passed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conforms_with_views() {
+    run_all(&Fixture("view")).await.assert_passed();
 }

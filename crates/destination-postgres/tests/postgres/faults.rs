@@ -6,7 +6,7 @@ use test_utils::postgres::{Break, Cluster, FaultyProxy};
 use crate::harness::{Place, catalog, deletion, plain_stream, record, state, stream_errors};
 
 /// More messages than a run needs.
-const MOST_MESSAGES: usize = 120;
+const MOST_MESSAGES: usize = 200;
 
 /// Two batches: one that fills the table, and one in which rows change, stay, go and come back.
 fn batches() -> [Vec<Message>; 2] {

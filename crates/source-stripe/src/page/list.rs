@@ -163,10 +163,15 @@ impl Page {
 
     /// What the planner needs to know.
     pub(crate) fn facts(&self) -> PageFacts {
-        let created: Option<Vec<i64>> = self.objects.iter().map(|object| object.created).collect();
+        let newest_first =
+            |times: Option<Vec<i64>>| times.filter(|times| times.is_sorted_by(|newer, older| newer >= older));
+        let created = newest_first(self.objects.iter().map(|object| object.created).collect());
+        let dates =
+            || newest_first(self.objects.iter().map(|object| object.created.or(object.date)).collect());
         PageFacts {
             count: self.objects.len(),
-            created: created.filter(|created| created.is_sorted_by(|newer, older| newer >= older)),
+            hints: if created.is_none() { dates() } else { None },
+            created,
             next: self.next.clone(),
         }
     }
@@ -231,7 +236,9 @@ mod tests {
         };
         assert_eq!(of(r#"[{"id":"a","created":1},{"id":"b","created":2}]"#).created, None);
         assert_eq!(of(r#"[{"id":"a","created":2},{"id":"b"}]"#).created, None);
-        assert_eq!(of("[]"), PageFacts { count: 0, created: Some(vec![]), next: None });
+        let dated = of(r#"[{"id":"a","date":2},{"id":"b","date":1}]"#);
+        assert_eq!((dated.created, dated.hints), (None, Some(vec![2, 1])));
+        assert_eq!(of("[]"), PageFacts { count: 0, created: Some(vec![]), hints: None, next: None });
     }
 
     #[test]

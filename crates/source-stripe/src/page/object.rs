@@ -64,6 +64,8 @@ pub(crate) struct Object {
     pub(crate) id: Option<String>,
     /// Unix seconds.
     pub(crate) created: Option<i64>,
+    /// Unix seconds that are probably when it was created, in objects that do not say `created`.
+    pub(crate) date: Option<i64>,
     pub(crate) deleted: bool,
 }
 
@@ -71,6 +73,7 @@ pub(crate) struct Object {
 enum Key {
     Id,
     Created,
+    Date,
     Updated,
     Deleted,
     /// A member that we write ourselves.
@@ -82,7 +85,7 @@ enum Key {
 /// digit as it is, and with the stamp, if there is one, as its last members.
 pub(super) fn append(text: &str, stamp: Option<&Stamp>, out: &mut Vec<u8>) -> Object {
     let start = out.len();
-    let mut object = Object { start, end: start, id: None, created: None, deleted: false };
+    let mut object = Object { start, end: start, id: None, created: None, date: None, deleted: false };
     let mut updated = None;
     let text = text.as_bytes();
     let mut at = 0;
@@ -178,6 +181,7 @@ impl Object {
         match key {
             Key::Id => self.id = string(value).map(Cow::into_owned).filter(|id| !id.is_empty()),
             Key::Created => self.created = seconds(value),
+            Key::Date => self.date = seconds(value),
             Key::Updated => *updated = number(value),
             Key::Deleted => self.deleted = value == b"true",
             Key::Stamp | Key::Other => {}
@@ -196,6 +200,7 @@ fn key(quoted: &[u8]) -> Key {
     match name {
         b"id" => Key::Id,
         b"created" => Key::Created,
+        b"date" => Key::Date,
         b"updated" => Key::Updated,
         b"deleted" => Key::Deleted,
         b"_updated_at" | b"_account_id" | b"_parent_id" | b"_source" => Key::Stamp,

@@ -10,8 +10,8 @@ use super::planner::{PageFacts, Planner};
 use crate::stream_state::SETTLING;
 use crate::window::Window;
 
-/// Landmarks that are kept; they are spread over the list like the rows that named them.
-const MOST: usize = 64;
+/// Landmarks that are kept.
+const MOST: usize = 256;
 
 /// A leap is worth its request if so many pages are believed to lie before the end of the range.
 const WORTH_A_LEAP: f64 = 4.0;
@@ -24,29 +24,28 @@ pub(crate) struct Landmark {
     pub(crate) about: i64,
 }
 
-/// The landmarks that were not used yet.
+/// The landmarks that were not used yet, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Landmarks {
-    known: Vec<Landmark>,
-    /// The one to be replaced next.
-    next: usize,
-}
+pub(super) struct Landmarks(Vec<Landmark>);
 
 impl Landmarks {
+    /// Takes in one more. Where they are too many, one goes that has others close by.
     fn add(&mut self, landmark: Landmark) {
-        if self.known.len() < MOST {
-            self.known.push(landmark);
-        } else {
-            self.known[self.next] = landmark;
-            self.next = (self.next + 1) % MOST;
+        let Landmarks(known) = self;
+        known.insert(known.partition_point(|other| other.about < landmark.about), landmark);
+        if known.len() > MOST {
+            let gap = |&at: &usize| known[at + 1].about - known[at - 1].about;
+            if let Some(crowded) = (1..known.len() - 1).min_by_key(gap) {
+                known.remove(crowded);
+            }
         }
     }
 
-    /// The one that is nearest to the middle of the seconds.
+    /// The one within the seconds that is nearest to their middle.
     fn nearest(&self, seconds: Window) -> Option<usize> {
         let middle = i64::midpoint(seconds.gte, seconds.lt);
         let within = |(_, known): &(usize, &Landmark)| (seconds.gte..seconds.lt).contains(&known.about);
-        let known = self.known.iter().enumerate().filter(within);
+        let known = self.0.iter().enumerate().filter(within);
         known.min_by_key(|(_, known)| known.about.abs_diff(middle)).map(|(index, _)| index)
     }
 }
@@ -91,8 +90,7 @@ impl Planner {
 
     /// Opens a range that begins after the landmark; where that is, its first page says.
     pub(super) fn leap(&mut self, leap: &Leap) {
-        let landmark = self.landmarks.known.swap_remove(leap.landmark);
-        self.landmarks.next = 0;
+        let landmark = self.landmarks.0.remove(leap.landmark);
         let mut part = self.ranges[leap.range].part.clone();
         part.cursor = Some(landmark.id);
         let id = self.new_id();
@@ -151,15 +149,22 @@ mod tests {
     #[test]
     fn the_landmark_next_to_the_middle_is_used() {
         let mut landmarks = Landmarks::default();
-        for about in [5, 40, 60, 99] {
+        for about in [60, 5, 99, 40] {
             landmarks.add(Landmark { id: format!("pm_{about}"), about });
         }
-        assert_eq!(landmarks.nearest(Window::new(0, 100)), Some(1));
-        assert_eq!(landmarks.nearest(Window::new(50, 100)), Some(2));
-        assert_eq!(landmarks.nearest(Window::new(61, 99)), None);
-        for about in 0..100 {
+        let nearest = |gte, lt| landmarks.nearest(Window::new(gte, lt)).map(|at| landmarks.0[at].about);
+        assert_eq!((nearest(0, 100), nearest(50, 100)), (Some(40), Some(60)));
+        assert_eq!(nearest(61, 99), None);
+    }
+
+    #[test]
+    fn what_is_kept_is_spread_over_all_that_was_named() {
+        let mut landmarks = Landmarks::default();
+        for about in (0..100_000).rev().chain(0..1000) {
             landmarks.add(Landmark { id: String::new(), about });
         }
-        assert_eq!(landmarks.known.len(), MOST);
+        assert_eq!(landmarks.0.len(), MOST);
+        let gaps = landmarks.0.windows(2).map(|pair| pair[1].about - pair[0].about);
+        assert!(gaps.max().unwrap() < 4 * 100_000 / i64::try_from(MOST).unwrap());
     }
 }

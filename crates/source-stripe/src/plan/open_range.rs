@@ -43,6 +43,8 @@ pub(super) struct OpenRange {
     pub(super) ordered: bool,
     /// `created` of the last object that came, as long as all pages came newest first.
     pub(super) reached: Option<i64>,
+    /// In place of a window that shrinks: the second that it has come to by hints.
+    pub(super) hinted: Option<i64>,
     /// Whether it begins after a landmark, and no page has told where that is.
     pub(super) leaps: bool,
     pub(super) outlook: Outlook,
@@ -63,12 +65,19 @@ impl OpenRange {
             started: false,
             ordered: true,
             reached: None,
+            hinted: None,
             leaps: false,
             outlook,
             above: None,
             trail: Vec::new(),
             lost: 0,
         }
+    }
+
+    /// The seconds that are believed to be still to come.
+    pub(super) fn ahead(&self) -> Window {
+        let Window { gte, lt } = self.part.window;
+        Window::new(gte, self.hinted.map_or(lt, |hinted| hinted.min(lt).max(gte)))
     }
 
     /// Neither asked for nor begun: another range may still take it over.

@@ -52,6 +52,9 @@ pub(crate) struct PageFacts {
     pub(crate) count: usize,
     /// `created` of each object, if each has one and they come newest first.
     pub(crate) created: Option<Vec<i64>>,
+    /// In place of that: about when each was created, newest first. Good enough to choose where to split, for what is
+    /// exact about a split is the list's own filter.
+    pub(crate) hints: Option<Vec<i64>>,
     /// Where the next page begins; `None` on the last.
     pub(crate) next: Option<String>,
 }
@@ -124,7 +127,7 @@ impl Planner {
     pub(crate) fn expected_requests(&self) -> u64 {
         let page = self.page_size as f64;
         let of = |range: &OpenRange| {
-            (range.outlook.expected(range.part.window, page, self.read) / page).ceil().max(1.0)
+            (range.outlook.expected(range.ahead(), page, self.read) / page).ceil().max(1.0)
         };
         self.ranges.iter().map(of).sum::<f64>() as u64
     }
@@ -200,7 +203,7 @@ impl Planner {
         let page = self.page_size as f64;
         let splits = self.ranges.iter().enumerate().filter_map(|(index, range)| {
             let splittable = range.part.windowed && range.ordered;
-            let split = range.outlook.split(range.part.window, page, self.read).filter(|_| splittable)?;
+            let split = range.outlook.split(range.ahead(), page, self.read).filter(|_| splittable)?;
             (split.weight >= WORTH_SPLITTING * page).then_some((index, split))
         });
         splits.max_by(|(_, a), (_, b)| a.weight.total_cmp(&b.weight))
@@ -211,7 +214,7 @@ impl Planner {
     pub(super) fn may_waste_more(&self) -> bool {
         let page = self.page_size as f64;
         let guessed: f64 =
-            self.ranges.iter().map(|range| range.outlook.expected(range.part.window, page, self.read)).sum();
+            self.ranges.iter().map(|range| range.outlook.expected(range.ahead(), page, self.read)).sum();
         let pages = (self.read.objects + TRUST * guessed) / page;
         let after_split = self.ranges.len() as f64 + 1.0;
         self.waste + LAST_PAGE_WASTE * after_split <= SPARE_REQUESTS + SPARE_SHARE * pages
@@ -232,19 +235,22 @@ impl Planner {
 
         let range = &mut self.ranges[index];
         let window = range.part.window;
-        let created = if range.part.windowed { page.created.as_deref() } else { None };
+        let windowed = range.part.windowed;
+        let created = page.created.as_deref().filter(|_| windowed);
         let keep = created.map_or(page.count, |created| created.partition_point(|&at| at >= window.gte));
         let reached_end = page.next.is_none() || keep < page.count || range.is_past(page);
         self.read.objects += keep as f64;
         self.left = self.left.map(|left| left.saturating_sub(keep as u64));
         self.waste += 1.0 - keep as f64 / self.page_size as f64;
-        let kept = created.map(|created| &created[..keep]);
-        self.learn(index, kept, asked, reached_end);
+        let times = created.or(page.hints.as_deref().filter(|_| windowed));
+        let kept = times.map(|times| &times[..keep]);
+        let top = asked.lt.min(range.ahead().lt.max(window.gte + 1));
+        self.learn(index, kept, Window::new(asked.gte, top), reached_end);
 
         let range = &mut self.ranges[index];
         range.reach(page);
         range.started = true;
-        range.ordered &= created.is_some();
+        range.ordered &= times.is_some();
         // The rows of a further list lie anywhere: they complete no seconds of the stream.
         let tells = range.part.label.is_none();
         let Some(next) = page.next.clone().filter(|_| !reached_end) else {
@@ -255,7 +261,11 @@ impl Planner {
         };
         range.advance(next);
         if let Some(oldest) = kept.filter(|_| range.ordered).and_then(|kept| kept.last()) {
-            range.part.window.lt = (oldest + 1).min(window.lt);
+            let lt = (oldest + 1).min(window.lt);
+            match created {
+                Some(_) => range.part.window.lt = lt,
+                None => range.hinted = Some(lt),
+            }
         }
         let completed = Window::new(range.part.window.lt, asked.lt);
         self.read.seconds += completed.seconds() as f64;

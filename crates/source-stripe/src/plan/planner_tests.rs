@@ -109,7 +109,7 @@ proptest! {
 }
 
 fn facts(created: Option<Vec<i64>>, count: usize, next: Option<&str>) -> PageFacts {
-    PageFacts { count, created, next: next.map(str::to_owned) }
+    PageFacts { count, created, hints: None, next: next.map(str::to_owned) }
 }
 
 fn sequential(stop_below: Option<i64>) -> Part {
@@ -332,4 +332,25 @@ fn a_leap_halves_what_has_to_be_read_in_sequence() {
     let floor = (4000 - 23 * PAGE).div_ceil(PAGE);
     let again = usize::try_from(SETTLING).unwrap() / PAGE;
     assert!((floor..=floor + again + 3).contains(&requests), "{requests} of {floor}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn however_wrong_hints_are_nothing_is_lost(
+        times in times(),
+        seed in any::<u64>(),
+        off in prop_oneof![Just(0i64), -50..50i64, -5000..5000i64],
+        stop in 1..60usize,
+    ) {
+        let world = World::new(times).hinting(off);
+        let mut chance = Chance(seed);
+        let begun = read(&world, vec![whole(LIFE)], &mut chance, stop);
+        let mut seen: BTreeSet<usize> = begun.iter().flat_map(|(ids, _)| ids.iter().copied()).collect();
+        let remaining = begun.last().map_or_else(|| vec![whole_of_life()], |(_, remaining)| remaining.clone());
+        let rest = read(&world, parts_of(&remaining), &mut chance, usize::MAX);
+        seen.extend(rest.into_iter().flat_map(|(ids, _)| ids));
+        prop_assert_eq!(seen, (0..world.len()).collect::<BTreeSet<usize>>());
+    }
 }

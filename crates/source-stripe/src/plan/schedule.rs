@@ -121,7 +121,7 @@ mod tests {
 
     fn arrive(lane: &mut Lane, request: &Request) {
         let created: Vec<i64> = (0..100).map(|back| request.window.lt - 1 - back).collect();
-        let page = PageFacts { count: 100, created: Some(created), next: Some("x".to_owned()) };
+        let page = PageFacts { count: 100, created: Some(created), hints: None, next: Some("x".to_owned()) };
         lane.planner.page_arrived(request.range, &page);
     }
 

@@ -36,12 +36,19 @@ impl Chance {
 /// One list: the `created` of each object, newest first. An object's id is its index.
 pub(super) struct World {
     created: Vec<i64>,
+    /// Objects do not say when they were created, but something else that is off by so much.
+    off: Option<i64>,
 }
 
 impl World {
     pub(super) fn new(mut created: Vec<i64>) -> World {
         created.sort_unstable_by_key(|&at| Reverse(at));
-        World { created }
+        World { created, off: None }
+    }
+
+    /// The same list, of objects that say only about when they were created, so many seconds off.
+    pub(super) fn hinting(self, off: i64) -> World {
+        World { off: Some(off), ..self }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -65,9 +72,15 @@ impl World {
         let begin = begin.max(after).min(end);
         let stop = (begin + request.limit).min(end);
         let ids: Vec<usize> = (begin..stop).collect();
+        let times = self.created[begin..stop].to_vec();
+        let (created, hints) = match self.off {
+            None => (Some(times), None),
+            Some(off) => (None, Some(times.into_iter().map(|time| time + off).collect())),
+        };
         let facts = PageFacts {
             count: ids.len(),
-            created: Some(self.created[begin..stop].to_vec()),
+            created,
+            hints,
             next: (stop < end).then(|| (stop - 1).to_string()),
         };
         (ids, facts)

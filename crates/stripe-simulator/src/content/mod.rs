@@ -168,11 +168,13 @@ fn integer(name: &str, nullable: bool) -> String {
         || name.ends_with("_date")
         || name.ends_with("_end")
         || name.ends_with("_start")
-        || matches!(name, "available_on" | "billing_cycle_anchor" | "date" | "next_payment_attempt");
+        || matches!(name, "available_on" | "billing_cycle_anchor" | "next_payment_attempt");
     match name {
         "amount_refunded" | "application_fee_amount" | "starting_balance" | "balance" => "0".into(),
         "fee" => "{{int@fee:30-900}}".into(),
         "unit_amount" => "{{int@unit:100-90000}}".into(),
+        // Of an invoice item, "time at which the object was created".
+        "date" => "{{created}}".into(),
         "period_start" | "current_period_start" | "start_date" => "{{created}}".into(),
         "period_end" | "current_period_end" => "{{after:2592000}}".into(),
         "available_on" | "arrival_date" => "{{after:172800}}".into(),

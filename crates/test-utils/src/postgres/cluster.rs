@@ -105,6 +105,19 @@ impl Cluster {
         self.port
     }
 
+    /// The process of the server, parent of all that serve it.
+    ///
+    /// # Panics
+    /// If the server does not run.
+    pub fn process_id(&self) -> u32 {
+        let file = self.data().join("postmaster.pid");
+        let text = std::fs::read_to_string(file).expect("the server runs");
+        text.lines()
+            .next()
+            .and_then(|line| line.trim().parse().ok())
+            .expect("its file begins with its number")
+    }
+
     /// The directory of the server's socket.
     pub fn socket_directory(&self) -> &Path {
         self.directory.path()

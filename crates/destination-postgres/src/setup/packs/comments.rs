@@ -7,11 +7,13 @@ use util_postgres::{Database, PostgresError, quote_identifier, quote_literal};
 use super::Made;
 use super::references::is_reference;
 use crate::setup::alter::briefly;
+use crate::table::Projection;
 
 /// Comments on what has none. Others' comments stay.
 pub(super) async fn add(database: &Database, made: &[Made<'_>]) -> Result<(), PostgresError> {
     for made in made {
-        let target = made.table.qualified();
+        let target = made.table.shown();
+        let kind = if made.table.projection == Projection::View { "VIEW" } else { "TABLE" };
         let connection = database.connect().await?;
         let sql = "SELECT a.attname::text FROM pg_attribute AS a WHERE a.attrelid = ($1::text)::regclass AND a.attnum > 0 \
                    AND NOT a.attisdropped AND col_description(a.attrelid, a.attnum) IS NULL \
@@ -26,7 +28,7 @@ pub(super) async fn add(database: &Database, made: &[Made<'_>]) -> Result<(), Po
             .map(|(column, text)| {
                 let text = quote_literal(&text);
                 if column.is_empty() {
-                    format!("COMMENT ON TABLE {target} IS {text}")
+                    format!("COMMENT ON {kind} {target} IS {text}")
                 } else {
                     format!("COMMENT ON COLUMN {target}.{} IS {text}", quote_identifier(&column))
                 }

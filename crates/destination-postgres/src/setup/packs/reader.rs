@@ -27,7 +27,7 @@ pub(super) async fn grant(
             error.with_message(text)
         })?;
     }
-    let names: Vec<String> = tables.iter().map(Table::qualified).collect();
+    let names: Vec<String> = tables.iter().map(Table::shown).collect();
     let lacking =
         "SELECT name FROM unnest($2::text[]) AS name WHERE NOT has_table_privilege($1, name, 'SELECT')";
     let rows = connection.query_typed(lacking, &[(&role, Type::TEXT), (&names, Type::TEXT_ARRAY)]).await;

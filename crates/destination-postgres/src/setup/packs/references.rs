@@ -45,7 +45,7 @@ fn wanted<'c>(made: &[Made<'c>]) -> Vec<ForeignKey<'c>> {
     let targets = || made.iter().map(|made| made.table).filter(|table| keyed(table));
     let mut keys = Vec::new();
     for Made { configured, table } in made.iter().filter(|made| keyed(made.table)) {
-        for column in table.columns.iter().filter(|column| is_reference(configured, &column.field)) {
+        for column in table.others().iter().filter(|column| is_reference(configured, &column.field)) {
             // A field is called as what it refers to, or refers to several kinds of things.
             if let Some(to) = targets().find(|to| to.stream == column.field) {
                 let name = shorten_identifier(&format!("fk_{}_{}", table.stream, column.field));

@@ -30,7 +30,8 @@ pub enum Exactness {
     /// Byte by byte.
     Text,
     /// As a JSON value with exact numbers; white space, key order, repeated keys, the spelling of
-    /// strings and numbers with exponents may differ, and there are no NUL characters (`jsonb`).
+    /// strings and numbers with exponents may differ, and there are no NUL characters (`jsonb`). A row that comes
+    /// again with a newer version and is otherwise the same may keep its payload, if its version is remembered.
     Value,
 }
 

@@ -13,7 +13,7 @@ pub(super) async fn composite_keys_keep_tenants_apart<F: DestinationFixture>(
     let customer = stream("customer");
     let place = Place::new(fixture, std::slice::from_ref(&customer)).await?;
     let row = |account: &str, id: &str, version: i64| {
-        format!(r#"{{"id":"{id}","_account_id":"{account}","_updated_at":{version}}}"#)
+        format!(r#"{{"id":"{id}","n":{version},"_account_id":"{account}","_updated_at":{version}}}"#)
     };
     let (first, second) = (row("acct_1", "cus_1", 5), row("acct_2", "cus_1", 3));
     // Joined without care these two keys are one.

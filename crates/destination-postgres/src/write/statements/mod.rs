@@ -1,15 +1,19 @@
 //! The statements of one table.
 
+mod upserts;
+
 use protocol::PARENT_ID;
 use util_postgres::{quote_identifier, quote_literal};
 
+pub(super) use upserts::{Add, Upserts};
+
+use super::value::{EARLIEST, LATEST};
 use crate::table::{TOMBSTONES, Table};
 
 /// The SQL that writes one stream. Each text is prepared once per connection.
 #[derive(Debug, Clone)]
 pub(super) struct Statements {
-    /// `$1` payloads, `$2` versions, `$3` now. Answers how many rows are new and how many changed.
-    pub(super) upsert: String,
+    pub(super) upserts: Upserts,
     /// `$1` versions, `$2` whether unconditional, then one array per key field.
     pub(super) delete: String,
     /// `$1` stream, `$2` now, `$3` keys, `$4` versions, then one array per key field. Only for
@@ -36,46 +40,13 @@ pub(super) struct Cast {
     pub(super) sql: String,
 }
 
-/// The seconds in which `timestamptz` can be compared; beyond, only the payload's number tells.
-const EARLIEST: i64 = -210_866_803_200;
-const LATEST: i64 = 9_224_318_015_999;
-
 impl Statements {
     pub(super) fn of(table: &Table, newer_than: &str) -> Statements {
         let target = table.qualified();
-        let keys = table.key_list();
         let version = quote_literal(newer_than);
         let tombstones = format!("{}.{}", quote_identifier(&table.schema), quote_identifier(TOMBSTONES));
-        let moment =
-            |seconds: &str| format!("to_timestamp(least(greatest({seconds}, {EARLIEST}), {LATEST}))");
         let stamp = moment("n.version");
-        let upsert = format!(
-            "WITH written AS (
-                INSERT INTO {target} AS t (\"_raw_data\", \"_synced_at\", \"_updated_at\")
-                SELECT n.payload::jsonb, $3, {stamp} FROM unnest($1::text[], $2::bigint[]) AS n (payload, version)
-                ON CONFLICT ({keys}) DO UPDATE SET \"_raw_data\" = EXCLUDED.\"_raw_data\",
-                    \"_synced_at\" = EXCLUDED.\"_synced_at\", \"_updated_at\" = EXCLUDED.\"_updated_at\"
-                WHERE EXCLUDED.\"_updated_at\" > t.\"_updated_at\"
-                    OR (EXCLUDED.\"_updated_at\" = t.\"_updated_at\"
-                        AND (EXCLUDED.\"_raw_data\"->{version} >= t.\"_raw_data\"->{version}) IS NOT FALSE
-                        AND EXCLUDED.\"_raw_data\" IS DISTINCT FROM t.\"_raw_data\")
-                RETURNING xmax = 0 AS is_new
-             )
-             SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM written"
-        );
-        let names = |first: usize| {
-            let arrays: Vec<String> =
-                (0..table.key.len()).map(|at| format!("${}::text[]", first + at)).collect();
-            let columns: Vec<String> = (0..table.key.len()).map(|at| format!("key_{at}")).collect();
-            let same: Vec<String> = table
-                .key
-                .iter()
-                .enumerate()
-                .map(|(at, column)| format!("t.{} = n.key_{at}", quote_identifier(&column.name)))
-                .collect();
-            (arrays.join(", "), columns.join(", "), same.join(" AND "))
-        };
-        let (arrays, columns, same) = names(3);
+        let Keys { arrays, columns, same, .. } = Keys::of(table, 3);
         let delete = format!(
             "DELETE FROM {target} AS t
              USING unnest($1::bigint[], $2::boolean[], {arrays}) AS n (version, unconditional, {columns})
@@ -83,7 +54,7 @@ impl Statements {
                 OR (t.\"_updated_at\" = {stamp}
                     AND (t.\"_raw_data\"->{version} <= to_jsonb(n.version)) IS NOT FALSE))"
         );
-        let (arrays, columns, same) = names(5);
+        let Keys { arrays, columns, same, .. } = Keys::of(table, 5);
         let bury = format!(
             "INSERT INTO {tombstones} AS b (stream, key, updated_at, deleted_at)
              SELECT $1, n.key, n.version, $2 FROM unnest($3::text[], $4::bigint[], {arrays}) AS n (key, version, {columns})
@@ -107,17 +78,17 @@ impl Statements {
             table.text_of("id"),
             returned.join(", ")
         );
-        let casts =
-            table.key.iter().chain(&table.columns).filter(|column| column.may_refuse()).map(|column| Cast {
-                column: column.name.clone(),
-                sql_type: column.sql_type,
-                sql: format!(
-                    "SELECT {} FROM (SELECT ($1::text)::jsonb AS _raw_data) AS payload",
-                    column.expression
-                ),
-            });
+        let stored = table.columns.iter().filter(|column| table.column(&column.field).is_some());
+        let casts = stored.filter(|column| column.may_refuse()).map(|column| Cast {
+            column: column.name.clone(),
+            sql_type: column.sql_type,
+            sql: format!(
+                "SELECT {} FROM (SELECT ($1::text)::jsonb AS _raw_data) AS payload",
+                column.expression
+            ),
+        });
         Statements {
-            upsert,
+            upserts: Upserts::of(table, newer_than),
             delete,
             bury,
             sweep,
@@ -125,6 +96,43 @@ impl Statements {
             buried: format!("SELECT key, updated_at FROM {tombstones} WHERE stream = $1 AND key = ANY ($2)"),
             unbury: format!("DELETE FROM {tombstones} WHERE stream = $1 AND key = ANY ($2)"),
             casts: casts.collect(),
+        }
+    }
+}
+
+/// The seconds of a version as `_updated_at` tells them.
+fn moment(seconds: &str) -> String {
+    format!("to_timestamp(least(greatest({seconds}, {EARLIEST}), {LATEST}))")
+}
+
+/// Keys as parameters: arrays that a statement unnests as `n`, and how they meet the rows of a table `t`.
+struct Keys {
+    arrays: String,
+    columns: String,
+    /// The arrays unnested as columns.
+    unnested: String,
+    same: String,
+}
+
+impl Keys {
+    /// The first array is the parameter of this number.
+    fn of(table: &Table, first: usize) -> Keys {
+        let places = 0..table.key.len();
+        let arrays: Vec<String> = places.clone().map(|at| format!("${}::text[]", first + at)).collect();
+        let columns: Vec<String> = places.map(|at| format!("key_{at}")).collect();
+        let keys = table.key.iter().zip(&columns);
+        let same: Vec<String> =
+            keys.map(|(key, column)| format!("t.{} = n.{column}", quote_identifier(&key.name))).collect();
+        let unnested: Vec<String> = arrays
+            .iter()
+            .zip(&columns)
+            .map(|(array, column)| format!("unnest({array}) AS {column}"))
+            .collect();
+        Keys {
+            arrays: arrays.join(", "),
+            columns: columns.join(", "),
+            unnested: unnested.join(", "),
+            same: same.join(" AND "),
         }
     }
 }
