@@ -57,12 +57,15 @@ pub async fn prove(rows: i64) -> Result<Seen> {
     let client = connect(&url).await?;
     let drop: Vec<String> = GAINED.iter().map(|column| format!("DROP COLUMN \"{column}\"")).collect();
     client.batch_execute(&format!("ALTER TABLE stripe.customer {}", drop.join(", "))).await?;
-    let copy = "INSERT INTO stripe.customer (_raw_data, _updated_at) \
-                SELECT jsonb_set(_raw_data, '{id}', to_jsonb('copy_' || n)), _updated_at FROM generate_series(1, $1) AS n, \
-                LATERAL (SELECT _raw_data, _updated_at FROM stripe.customer WHERE id NOT LIKE 'copy%' ORDER BY id \
-                         OFFSET n % 50 LIMIT 1) AS original";
+    let copy = "WITH originals AS MATERIALIZED (SELECT _raw_data, _updated_at, row_number() OVER () - 1 AS place, \
+                count(*) OVER () AS originals FROM stripe.customer) \
+                INSERT INTO stripe.customer (_raw_data, _updated_at) \
+                SELECT jsonb_set(_raw_data, '{id}', to_jsonb('copy_' || n)), _updated_at \
+                FROM generate_series(1, $1::bigint) AS n, originals WHERE place = n % originals";
     client.execute(copy, &[&rows]).await?;
-    client.batch_execute("VACUUM ANALYZE stripe.customer; CHECKPOINT").await?;
+    for sql in ["VACUUM ANALYZE stripe.customer", "CHECKPOINT"] {
+        client.batch_execute(sql).await?;
+    }
     let before = client
         .query_one(
             "SELECT pg_relation_filenode('stripe.customer'), pg_table_size('stripe.customer') >> 20",

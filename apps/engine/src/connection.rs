@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use protocol::{CatalogMessage, LogLevel, Message, MessageStream, PipelineConfig};
-use tokio::time::Instant;
 
 use crate::engine::{from_destination, from_source};
 use crate::{Engine, EngineError, EngineStream, Role};
 
-/// How long each connector may take to set up.
+/// How long a connector that sets up may be silent. One that says how far it is may take longer: a large table that
+/// gains columns takes minutes.
 const SETUP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Which connectors of a pipeline an operation is for.
@@ -163,14 +163,13 @@ impl Engine {
     }
 }
 
-/// Ends a setup that takes too long: with a log line and then an error, for a setup that did not
+/// Ends a setup that is silent for too long: with a log line and then an error, for a setup that did not
 /// finish is no success.
 fn limited(mut messages: EngineStream, role: &str, connector: &str) -> EngineStream {
     let connector = format!("{role}/{connector}");
-    let deadline = Instant::now() + SETUP_LIMIT;
     Box::pin(async_stream::stream! {
         loop {
-            match tokio::time::timeout_at(deadline, messages.next()).await {
+            match tokio::time::timeout(SETUP_LIMIT, messages.next()).await {
                 Ok(Some(message)) => yield message,
                 Ok(None) => break,
                 Err(_) => {

@@ -215,6 +215,28 @@ fn a_database_url_for_something_else_is_refused() {
 }
 
 #[test]
+fn a_proxy_for_the_database_comes_from_its_variables() {
+    let url = ("DATABASE_URL", "postgres://h/d");
+    let proxy = |more: &[(&'static str, &'static str)]| {
+        let variables = [&[url], more].concat();
+        sync(&[]).process(&variables).destination().map(|settings| settings.connector.config)
+    };
+    assert!(!proxy(&[]).unwrap().contains_key("proxy"));
+    let config = proxy(&[
+        ("PG_PROXY_HOST", "proxy.example.com"),
+        ("PG_NO_PROXY", "localhost, db.local,"),
+        ("PG_CONNECT_TIMEOUT_MS", "2500"),
+    ]);
+    let config = config.unwrap();
+    assert_eq!(config["proxy"], json!({"host": "proxy.example.com", "no_proxy": ["localhost", "db.local"]}));
+    assert_eq!(config["connect_timeout_ms"], 2500);
+    let config = proxy(&[("PG_PROXY_HOST", "p"), ("PG_PROXY_PORT", "8080")]).unwrap();
+    assert_eq!(config["proxy"]["port"], 8080);
+    let text = usage(proxy(&[("PG_PROXY_HOST", "p"), ("PG_PROXY_PORT", "http")]));
+    assert!(text.contains("PG_PROXY_PORT is not a port: http"), "{text}");
+}
+
+#[test]
 fn contradictions_are_refused() {
     let text = usage(sync(&["--destination", "sqlite", "--postgres-url", "postgres://h/d"]).destination());
     assert_eq!(text, "--postgres-url is for the destination `postgres`, but the destination is `sqlite`");

@@ -1,7 +1,9 @@
 //! Changing one table that is in use.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio_postgres::error::{DbError, SqlState};
 use util_postgres::{Database, FailureKind, PostgresError, quote_identifier};
 
 use super::growth::Growth;
@@ -12,7 +14,7 @@ use crate::table::{Column, Index, Table};
 
 /// How long a change may wait for the table's lock. Everybody who comes after it waits with it, so this and the
 /// change itself is the longest that a reader or a writer is held up.
-pub(super) const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '50ms'";
+pub(super) const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '25ms'";
 
 /// Gives a table what it lacks.
 pub(super) async fn grow(
@@ -214,16 +216,33 @@ impl<'t> Change<'t> {
 
     /// Makes the indexes beside everybody else's work.
     async fn index(&self, database: &Database, progress: &Progress) -> Result<(), PostgresError> {
-        for name in &self.growth.broken_indexes {
-            let sql = format!("DROP INDEX CONCURRENTLY IF EXISTS {}", self.of_schema(name));
-            by_itself(database, &sql).await?;
-        }
         for index in &self.growth.indexes {
             say(progress, format!("table {}: making index \"{}\"", self.table.qualified(), index.name));
-            by_itself(database, &concurrent(self.table, index)).await?;
+            let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {}", self.of_schema(&index.name));
+            // An attempt that fails leaves an index that nobody uses and everybody has to keep up.
+            let broken = AtomicBool::new(self.growth.broken_indexes.contains(&index.name));
+            let make = || async {
+                if broken.swap(true, Ordering::Relaxed) {
+                    by_itself(database, &drop).await?;
+                }
+                by_itself(database, &concurrent(self.table, index)).await
+            };
+            match database.retrying("make index", make).await {
+                // By another setup, at the same time.
+                Err(error) if already_there(&error) => {}
+                made => made?,
+            }
         }
         Ok(())
     }
+}
+
+fn already_there(error: &PostgresError) -> bool {
+    let code = error.refusal().map(DbError::code);
+    matches!(
+        code,
+        Some(&SqlState::DUPLICATE_TABLE | &SqlState::DUPLICATE_OBJECT | &SqlState::UNIQUE_VIOLATION)
+    )
 }
 
 /// `CREATE INDEX CONCURRENTLY …`

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use tokio_postgres::error::SqlState;
 use util_postgres::{Connection, Database, FailureKind, PostgresError, quote_identifier, quote_literal};
 
 use super::{Progress, say};
@@ -11,11 +12,14 @@ use crate::table::Table;
 use crate::table::late::{self, LateColumn};
 
 /// A batch holds the locks of its rows for about this long; a writer that wants one of them waits for it.
-const AIM: Duration = Duration::from_millis(25);
+const AIM: Duration = Duration::from_millis(15);
+
+/// A batch that takes longer than this is broken off, and done in smaller ones.
+const LONGEST: Duration = Duration::from_millis(50);
 
 /// Pages of the first batch, and of the largest.
 const FIRST_PAGES: i64 = 8;
-const MOST_PAGES: i64 = 2048;
+const MOST_PAGES: i64 = 256;
 
 /// How often to say how far it is.
 const SAY_EVERY: Duration = Duration::from_secs(5);
@@ -41,7 +45,12 @@ pub(super) async fn all(
         let started = Instant::now();
         let attempt = || statement.fill(database, &batch);
         let outcome = match database.retrying("fill new columns", attempt).await {
-            Ok(outcome) => outcome,
+            Ok(Some(outcome)) => outcome,
+            Ok(None) => {
+                size = (size / 4).max(1);
+                left.push_front(range);
+                continue;
+            }
             Err(error) => return Err(statement.explain(database, table, &batch, error).await),
         };
         let elapsed = started.elapsed();
@@ -142,8 +151,9 @@ impl Statement {
         format!("ctid >= '({},0)'::tid AND ctid < '({},0)'::tid", pages.start, pages.end)
     }
 
-    /// Never waits for a row that somebody holds, so it can be in no deadlock.
-    async fn fill(&self, database: &Database, pages: &Range<i64>) -> Result<Outcome, PostgresError> {
+    /// Never waits for a row that somebody holds, so it can be in no deadlock. `None` where it took too long, and did
+    /// nothing.
+    async fn fill(&self, database: &Database, pages: &Range<i64>) -> Result<Option<Outcome>, PostgresError> {
         let mut connection = database.connect().await?;
         let Statement { target, lacks, .. } = self;
         let place = Statement::place(pages);
@@ -159,9 +169,21 @@ impl Statement {
             let transaction = connection.transaction().await?;
             // What is lost in a crash is filled again: it is remembered as done only in the end.
             transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;
-            let row = transaction.query_typed_one(&sql, &[]).await?;
+            // A single page cannot be done in smaller parts.
+            let divisible = pages.end - pages.start > 1;
+            if divisible {
+                let limit = format!("SET LOCAL statement_timeout = {}", LONGEST.as_millis());
+                transaction.batch_execute(&limit).await?;
+            }
+            let row = match transaction.query_typed_one(&sql, &[]).await {
+                Err(error) if divisible && error.code() == Some(&SqlState::QUERY_CANCELED) => {
+                    transaction.rollback().await?;
+                    return Ok(None);
+                }
+                row => row?,
+            };
             transaction.commit().await?;
-            Ok(Outcome { needed: row.try_get(0)?, filled: row.try_get(1)? })
+            Ok(Some(Outcome { needed: row.try_get(0)?, filled: row.try_get(1)? }))
         };
         filled.await.map_err(|error| database.failure(error))
     }

@@ -10,7 +10,8 @@ mod packs;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::time::Instant;
+use std::pin::{Pin, pin};
+use std::time::{Duration, Instant};
 
 use futures::channel::mpsc::UnboundedSender;
 use protocol::{ConfiguredCatalog, ConnectorError, LogLevel, Message};
@@ -20,12 +21,15 @@ use util_postgres::{Database, PostgresError, Transaction, quote_identifier, retr
 
 use self::alter::LOCK_WAIT;
 use self::growth::Growth;
-use crate::config::PostgresConfig;
+use crate::config::{Packs, PostgresConfig};
 use crate::failure::connector_error;
 use crate::table::existing::{self, Existing};
 use crate::table::late::{self, LateColumn};
 use crate::table::record::{self, Made};
 use crate::table::{Projection, TOMBSTONES, Table, projection, view};
+
+/// How often to say that a setup goes on.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
 /// Says how far a setup is.
 pub(crate) type Progress = UnboundedSender<Message>;
@@ -53,21 +57,45 @@ pub(crate) async fn run(
     let started = Instant::now();
     let found = retrying("setup", || create(database, schema, &tables)).await.map_err(connector_error)?;
     let made = tables.iter().filter(|table| !found.tables.contains_key(&table.name)).count();
+    let growing = pin!(grow(database, packs, catalog, &tables, &found, progress));
+    audibly(growing, schema, progress).await.map_err(connector_error)?;
+    tracing::debug!(schema, tables = tables.len(), made, elapsed = ?started.elapsed(), "setup done");
+    say(progress, format!("schema \"{schema}\": {} tables ready, {made} of them new", tables.len()));
+    Ok(())
+}
+
+/// Changes the tables that were there, and adds the packs.
+async fn grow(
+    database: &Database,
+    packs: &Packs,
+    catalog: &ConfiguredCatalog,
+    tables: &[Table],
+    found: &Found,
+    progress: &Progress,
+) -> Result<(), PostgresError> {
     // A table that cannot grow keeps no other from growing.
     let mut failure = None;
-    for table in &tables {
+    for table in tables {
         let Some(existing) = found.tables.get(&table.name) else { continue };
         let late = found.late.get(&table.name).map(Vec::as_slice).unwrap_or_default();
         let grown = alter::grow(database, table, existing, late, found.lz4, progress).await;
         failure = failure.or(grown.err());
     }
-    if let Some(error) = failure {
-        return Err(connector_error(error));
+    match failure {
+        Some(error) => Err(error),
+        None => packs::add(database, packs, catalog, tables, progress).await,
     }
-    packs::add(database, packs, catalog, &tables, progress).await.map_err(connector_error)?;
-    tracing::debug!(schema, tables = tables.len(), made, elapsed = ?started.elapsed(), "setup done");
-    say(progress, format!("schema \"{schema}\": {} tables ready, {made} of them new", tables.len()));
-    Ok(())
+}
+
+/// Does the work, and says now and then that it goes on: an index may have to wait for others' transactions, and
+/// whoever runs a setup gives up on one that is silent.
+async fn audibly<T>(mut work: Pin<&mut impl Future<Output = T>>, schema: &str, progress: &Progress) -> T {
+    loop {
+        match tokio::time::timeout(SIGN_OF_LIFE, &mut work).await {
+            Ok(done) => return done,
+            Err(_) => say(progress, format!("schema \"{schema}\": setup is at work")),
+        }
+    }
 }
 
 /// Whoever does not listen any more need not be told.

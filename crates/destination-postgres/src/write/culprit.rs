@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use tokio_postgres::types::Type;
 use util_postgres::{Connection, Database, FailureKind};
 
 use super::plan::Upsert;
@@ -50,7 +51,8 @@ pub(super) async fn find(database: &Database, stream: &StreamWriter, upserts: &[
     let said = attempt(database, &mut connection, stream, &suspects).await;
     let mut column = None;
     for cast in &stream.statements.casts {
-        if let Err(error) = connection.query_one(&cast.sql, &[&culprit.payload.as_str()]).await
+        if let Err(error) =
+            connection.query_typed(&cast.sql, &[(&culprit.payload.as_str(), Type::TEXT)]).await
             && database.failure(error).kind() == FailureKind::Data
         {
             column = Some((cast.column.clone(), cast.sql_type));
