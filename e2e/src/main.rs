@@ -50,7 +50,7 @@ enum What {
     },
     /// Writers that are killed, and servers that crash, at every point of a transaction lose nothing.
     Exactness {
-        #[arg(long, default_value_t = 500)]
+        #[arg(long, default_value_t = 200)]
         seeds: u64,
     },
     /// Live syncs of accounts that change, through faults and kills, end equal to Stripe.
