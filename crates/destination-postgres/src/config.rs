@@ -12,7 +12,7 @@ use util_postgres::Database;
 use crate::connect;
 use crate::table::Projection;
 
-/// Rows per transaction unless configured. As many as fit in [`BATCH_BYTES`] where they are small.
+/// Rows per transaction unless configured. As many as fit in a batch of 4 MiB where they are small.
 pub const DEFAULT_BATCH_SIZE: usize = 4000;
 
 /// Connections unless configured: with three, two cores of a server never wait.
