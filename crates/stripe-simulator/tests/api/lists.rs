@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 use stripe_openapi::embedded;
+use stripe_openapi::knowledge::lists::{HiddenRows, Remedy, hidden_rows};
 use stripe_simulator::{NestedLists, Simulator};
 
 use crate::client::{Client, ids, newest};
@@ -44,6 +45,14 @@ fn every_list_of_every_version_answers_its_table() {
                     }
                 }
                 false => found = ids(&client.walk(&format!("{}{query}", list.path))),
+            }
+            // What the list hides is listed under each customer.
+            let under = |hidden: &HiddenRows| hidden.remedy == Remedy::ListUnder("customer");
+            if hidden_rows(&resource.table, version).any(under) {
+                let name = list.path.rsplit('/').next().unwrap();
+                for customer in control.ids("customer").unwrap() {
+                    found.extend(ids(&client.walk(&format!("/v1/customers/{customer}/{name}?limit=20"))));
+                }
             }
             let expected = control.count(&resource.table).unwrap();
             objects += expected;
