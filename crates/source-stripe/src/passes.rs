@@ -133,6 +133,11 @@ impl Pass {
         self.parameters.push(("expand[]".to_owned(), format!("{of_each}{field}")));
     }
 
+    /// Lets the list be read as a whole, whatever was read of it before.
+    pub(crate) fn unbind(&mut self) {
+        self.bounded = false;
+    }
+
     /// Whether requests may be narrowed to parts of the wanted window.
     pub(crate) fn windowed(&self) -> bool {
         self.bounded && self.shape == Shape::V1
@@ -235,10 +240,11 @@ pub(crate) fn parts(
             let remaining = state.reconcile(wanted).remaining;
             parts.extend(remaining.into_iter().map(|left| part(left.window, left.cursor)));
         } else if pass.label.is_some() {
-            match state.remaining.into_iter().next() {
-                Some(left) => parts.push(part(wanted, left.cursor)),
-                None if same => {}
-                None => parts.push(part(wanted, None)),
+            match &state.remaining[..] {
+                [] if same => {}
+                [left] => parts.push(part(wanted, left.cursor.clone())),
+                // Several are left of a list that was narrowed before: no one place is where to go on.
+                _ => parts.push(part(wanted, None)),
             }
         } else {
             parts.extend(

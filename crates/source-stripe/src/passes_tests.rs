@@ -150,3 +150,21 @@ fn an_interrupted_read_goes_on_without_reading_finished_lists_again() {
     assert_eq!(parts.len(), 1, "the test clock was read to its end: {parts:?}");
     assert_eq!(parts[0].window, Window::new(10_000, 20_000));
 }
+
+#[test]
+fn a_list_that_was_narrowed_before_is_read_anew_as_a_whole() {
+    let mut passes = passes_of(embedded::newest_version(), "customer", &["clock_1"]);
+    passes.iter_mut().for_each(Pass::unbind);
+    let label = passes[1].label.clone().unwrap();
+    let state = |cursors: &[&str]| {
+        let left = cursors.iter().map(|after| left(0, 9, Some(&format!("{label}:{after}"))));
+        StreamState { accounted: Window::new(0, 10_000), remaining: left.collect() }
+    };
+    let begins = |cursors: &[&str]| {
+        let parts = parts(&passes, Some(&state(cursors)), Window::new(0, 20_000), true);
+        let own = parts.into_iter().filter(|part| part.pass == 1);
+        own.map(|part| part.cursor).collect::<Vec<_>>()
+    };
+    assert_eq!(begins(&["cus_9"]), [cursor("cus_9")]);
+    assert_eq!(begins(&["cus_9", "cus_4"]), [None]);
+}

@@ -216,6 +216,10 @@ impl<'a> Streams<'a> {
             hydrate::fields_of(&self.config.hydrate, &known.resource.table)
                 .for_each(|field| pass.expand(field));
         });
+        if !self.config.follows_events() {
+            // Nothing else tells of rows that come under parents which were read before.
+            passes.iter_mut().filter(|pass| pass.label.is_some()).for_each(Pass::unbind);
+        }
         Ok(passes)
     }
 

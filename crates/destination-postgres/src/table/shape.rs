@@ -232,7 +232,8 @@ impl Table {
     pub(crate) fn index_sql(&self, index: &Index) -> String {
         let computed = self.columns.iter().find(|column| column.name == index.column);
         let column = match computed.filter(|column| self.column(&column.field).is_none()) {
-            Some(column) => format!("(_raw_data->>{})", quote_literal(&column.field)),
+            // What the view computes, so that whoever asks the view for the column is helped by the index.
+            Some(column) => format!("({})", column.tolerant_expression()),
             None => quote_identifier(&index.column),
         };
         format!("CREATE INDEX {} ON {} ({column})", quote_identifier(&index.name), self.qualified())

@@ -72,7 +72,7 @@ fn shown(table: &Table) -> Vec<Shown> {
 impl Column {
     /// The column's value where the payload's fits, and NULL where it does not: one odd row must not fail every
     /// query of the view.
-    fn tolerant_expression(&self) -> String {
+    pub(super) fn tolerant_expression(&self) -> String {
         let name = quote_literal(&self.field);
         let text = format!("(_raw_data->>{name})");
         match self.sql_type {

@@ -131,3 +131,35 @@ async fn a_reader_reads_what_belongs_to_its_accounts() {
     assert_eq!(stream_errors(&place.write(&catalog, vec![row]).await), [""; 0]);
     assert_eq!(place.query("SELECT status FROM stripe.charge WHERE id = 'ch_0'").await, ["new"]);
 }
+
+#[tokio::test]
+async fn views_have_what_tables_have_but_protection_by_rows() {
+    let place = place().await;
+    let catalog = catalog([stripe_stream("charge"), stripe_stream("customer")]);
+    let setup = async |packs: Value| {
+        let config = json!({"url": place.url, "schema": place.schema, "packs": packs, "projection": "view"});
+        let config: PostgresConfig = serde_json::from_value(config).unwrap();
+        let done = run_to_end(PostgresDestination.setup(config, catalog.clone()).unwrap()).await;
+        done.map(drop).map_err(|error| error.to_string())
+    };
+    let refusal = setup(json!({"row_level_security": true})).await.unwrap_err();
+    assert!(refusal.contains("`packs.row_level_security`") && refusal.contains("typed"), "{refusal}");
+    let packs = json!({"indexes": true, "comments": true, "foreign_keys": true, "reader_role": "looks"});
+    for _ in 0..2 {
+        setup(packs.clone()).await.unwrap();
+    }
+    place
+        .execute(
+            "CREATE FUNCTION plan_of(sql text) RETURNS SETOF text LANGUAGE plpgsql SET enable_seqscan = off \
+             AS $$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN ' || sql; END $$",
+        )
+        .await;
+    let plan = "SELECT plan_of($q$SELECT * FROM stripe.charge WHERE customer = 'cus_1'$q$)";
+    let plan = place.query(plan).await.join("\n");
+    assert!(plan.contains("idx_charge_customer"), "{plan}");
+    let comment = "SELECT obj_description('stripe.charge'::regclass, 'pg_class')";
+    assert_eq!(place.query(comment).await, ["The stream \"charge\": one row for each of its objects."]);
+    let may = "SELECT has_table_privilege('looks', name, 'SELECT') FROM \
+               unnest(ARRAY['stripe.charge', 'stripe.customer', 'stripe._raw_charge']) AS name";
+    assert_eq!(place.query(may).await, ["true", "true", "false"]);
+}

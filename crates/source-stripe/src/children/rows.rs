@@ -56,7 +56,8 @@ struct Id {
 }
 
 /// The items of the nested list `property` of each of `parents`, whose nested lists are complete, as rows; with
-/// `names_parent` they name theirs, so that they can be swept. Fails where a list is cut all the same: its rows would pass for all there are.
+/// `names_parent` they name theirs, so that they can be swept. Fails where a list is cut all the same: its rows would
+/// pass for all there are.
 pub(crate) fn rows_of(
     parents: &Page,
     property: &str,

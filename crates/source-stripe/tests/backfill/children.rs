@@ -155,6 +155,25 @@ async fn tax_ids_of_customers_cost_no_request_for_each_customer() {
     assert!(said.rows_of("customer").values().all(|row| !row.contains("\"tax_ids\"")));
 }
 
+/// Without events nothing but the lists tells of a row that comes under a parent which was read long ago.
+#[tokio::test(flavor = "multi_thread")]
+async fn hidden_rows_of_old_parents_arrive_where_events_are_not_followed() {
+    let account =
+        account_at(&embedded::catalog("2025-11-17.clover").unwrap(), &[("customer", 150), ("tax_id", 20)])
+            .await;
+    let names = ["tax_id", "payment_method"];
+    let mut said = account.read(account.streams(&names).await, None).await;
+    let oldest = account.control().ids("customer").unwrap().swap_remove(0);
+    for name in names {
+        account.control().create(name, serde_json::json!({"customer": oldest})).unwrap();
+    }
+    let state = said.state.clone();
+    said.absorb(account.read(account.streams(&names).await, Some(state)).await);
+    for name in names {
+        assert_same(name, &said.rows_of(name), &account.truth(name));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_listed_under_parents_is_said_of_the_child_stream_only() {
     let account = account_of(&[("customer", 120), ("account", 10)]).await;
