@@ -23,7 +23,7 @@ use crate::verdict;
 
 /// Memory for pages between Stripe and the consumer at the rate of a live account, and the most at any rate:
 /// the faster pages may be asked for, the more of them are under way.
-const PAGE_MEMORY: usize = 6 << 20;
+const PAGE_MEMORY: usize = 5 << 20;
 const MOST_PAGE_MEMORY: usize = 32 << 20;
 
 /// Requests per second that [`PAGE_MEMORY`] is for.
@@ -331,7 +331,8 @@ impl Driver {
         self.key_is_good |= error.status().is_some_and(|status| status != 401);
         self.lanes[lane].open = false;
         let status = verdict::of(&self.streams[lane].name, &error);
-        self.ends.push((Arc::clone(&self.streams[lane].name), status.clone()));
+        let streams = self.streams[lane].names().map(|name| (Arc::clone(name), status.clone()));
+        self.ends.extend(streams);
         self.say_all(self.streams[lane].status(&status))
     }
 

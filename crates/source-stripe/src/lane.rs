@@ -99,13 +99,13 @@ impl StreamRun {
     }
 
     /// The stream and those that follow it.
-    fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         std::iter::once(&self.name).chain(self.followers.iter().map(|follower| &follower.name))
     }
 
     /// The status of the stream and of those that follow it.
     pub(crate) fn status(&self, status: &StreamStatus) -> Vec<Message> {
-        if self.quiet && !matches!(status, StreamStatus::Error { .. }) {
+        if self.quiet {
             return Vec::new();
         }
         self.names().map(|name| Message::stream_status(name, status.clone())).collect()

@@ -151,23 +151,26 @@ impl<'a> One<'a> {
             begun.start();
             follower = Some(begun);
         }
-        if streams.backfill(&states, &again, streams.client.now()).await.is_none() {
-            return Ok(());
-        }
+        let Some(ends) = streams.backfill(&states, &again, streams.client.now()).await else { return Ok(()) };
         let Some(mut follower) = follower else { return Ok(()) };
-        let mut rereads = Rereads::new(&streams, config, &mut follower);
+        ends.iter().for_each(|(stream, _)| follower.standing.failed(stream));
+        let mut rereads = Rereads::new(&streams, config, &mut follower, &ends);
         if let Some(inbox) = inbox {
             drop(turn);
+            follower.standing.follow(streams.kept_by_events(|_| true));
             current::stay(&mut follower, &mut rereads, inbox, durable, config).await;
             return Ok(());
         }
-        match follower.poll().await {
-            Ok(()) => {
-                // Nobody listens any more if this fails.
-                let _ = rereads.perform(&mut follower).await;
-            }
-            Err(Stopped::Gone) => {}
+        // What was read just now is as new as a read can make it.
+        follower.standing.follow(streams.kept_by_events(|index| states[index].is_some()));
+        let polled = match follower.poll().await {
             Err(Stopped::Refused(error)) => follower.fail(&error),
+            Err(Stopped::Gone) => return Ok(()),
+            Ok(()) => Ok(()),
+        };
+        if polled.is_ok() {
+            // Nobody listens any more if this fails.
+            let _ = rereads.perform(&mut follower).await;
         }
         Ok(())
     }
@@ -232,7 +235,8 @@ async fn begin(
     let mut follower =
         Follower::new(applier, log, pace, begin.position, event_streams.collect(), begin.is_new);
     if let Err(error) = readable {
-        follower.fail(&error);
+        // Nobody listens any more if this fails.
+        let _ = follower.warn(&error);
     }
     Ok(Begun { follower, reads_again: begin.warning.filter(|_| begin.reads_again) })
 }

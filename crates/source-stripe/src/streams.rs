@@ -34,6 +34,13 @@ pub(crate) struct Known<'a> {
     pub(crate) resource: &'a Resource,
 }
 
+impl Known<'_> {
+    /// Whether events tell of changes to its rows, or to the rows that hold them.
+    fn is_kept_by_events(&self) -> bool {
+        self.resource.supports_realtime() || self.resource.list.is_none()
+    }
+}
+
 /// The streams of a read and what they share.
 pub(crate) struct Streams<'a> {
     pub(crate) catalog: &'a Catalog,
@@ -145,8 +152,8 @@ impl<'a> Streams<'a> {
                     for name in std::iter::once(&name).chain(followers.iter().map(|follower| &follower.name))
                     {
                         self.say(Message::stream_status(name, status.clone()));
+                        ends.push((Arc::clone(name), status.clone()));
                     }
-                    ends.push((name, status));
                     continue;
                 }
             };
@@ -267,6 +274,16 @@ impl<'a> Streams<'a> {
         self.known.iter().map(of_stream).collect()
     }
 
+    /// The streams that events keep current, of those whose index `is_wanted`.
+    pub(crate) fn kept_by_events(&self, is_wanted: impl Fn(usize) -> bool) -> Vec<Arc<str>> {
+        let kept = self
+            .known
+            .iter()
+            .enumerate()
+            .filter(|(index, known)| known.is_kept_by_events() && is_wanted(*index));
+        kept.map(|(_, known)| Arc::clone(&known.configured.stream.name)).collect()
+    }
+
     /// Forgets what was read of streams that events keep current, and says so in their states before anything else, so
     /// that an interruption does not undo it. Answers `why` for each of them.
     pub(crate) fn forget(
@@ -277,8 +294,7 @@ impl<'a> Streams<'a> {
     ) -> Result<Vec<Option<String>>, protocol::RawJsonError> {
         let mut forgotten = vec![None; states.len()];
         for (index, known) in self.known.iter().enumerate() {
-            let has_events = known.resource.supports_realtime() || known.resource.list.is_none();
-            if !has_events || states[index].is_none() {
+            if !known.is_kept_by_events() || states[index].is_none() {
                 continue;
             }
             let accounted = self.window(known, now);

@@ -393,6 +393,10 @@ impl Applier {
         self.say(sweep_message(stream, sweep))
     }
 
+    pub(crate) fn say_all(&self, messages: impl IntoIterator<Item = Message>) -> Result<(), Gone> {
+        messages.into_iter().try_for_each(|message| self.say(message))
+    }
+
     pub(crate) fn say(&self, message: Message) -> Result<(), Gone> {
         self.sender.send(Delivery::Message(message)).map_err(|_| Gone)
     }

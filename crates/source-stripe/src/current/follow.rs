@@ -10,6 +10,7 @@ use super::coverage::{Coverage, Key, What};
 use super::event::Event;
 use super::log::EventLog;
 use super::position::{MOST_UNREAD, Position, Unread};
+use super::standing::{Standing, Trouble};
 use crate::config::StripeConfig;
 use crate::failure::RequestError;
 use crate::page::{PageBuilder, Stamp};
@@ -53,8 +54,8 @@ pub(crate) struct Follower {
     seen_ids: HashSet<String>,
     /// Streams of events themselves, if they are synced: by Stripe's name of the kind.
     event_streams: Vec<(&'static str, Arc<str>)>,
-    /// Streams of which it was said that they are not current.
-    behind: HashSet<Arc<str>>,
+    /// Which streams are not current.
+    pub(crate) standing: Standing,
     /// Whether the position was not told yet.
     is_new: bool,
     /// Whether it was said that the log cannot be read.
@@ -77,7 +78,7 @@ impl Follower {
         let seen: Vec<(String, i64)> =
             position.events_seen.iter().map(|id| (id.clone(), position.events_cursor - 1)).collect();
         let seen_ids = position.events_seen.iter().cloned().collect();
-        let behind = HashSet::new();
+        let standing = Standing::default();
         Follower {
             applier,
             log,
@@ -86,7 +87,7 @@ impl Follower {
             seen,
             seen_ids,
             event_streams,
-            behind,
+            standing,
             is_new,
             refused: false,
             told: 0,
@@ -121,6 +122,7 @@ impl Follower {
             from = stretch.end;
         }
         self.refused = false;
+        self.applier.say_all(self.standing.settled(Trouble::Log))?;
         if self.position != before {
             self.tell_position()?;
         }
@@ -202,15 +204,10 @@ impl Follower {
                 tracing::debug!(table = name, %error, "a changed object may not be read");
                 continue;
             }
-            for stream in streams {
-                if self.behind.insert(Arc::clone(&stream)) {
-                    let error = format!(
-                        "{stream} is not current: an object that changed could not be read again and is tried again \
-                         later. {error}"
-                    );
-                    self.applier.say(Message::stream_status(&stream, StreamStatus::Error { error }))?;
-                }
-            }
+            let why = error.to_string();
+            let said =
+                streams.iter().filter_map(|stream| self.standing.trouble(stream, Trouble::Object, &why));
+            self.applier.say_all(said)?;
             if self.position.unread.len() >= MOST_UNREAD {
                 return Ok(false);
             }
@@ -231,13 +228,7 @@ impl Follower {
         let failed = self.applier.perform(tasks).await?;
         self.note_failed(failed)?;
         if self.position.unread.is_empty() {
-            for stream in std::mem::take(&mut self.behind) {
-                self.applier.say(Message::stream_status(
-                    &stream,
-                    StreamStatus::Start { time_range: None, reason: None },
-                ))?;
-                self.applier.say(Message::stream_status(&stream, StreamStatus::Complete))?;
-            }
+            self.applier.say_all(self.standing.settled(Trouble::Object))?;
         }
         self.tell_position()
     }
@@ -262,21 +253,31 @@ impl Follower {
         self.applier.say(Payload::SourceState(SourceStateMessage::Global { data }).into())
     }
 
+    /// Says why the log cannot be read, and which streams are not current for it.
+    pub(crate) fn fail(&mut self, error: &RequestError) -> Result<(), Gone> {
+        self.warn(error)?;
+        self.applier.say_all(self.standing.log_failed(&reason(error)))
+    }
+
     /// Says, once, why the log cannot be read.
-    pub(crate) fn fail(&mut self, error: &RequestError) {
+    pub(crate) fn warn(&mut self, error: &RequestError) -> Result<(), Gone> {
         if std::mem::replace(&mut self.refused, true) {
             tracing::debug!(%error, "events still cannot be read");
-            return;
+            return Ok(());
         }
-        let why = match verdict::of("event", error) {
-            StreamStatus::Skip { reason } => reason,
-            _ => error.to_string(),
-        };
         let warning = format!(
-            "changes to objects that were read before are not seen at present, because events cannot be read: {why}"
+            "changes to objects that were read before are not seen at present, because events cannot be read: {}",
+            reason(error)
         );
-        // Nobody listens any more if this fails.
-        let _ = self.applier.say(Message::log(LogLevel::Warn, warning));
+        self.applier.say(Message::log(LogLevel::Warn, warning))
+    }
+}
+
+/// Why the log cannot be read, and what to do where that is known.
+fn reason(error: &RequestError) -> String {
+    match verdict::of("event", error) {
+        StreamStatus::Skip { reason } => reason,
+        _ => error.to_string(),
     }
 }
 

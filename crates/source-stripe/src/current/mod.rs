@@ -7,6 +7,7 @@
 //!   out of order or of the same second;
 //! * `apply` does it; `log` reads Stripe's log of events, oldest first, in bounded memory;
 //! * `follow` does this for the log and for deliveries, `stay` without end; `begin` says where to begin;
+//! * `standing` says which streams are not current, and why;
 //! * `position` is what is remembered between reads;
 //! * `schedule` says which lists are read again because events do not tell all of their changes; `rereads` does it.
 
@@ -20,6 +21,7 @@ mod log;
 mod position;
 mod rereads;
 mod schedule;
+mod standing;
 mod stay;
 mod tables;
 

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
+use protocol::StreamStatus;
+
 use super::apply::Gone;
 use super::follow::Follower;
 use super::schedule::{Due, Refresh, due, refresh};
+use super::standing::Trouble;
 use crate::config::StripeConfig;
-use crate::streams::Streams;
+use crate::streams::{Ends, Streams};
 
 /// Seconds between two readings of such a list, unless told otherwise.
 const INTERVAL: i64 = 3600;
@@ -20,11 +23,13 @@ pub(crate) struct Rereads<'a> {
 }
 
 impl<'a> Rereads<'a> {
-    /// The lists of `streams`, all of which were read just now: those that are new to the position as a whole.
+    /// The lists of `streams`, all of which were read just now but those of `ends`: those that are new to the position
+    /// as a whole.
     pub(crate) fn new(
         streams: &'a Streams<'a>,
         config: &StripeConfig,
         follower: &mut Follower,
+        ends: &Ends,
     ) -> Rereads<'a> {
         let now = streams.client.now();
         let mut lists = HashMap::new();
@@ -35,12 +40,13 @@ impl<'a> Rereads<'a> {
                 continue;
             }
             lists.insert(index, (refresh, now));
-            if matches!(refresh, Refresh::New { changes_for } if changes_for != Some(0)) {
+            if is_remembered(refresh) {
                 names.push(known.configured.stream.name.to_string());
             }
         }
         let reread = &mut follower.position.reread;
         reread.retain(|name, _| names.contains(name));
+        names.retain(|name| !ends.iter().any(|(stream, _)| **stream == **name));
         for name in names {
             reread.entry(name).or_insert(now);
         }
@@ -71,17 +77,33 @@ impl<'a> Rereads<'a> {
         let mut wholly = false;
         for (index, due) in due {
             let name = &self.streams.known[index].configured.stream.name;
-            if let Some((_, last)) = self.lists.get_mut(&index) {
-                *last = now;
-            }
-            if due.is_whole()
-                && !failed.iter().any(|(stream, _)| stream == name)
-                && let Some(whole) = follower.position.reread.get_mut(&**name)
-            {
-                *whole = now;
+            let Some((refresh, last)) = self.lists.get_mut(&index) else { continue };
+            *last = now;
+            let failure = failed.iter().find(|(stream, _)| stream == name);
+            follower.applier.say_all(match failure {
+                Some((_, status)) => {
+                    Vec::from_iter(follower.standing.trouble(name, Trouble::List, &why(status)))
+                }
+                None => follower.standing.settled_of(name, Trouble::List),
+            })?;
+            if due.is_whole() && failure.is_none() && is_remembered(*refresh) {
+                follower.position.reread.insert(name.to_string(), now);
                 wholly = true;
             }
         }
         if wholly { follower.tell_position() } else { Ok(()) }
+    }
+}
+
+/// Whether it is remembered beyond the read when the list was last read as a whole.
+fn is_remembered(refresh: Refresh) -> bool {
+    matches!(refresh, Refresh::New { changes_for } if changes_for != Some(0))
+}
+
+/// Why a stream ended as it did.
+fn why(status: &StreamStatus) -> String {
+    match status {
+        StreamStatus::Error { error: why } | StreamStatus::Skip { reason: why } => why.clone(),
+        _ => String::new(),
     }
 }

@@ -47,7 +47,9 @@ pub(crate) async fn stay(
                     Ok(()) => pause = interval,
                     Err(Stopped::Gone) => return,
                     Err(Stopped::Refused(error)) => {
-                        follower.fail(&error);
+                        if follower.fail(&error).is_err() {
+                            return;
+                        }
                         pause = (pause * 2).min(LONGEST_PAUSE.max(interval));
                     }
                 }

@@ -12,3 +12,4 @@ mod lookup;
 mod order;
 mod polling;
 mod provenance;
+mod standing;
