@@ -74,7 +74,7 @@ impl Engine {
         discovered: Option<&CatalogMessage>,
     ) -> Result<Option<EngineStream>, EngineError> {
         let resolved = self.resolve(pipeline, Side::Only(Role::Source))?;
-        let catalogs = self.catalogs(&resolved.pipeline, discovered).await?;
+        let (catalogs, _) = self.catalogs(&resolved.pipeline, discovered).await?;
         let source = &resolved.pipeline.source;
         let messages = resolved.source.preflight(&source.config, catalogs.source);
         let messages = messages.map_err(|error| EngineError::source(&source.connector, error))?;
@@ -96,7 +96,7 @@ impl Engine {
                 run_destination = request.side.has(Role::Destination),
                 "Starting pipeline setup"
             );
-            let catalogs = engine.catalogs(&resolved.pipeline, request.discovered.as_deref()).await?;
+            let (catalogs, _) = engine.catalogs(&resolved.pipeline, request.discovered.as_deref()).await?;
             let mut sides = Vec::new();
             if request.side.has(Role::Source) {
                 let messages = resolved.source.setup(&source.config, catalogs.source);

@@ -9,6 +9,7 @@ use protocol::{
 };
 
 use crate::selection::{ConfiguredCatalogs, configure};
+use crate::transform::Rules;
 use crate::{EngineError, EngineStream, Registry, Role, Side};
 
 /// Runs pipelines. Cloning it shares the connectors.
@@ -105,17 +106,25 @@ impl Engine {
         Ok(Resolved { source, destination, pipeline })
     }
 
-    /// The catalogs of a pipeline; `discovered` saves asking the source again.
+    /// The catalogs of a pipeline and the rules for its records; `discovered` saves asking the source again.
     pub(crate) async fn catalogs(
         &self,
         pipeline: &PipelineConfig,
         discovered: Option<&CatalogMessage>,
-    ) -> Result<ConfiguredCatalogs, EngineError> {
+    ) -> Result<(ConfiguredCatalogs, Rules), EngineError> {
         let selections = pipeline.streams.as_deref().unwrap_or_default();
-        let catalogs = match discovered {
-            Some(discovered) => configure(discovered, selections)?,
-            None => configure(&self.discover(&pipeline.source).await?, selections)?,
+        let asked;
+        let discovered = match discovered {
+            Some(discovered) => discovered,
+            None => {
+                asked = self.discover(&pipeline.source).await?;
+                &asked
+            }
         };
+        let mut catalogs = configure(discovered, selections)?;
+        let transforms = pipeline.transforms.as_ref();
+        let rules = transforms.map_or_else(|| Ok(Rules::default()), |transforms| Rules::new(discovered, transforms))?;
+        rules.reshape(&mut catalogs.destination);
         for (stream, field) in catalogs.unknown_fields() {
             tracing::warn!(
                 stream,
@@ -123,7 +132,7 @@ impl Engine {
                 "the schema does not know a selected field; it will have no column"
             );
         }
-        Ok(catalogs)
+        Ok((catalogs, rules))
     }
 }
 

@@ -24,6 +24,7 @@ mod run;
 mod selection;
 mod sync;
 mod sync_batch;
+mod transform;
 mod write;
 
 pub use connection::{Setup, Side};

@@ -23,6 +23,11 @@ impl Projection {
         kept_fields(configured).map(|kept| Projection { kept })
     }
 
+    /// Keeps these members.
+    pub(crate) fn keeping<'n>(names: impl Iterator<Item = &'n str>) -> Projection {
+        Projection { kept: names.map(str::to_owned).collect() }
+    }
+
     /// The payload with the kept members only. Fails if it is not an object.
     pub fn apply(&self, payload: &RawJson) -> Result<RawJson, RawJsonError> {
         let mut deserializer = serde_json::Deserializer::from_slice(payload.as_bytes());

@@ -43,7 +43,7 @@ impl PipelineRead {
 }
 
 impl Engine {
-    /// The source's messages, then an `eof` that only says whether they were cut. After a failure the
+    /// The source's messages with the pipeline's transforms applied, then an `eof` that only says whether they were cut. After a failure the
     /// `eof` comes first, then the error.
     pub fn pipeline_read(&self, request: PipelineRead) -> EngineStream {
         let engine = self.clone();
@@ -102,7 +102,7 @@ impl Engine {
         cut: Cut,
     ) -> Result<EngineStream, EngineError> {
         let resolved = self.resolve(request.pipeline, Side::Only(Role::Source))?;
-        let catalogs = self.catalogs(&resolved.pipeline, request.discovered.as_deref()).await?;
+        let (catalogs, rules) = self.catalogs(&resolved.pipeline, request.discovered.as_deref()).await?;
         let ceiling = request.state.as_ref().and_then(|state| state.sync_run.time_ceiling);
         let source = &resolved.pipeline.source;
         let read = ReadRequest {
@@ -114,7 +114,8 @@ impl Engine {
         let messages = resolved.source.read(&source.config, read);
         let messages = messages.map_err(|error| EngineError::source(&source.connector, error))?;
         let messages = until_stopped(messages, soft, request.stop, cut);
-        Ok(crate::engine::from_source(messages, &source.connector))
+        let messages = messages.map(move |message| message.and_then(|message| rules.apply(message)));
+        Ok(crate::engine::from_source(messages.boxed(), &source.connector))
     }
 }
 

@@ -192,7 +192,7 @@ impl Engine {
         narrow_source: bool,
     ) -> Result<Opened, EngineError> {
         let resolved = self.resolve(request.pipeline, Side::Both)?;
-        let catalogs = self.catalogs(&resolved.pipeline, request.discovered.as_deref()).await?;
+        let (catalogs, rules) = self.catalogs(&resolved.pipeline, request.discovered.as_deref()).await?;
         let known = request.state.as_ref().map(|state| state.source.clone());
         let run_id = request.run_id.as_deref();
         let state = initial_state(request.state, run_id, catalogs.names(), self.now());
@@ -215,7 +215,9 @@ impl Engine {
         let messages = messages.map_err(|error| EngineError::source(&source.connector, error))?;
         let mut delivery = Delivery::new(&catalogs.destination);
         let input = bound(messages).filter_map(move |message| {
-            std::future::ready(message.and_then(|message| delivery.admit(message)).transpose())
+            let admitted =
+                message.and_then(|message| rules.apply(message)).and_then(|message| delivery.admit(message));
+            std::future::ready(admitted.transpose())
         });
         let write = WriteRequest {
             catalog: with_ceiling(catalogs.destination, ceiling),

@@ -8,7 +8,8 @@ use crate::engine::from_destination;
 use crate::{Engine, EngineError, EngineStream, Side};
 
 impl Engine {
-    /// Writes the records and states among `messages`; other messages do not reach the destination.
+    /// Writes the records and states among `messages`; other messages do not reach the destination. Records are taken
+    /// as [`Engine::pipeline_read`] gives them: the pipeline's transforms were applied.
     /// Answers what the destination hands back, without an `eof`.
     pub fn pipeline_write(
         &self,
@@ -18,7 +19,7 @@ impl Engine {
         let engine = self.clone();
         Box::pin(async_stream::try_stream! {
             let resolved = engine.resolve(pipeline, Side::Both)?;
-            let catalog = engine.catalogs(&resolved.pipeline, None).await?.destination;
+            let catalog = engine.catalogs(&resolved.pipeline, None).await?.0.destination;
             let destination = &resolved.pipeline.destination;
             let mut delivery = Delivery::new(&catalog);
             let input = messages.filter_map(move |message| {

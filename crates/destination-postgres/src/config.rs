@@ -203,6 +203,13 @@ impl PostgresConfig {
         connect::database(self, self.connections.get() + 1)
     }
 
+    /// The same database for another purpose than writing rows: without connecting to it yet, with at most so many
+    /// connections, which the server shows as `application_name`. Fails where the configuration contradicts itself.
+    pub fn database_for(&self, application_name: &str, connections: usize) -> Result<Database, ConnectorError> {
+        let config = PostgresConfig { application_name: application_name.to_owned(), ..self.clone() };
+        connect::database(&config, connections)
+    }
+
     /// How records are gathered into batches.
     pub(crate) fn limits(&self) -> BatchLimits {
         BatchLimits {

@@ -93,8 +93,12 @@ fn typed<C: DeserializeOwned>(
     name: &str,
     config: &Map<String, Value>,
 ) -> Result<C, ConnectorError> {
-    serde_json::from_value(Value::Object(config.clone())).map_err(|error| {
-        ConnectorError::config(format!("the configuration of {role} `{name}` is wrong: {error}"))
+    serde_path_to_error::deserialize(Value::Object(config.clone())).map_err(|error| {
+        let path = error.path().to_string();
+        let problem = error.into_inner().to_string();
+        let is_told = path == "." || problem.contains(&format!("`{path}`"));
+        let field = if is_told { String::new() } else { format!("`{path}`: ") };
+        ConnectorError::config(format!("the configuration of {role} `{name}` is wrong: {field}{problem}"))
     })
 }
 

@@ -27,6 +27,7 @@ mod state;
 mod status;
 mod sweep;
 mod timestamp;
+mod transform;
 mod wire;
 mod write_loop;
 
@@ -58,4 +59,5 @@ pub use state::{SourceState, SourceStateMessage, SyncRunState, SyncState};
 pub use status::{ConnectionState, ConnectionStatus, StreamStatus, StreamStatusMessage};
 pub use sweep::{PARENT_ID, Segment, Sweep, segments};
 pub use timestamp::{Timestamp, TimestampError};
+pub use transform::{Condition, Transform, Transforms};
 pub use write_loop::write_batches;

@@ -8,7 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::{SyncMode, TimeRange};
+use crate::{SyncMode, TimeRange, Transforms};
 
 /// A connector and its configuration; on the wire `{"type": T, T: {…}}`.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +97,9 @@ pub struct PipelineConfig {
     /// Which streams; all when absent or empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streams: Option<Vec<StreamSelection>>,
+    /// What happens to records before they leave the source's side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transforms: Option<Transforms>,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use protocol::{ConnectorConfig, StreamSelection};
+use protocol::{ConnectorConfig, StreamSelection, Transforms};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -19,6 +19,8 @@ pub(crate) struct PipelineDocument {
     pub(crate) destination: Option<ConnectorConfig>,
     #[serde(default)]
     pub(crate) streams: Vec<StreamSelection>,
+    #[serde(default)]
+    pub(crate) transforms: Option<Transforms>,
 }
 
 /// What `--params` holds: the parameters of one run.

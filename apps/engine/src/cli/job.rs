@@ -7,7 +7,7 @@ use engine::{Engine, PipelineSync, Setup, Side};
 use futures::StreamExt;
 use protocol::{
     CatalogMessage, ConnectionState, Control, Eof, EofPayload, Payload, PipelineConfig, StreamRunStatus,
-    SyncState,
+    SyncState, Transforms,
 };
 use source_stripe::RequestMeter;
 use tokio::time::MissedTickBehavior;
@@ -29,6 +29,7 @@ pub(crate) struct Job {
     pub(crate) source: SourceSettings,
     pub(crate) destination: DestinationSettings,
     pub(crate) run: RunSettings,
+    pub(crate) transforms: Option<Transforms>,
     /// Whether changes are followed until somebody stops it.
     pub(crate) live: bool,
 }
@@ -79,6 +80,7 @@ impl Job {
             source: self.source.connector.clone(),
             destination: self.destination.connector.clone(),
             streams: Some(self.run.selection(&discovered)),
+            transforms: self.transforms.clone(),
         };
         set_up(&self.engine, session, &mut pipeline, Some(Arc::clone(&discovered))).await?;
         Ok((pipeline, discovered))

@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use destination_postgres::PostgresConfig;
 use futures::future::BoxFuture;
+use protocol::ConnectorConfig;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 use source_stripe::{BudgetLease, BudgetWant, SharedBudget};
 use util_postgres::shared_rate::{SharedRate, Want};
 use util_postgres::{Address, ConnectOptions, Database};
@@ -19,6 +20,9 @@ const VARIABLE: &str = "SHARED_LIMIT_URL";
 
 /// The schema of the table, unless it lies beside the data.
 const SCHEMA: &str = "stripe";
+
+/// What the server shows of the connection.
+const APPLICATION: &str = "sync-engine limit";
 
 /// Leases rates in a table.
 #[derive(Debug)]
@@ -56,31 +60,37 @@ pub(crate) fn shared_budget(
     environment: &Environment,
     destination: &DestinationSettings,
 ) -> Result<Option<Arc<dyn SharedBudget>>, Failure> {
-    let text = |field: &str| destination.connector.config.get(field).and_then(Value::as_str);
     let given = args.shared_limit_url.clone();
     let given = given.or_else(|| environment.get(VARIABLE).map(|url| SecretString::from(url.to_owned())));
-    let (url, schema, authority, place) = match given {
-        Some(url) => (url, SCHEMA, None, "--shared-limit-url"),
-        None if !args.share_limit => return Ok(None),
-        None => {
-            let url = text("url").or_else(|| text("connection_string"));
-            let url = url.filter(|_| destination.connector.connector == "postgres").ok_or_else(|| {
-                Failure::usage(
-                    "--share-limit keeps the limit in the destination's database, which has to be PostgreSQL: \
-                     name another database by --shared-limit-url postgres://…",
-                )
-            })?;
-            let schema = text("schema").unwrap_or("public");
-            (SecretString::from(url.to_owned()), schema, text("ssl_ca_pem"), "the destination's `url`")
+    let rate = match given {
+        Some(url) => {
+            let options = ConnectOptions {
+                application_name: APPLICATION.to_owned(),
+                connections: 1,
+                ..ConnectOptions::default()
+            };
+            let database = Address::parse(url.expose_secret()).and_then(|address| Database::new(&address, &options));
+            let database = database.map_err(|error| Failure::usage(format!("--shared-limit-url: {error}")))?;
+            SharedRate::in_schema(database, SCHEMA)
         }
+        None if args.share_limit => beside_the_data(&destination.connector)?,
+        None => return Ok(None),
     };
-    let options = ConnectOptions {
-        application_name: "sync-engine limit".to_owned(),
-        connections: 1,
-        ssl_ca_pem: authority.map(str::to_owned),
-        ..ConnectOptions::default()
-    };
-    let database = Address::parse(url.expose_secret()).and_then(|address| Database::new(&address, &options));
-    let database = database.map_err(|error| Failure::usage(format!("{place}: {error}")))?;
-    Ok(Some(Arc::new(TableBudget(SharedRate::in_schema(database, schema)))))
+    Ok(Some(Arc::new(TableBudget(rate))))
+}
+
+/// The limit in the destination's own database, reached as the destination reaches it.
+fn beside_the_data(destination: &ConnectorConfig) -> Result<SharedRate, Failure> {
+    if destination.connector != "postgres" {
+        return Err(Failure::usage(
+            "--share-limit keeps the limit in the destination's database, which has to be PostgreSQL: name another \
+             database by --shared-limit-url postgres://…",
+        ));
+    }
+    let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("--share-limit: the destination's {error}"));
+    let config = serde_json::Value::Object(destination.config.clone());
+    let config = serde_json::from_value::<PostgresConfig>(config)
+        .map_err(|error| wrong(&format!("configuration is wrong: {error}")))?;
+    let database = config.database_for(APPLICATION, 1).map_err(|error| wrong(&error))?;
+    Ok(SharedRate::in_schema(database, &config.schema))
 }

@@ -26,6 +26,7 @@ use self::copy::Copy;
 use self::part::{End, Part};
 use self::position::{Asked, Position};
 use crate::engine::Resolved;
+use crate::transform::Rules;
 use crate::{Engine, EngineError, Side};
 
 pub use budget::RequestCount;
@@ -71,7 +72,7 @@ impl Engine {
         mut told: impl FnMut(&StreamReport),
     ) -> Result<ReconcileReport, EngineError> {
         let mut resolved = self.resolve(request.pipeline.clone(), Side::Both)?;
-        let catalogs = self.catalogs(&resolved.pipeline, request.discovered.as_deref()).await?;
+        let (catalogs, rules) = self.catalogs(&resolved.pipeline, request.discovered.as_deref()).await?;
         read_only_what_is_asked(&mut resolved);
         let destination = &request.pipeline.destination;
         let store = match &request.sync_id {
@@ -88,6 +89,7 @@ impl Engine {
             engine: self,
             resolved: &resolved,
             request: &request,
+            rules: &rules,
             budget: &budget,
             store: store.as_deref(),
         };
@@ -129,6 +131,7 @@ struct Run<'a> {
     engine: &'a Engine,
     resolved: &'a Resolved,
     request: &'a Reconcile,
+    rules: &'a Rules,
     budget: &'a Budget,
     store: Option<&'a dyn StateStore>,
 }
@@ -160,6 +163,7 @@ impl Run<'_> {
             connector: &pipeline.source,
             stream: source,
             copy: &copy,
+            rules: self.rules,
             budget: self.budget,
             stop: &self.request.stop,
             repair: self.request.repair,

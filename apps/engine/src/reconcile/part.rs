@@ -17,6 +17,7 @@ use super::copy::Copy;
 use super::report::StreamReport;
 use crate::EngineError;
 use crate::delivery::Delivery;
+use crate::transform::Rules;
 
 /// Objects that are suspected before they are looked at again, and their bytes.
 const SUSPECTS: usize = 500;
@@ -31,6 +32,7 @@ pub(crate) struct Part<'a> {
     pub(crate) connector: &'a ConnectorConfig,
     pub(crate) stream: &'a ConfiguredStream,
     pub(crate) copy: &'a Copy<'a>,
+    pub(crate) rules: &'a Rules,
     pub(crate) budget: &'a Budget,
     pub(crate) stop: &'a CancellationToken,
     pub(crate) repair: bool,
@@ -109,7 +111,8 @@ impl Part<'_> {
             let Some(message) = message else { break };
             match message.map_err(|error| self.failed(error))?.payload {
                 Payload::Record(record) if !record.deleted => {
-                    let Some(expected) = self.expected(&mut delivery, record)? else { continue };
+                    // The row of one that is not wanted is left for the end, and told as extra.
+                    let Some((expected, false)) = self.expected(&mut delivery, record)? else { continue };
                     report.read += 1;
                     if let Some(suspect) = comparison.take(expected) {
                         bytes += suspect.data.len();
@@ -146,11 +149,18 @@ impl Part<'_> {
         Delivery::new(&ConfiguredCatalog { streams: vec![self.copy.stream.clone()] })
     }
 
-    /// A record as it should be stored; `None` where it is not of this stream.
-    fn expected(&self, delivery: &mut Delivery, record: Record) -> Result<Option<Expected>, EngineError> {
-        let admitted = delivery.admit(Payload::Record(record).into()).map_err(|error| self.failed(error))?;
+    /// A record as it should be stored, and whether it should not be: it is gone, or not wanted. `None` where it is not
+    /// of this stream.
+    fn expected(
+        &self,
+        delivery: &mut Delivery,
+        record: Record,
+    ) -> Result<Option<(Expected, bool)>, EngineError> {
+        let message = self.rules.apply(Payload::Record(record).into());
+        let admitted = message.and_then(|message| delivery.admit(message)).map_err(|error| self.failed(error))?;
         let Some(Payload::Record(record)) = admitted.map(|message| message.payload) else { return Ok(None) };
-        Expected::of(&self.stream.stream, record.data).map(Some).map_err(|error| self.failed(error))
+        let expected = Expected::of(&self.stream.stream, record.data).map_err(|error| self.failed(error))?;
+        Ok(Some((expected, record.deleted)))
     }
 
     /// Looks at the rows of suspected objects again, and repairs them where that is wanted.
@@ -258,8 +268,7 @@ impl Part<'_> {
             if Sweep::of(&record).is_some() {
                 continue;
             }
-            let deleted = record.deleted;
-            let Some(expected) = self.expected(&mut delivery, record)? else { continue };
+            let Some((expected, deleted)) = self.expected(&mut delivery, record)? else { continue };
             let Some(row) = stored.remove(&expected.key) else { continue };
             if deleted {
                 gone.push(row);

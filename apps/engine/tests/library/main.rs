@@ -9,3 +9,4 @@ mod reconciling;
 mod script;
 mod shop;
 mod syncing;
+mod transforms;

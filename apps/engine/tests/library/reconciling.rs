@@ -59,6 +59,7 @@ impl Place {
             source: ConnectorConfig::new("shop", Map::new()),
             destination: self.destination.clone(),
             streams: Some(streams.iter().map(selection).collect()),
+            transforms: None,
         }
     }
 

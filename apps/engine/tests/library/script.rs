@@ -91,6 +91,7 @@ pub(crate) fn scripted() -> PipelineConfig {
         source: ConnectorConfig::new("script", Map::new()),
         destination: ConnectorConfig::new("test", Map::new()),
         streams: None,
+        transforms: None,
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) async fn run(args: &CheckArgs, session: &Session) -> Result<(), Failu
         source: source.connector,
         destination: destination.connector,
         streams: Some(streams),
+        transforms: opened.transforms(session),
     };
     let mut messages = opened.engine.pipeline_check(pipeline.clone(), Side::Both)?;
     let (mut failed, mut readable) = (false, true);

@@ -13,6 +13,7 @@ mod teardown;
 use std::sync::Arc;
 
 use engine::Engine;
+use protocol::Transforms;
 use serde_json::{Map, Value};
 use source_stripe::RequestMeter;
 
@@ -79,6 +80,14 @@ impl Opened {
         }
     }
 
+    /// What happens to records, with the key that the environment has.
+    fn transforms(&self, session: &Session) -> Option<Transforms> {
+        let mut transforms = self.document.as_ref()?.transforms.clone()?;
+        let known = || session.environment.get(HASH_KEY).map(str::to_owned);
+        transforms.hash_key = transforms.hash_key.or_else(known);
+        Some(transforms)
+    }
+
     fn source(
         &self,
         session: &Session,
@@ -96,6 +105,9 @@ impl Opened {
         resolve_destination(args, config.as_ref(), &self.given(session))
     }
 }
+
+/// Where the key of digests is looked for, if the document does not hold it.
+const HASH_KEY: &str = "TRANSFORMS_HASH_KEY";
 
 fn config_flag(flag: &str, given: Option<&str>) -> Result<Option<Map<String, Value>>, Failure> {
     given.map(|given| documents::read(flag, given)).transpose()

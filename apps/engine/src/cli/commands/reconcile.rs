@@ -27,6 +27,7 @@ pub(super) async fn run(args: &ReconcileArgs, session: &Session) -> Result<(), F
         source: source.connector,
         destination: destination.connector.clone(),
         streams: Some(streams),
+        transforms: opened.transforms(session),
     };
     let prepared = set_up(&opened.engine, session, &mut pipeline, Some(Arc::clone(&discovered)));
     interrupt.unless(prepared).await?;

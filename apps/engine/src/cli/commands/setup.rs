@@ -27,6 +27,7 @@ pub(super) async fn run(args: &SetupArgs, session: &Session) -> Result<(), Failu
         source: source.connector,
         destination: destination.connector,
         streams: Some(streams),
+        transforms: opened.transforms(session),
     };
     interrupt.unless(set_up(&opened.engine, session, &mut pipeline, Some(discovered))).await?;
     let noun = if number == 1 { "stream" } else { "streams" };

@@ -27,7 +27,8 @@ pub(super) async fn run(args: &SyncArgs, session: &Session) -> Result<(), Failur
     let live = source.follow(&args.changes)?;
     let destination = opened.destination(session, &args.pipeline)?;
     let opened = opened.sharing(session, &args.pipeline, &destination)?;
+    let transforms = opened.transforms(session);
     let interrupt = Interrupt::listen(session.screen.clone())?;
-    let job = Job { engine: opened.engine, meter: opened.meter, source, destination, run, live };
+    let job = Job { engine: opened.engine, meter: opened.meter, source, destination, run, transforms, live };
     job.run(session, &interrupt).await.map(drop)
 }

@@ -1,6 +1,6 @@
 //! Progress where nothing can be redrawn: one line for each stream that ends, and totals now and then.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use protocol::{ProgressPayload, StreamRunStatus};
 
@@ -13,7 +13,8 @@ const PAUSE_MS: u64 = 5_000;
 /// Decides which lines are due.
 #[derive(Debug, Default)]
 pub(crate) struct Plain {
-    told: HashSet<String>,
+    /// How each stream was said to have ended, last.
+    told: HashMap<String, StreamRunStatus>,
     progress: Option<ProgressPayload>,
     totals_at: u64,
     totals_told: Option<u64>,
@@ -24,9 +25,11 @@ impl Plain {
     pub(crate) fn progress(&mut self, progress: &ProgressPayload) -> Vec<String> {
         let mut lines = Vec::new();
         for (name, stream) in &progress.streams {
-            if !stream.status.is_terminal() || !self.told.insert(name.clone()) {
+            let is_news = || self.told.get(name) != Some(&stream.status);
+            if !stream.status.is_terminal() || !is_news() {
                 continue;
             }
+            self.told.insert(name.clone(), stream.status);
             let rows = count(stream.record_count);
             let reason = stream.message.as_deref().unwrap_or("no reason given");
             lines.push(match stream.status {
@@ -76,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn each_stream_is_told_once() {
+    fn each_end_is_told_once() {
         use StreamRunStatus::{Completed, Errored, Skipped, Started};
         let mut plain = Plain::default();
         assert!(plain.progress(&progress(&[("a", Started, 5)])).is_empty());
@@ -86,6 +89,8 @@ mod tests {
             ["a: complete, 1,234 rows", "b: skipped: because", "c: failed after 7 rows: because"]
         );
         assert!(plain.progress(&all).is_empty());
+        let later = progress(&[("a", Errored, 1234)]);
+        assert_eq!(plain.progress(&later), ["a: failed after 1,234 rows: because"], "it was complete too soon");
     }
 
     #[test]

@@ -66,6 +66,7 @@ pub(super) async fn run(args: &DemoArgs, session: &Session) -> Result<(), Failur
             run_id: None,
             position: Position::Named(sync_id),
         },
+        transforms: None,
         live: false,
     };
     job.run(session, &interrupt).await?;
