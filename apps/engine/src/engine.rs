@@ -123,7 +123,8 @@ impl Engine {
         };
         let mut catalogs = configure(discovered, selections)?;
         let transforms = pipeline.transforms.as_ref();
-        let rules = transforms.map_or_else(|| Ok(Rules::default()), |transforms| Rules::new(discovered, transforms))?;
+        let rules = transforms
+            .map_or_else(|| Ok(Rules::default()), |transforms| Rules::new(discovered, transforms))?;
         rules.reshape(&mut catalogs.destination);
         for (stream, field) in catalogs.unknown_fields() {
             tracing::warn!(

@@ -12,7 +12,7 @@ use util_postgres::Database;
 use crate::connect;
 use crate::table::Projection;
 
-/// Rows per transaction unless configured. As many as fit in a batch of 4 MiB where they are small.
+/// Rows per transaction unless configured. As many as fit in a batch of 3 MiB where they are small.
 pub const DEFAULT_BATCH_SIZE: usize = 4000;
 
 /// Connections unless configured: with three, two cores of a server never wait.
@@ -20,10 +20,10 @@ const DEFAULT_CONNECTIONS: usize = 3;
 
 /// Payload bytes per transaction. Each costs a flush of the log and some round trips, and where it is written in parts, the
 /// parts end together: with a quarter of this two connections stood still for a third of the time.
-const BATCH_BYTES: usize = 4 << 20;
+const BATCH_BYTES: usize = 3 << 20;
 
 /// Payload bytes held in all: batches being written, and the next ones. What is read meanwhile needs room, too.
-const HELD_BYTES: usize = 8 << 20;
+const HELD_BYTES: usize = 5 << 20;
 
 /// Configuration of the PostgreSQL destination.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -205,7 +205,11 @@ impl PostgresConfig {
 
     /// The same database for another purpose than writing rows: without connecting to it yet, with at most so many
     /// connections, which the server shows as `application_name`. Fails where the configuration contradicts itself.
-    pub fn database_for(&self, application_name: &str, connections: usize) -> Result<Database, ConnectorError> {
+    pub fn database_for(
+        &self,
+        application_name: &str,
+        connections: usize,
+    ) -> Result<Database, ConnectorError> {
         let config = PostgresConfig { application_name: application_name.to_owned(), ..self.clone() };
         connect::database(&config, connections)
     }

@@ -200,6 +200,11 @@ impl Client {
         &self.gate
     }
 
+    /// How far Stripe's clock is ahead of this machine's, in seconds; 0 until Stripe has answered once.
+    pub(crate) fn clock_ahead(&self) -> i64 {
+        self.clock.ahead()
+    }
+
     /// What Stripe's clock says: unix seconds. This machine's, until Stripe has answered once.
     pub(crate) fn now(&self) -> i64 {
         self.clock.now(jiff::Timestamp::now().as_second())

@@ -25,6 +25,9 @@ use crate::verdict;
 const EVENTS: &str = "/v1/events";
 const WEBHOOK_ENDPOINTS: &str = "/v1/webhook_endpoints";
 
+/// Seconds by which clocks may differ without a word.
+const CLOCK_TOLERANCE: u64 = 10;
+
 /// Requests at a time; the limiter has its say too.
 const AT_ONCE: usize = 16;
 
@@ -99,7 +102,21 @@ pub(crate) async fn preflight(
             say(Message::log(level, format!("{consequence}: {}", reason_of(&probe.endpoint, error))));
         }
     }
+    if let Some(warning) = clock_warning(client.clock_ahead()) {
+        say(Message::log(LogLevel::Warn, warning));
+    }
     Ok(())
+}
+
+/// What to say of a clock from which Stripe's is so many seconds ahead.
+fn clock_warning(ahead: i64) -> Option<String> {
+    let (seconds, word) = (ahead.unsigned_abs(), if ahead > 0 { "slow" } else { "fast" });
+    (seconds > CLOCK_TOLERANCE).then(|| {
+        format!(
+            "this machine's clock is {seconds} s {word}, by Stripe's: webhooks whose signature is more than 300 s old are \
+             refused. Let the clock be set by NTP (timedatectl set-ntp true)"
+        )
+    })
 }
 
 /// What a stream needs to be read.
@@ -258,5 +275,17 @@ impl Answers {
         let first = refusals.next()??;
         let is_401 = |error: &RequestError| error.status() == Some(401);
         (is_401(first) && refusals.all(|refusal| refusal.is_some_and(is_401))).then_some(first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clock_that_is_far_off_is_told() {
+        assert_eq!(clock_warning(10), None);
+        assert!(clock_warning(11).unwrap().contains("11 s slow"));
+        assert!(clock_warning(-400).unwrap().contains("400 s fast"));
     }
 }

@@ -22,6 +22,11 @@ impl StripeClock {
         }
     }
 
+    /// How far Stripe's clock is ahead of this machine's, in seconds, as far as is known.
+    pub(crate) fn ahead(&self) -> i64 {
+        self.ahead.load(Relaxed)
+    }
+
     /// What Stripe's clock says when this machine's says `local`.
     pub(crate) fn now(&self, local: i64) -> i64 {
         local.saturating_add(self.ahead.load(Relaxed))
@@ -47,6 +52,7 @@ mod tests {
         let clock = StripeClock::default();
         assert_eq!(clock.now(100), 100);
         assert_eq!(clock.answered(Some(70), 100), 70);
+        assert_eq!(clock.ahead(), -30);
         assert_eq!((clock.now(105), clock.answered(None, 110)), (75, 80));
     }
 

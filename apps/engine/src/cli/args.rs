@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Reconcile(ReconcileArgs),
     /// Tell whether source and destination can be used, and which streams the key may read
     Check(CheckArgs),
+    /// Look for what keeps a sync from working, and say how to mend it: network, clock, key, permissions, database
+    Doctor(CheckArgs),
     /// Print the streams of the source as a catalog message
     Discover(SourceOnlyArgs),
     /// List the streams of the source, or the columns of the named ones
@@ -86,6 +88,11 @@ pub(crate) enum Command {
     Completions {
         /// The shell
         shell: Shell,
+    },
+    /// Print the manual page, as man(1) reads it: sync-engine man | man -l -
+    Man {
+        /// The command, e.g. sync [default: the program]
+        command: Option<String>,
     },
 }
 

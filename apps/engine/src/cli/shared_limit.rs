@@ -69,8 +69,10 @@ pub(crate) fn shared_budget(
                 connections: 1,
                 ..ConnectOptions::default()
             };
-            let database = Address::parse(url.expose_secret()).and_then(|address| Database::new(&address, &options));
-            let database = database.map_err(|error| Failure::usage(format!("--shared-limit-url: {error}")))?;
+            let database =
+                Address::parse(url.expose_secret()).and_then(|address| Database::new(&address, &options));
+            let database =
+                database.map_err(|error| Failure::usage(format!("--shared-limit-url: {error}")))?;
             SharedRate::in_schema(database, SCHEMA)
         }
         None if args.share_limit => beside_the_data(&destination.connector)?,
@@ -87,7 +89,8 @@ fn beside_the_data(destination: &ConnectorConfig) -> Result<SharedRate, Failure>
              database by --shared-limit-url postgres://…",
         ));
     }
-    let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("--share-limit: the destination's {error}"));
+    let wrong =
+        |error: &dyn std::fmt::Display| Failure::usage(format!("--share-limit: the destination's {error}"));
     let config = serde_json::Value::Object(destination.config.clone());
     let config = serde_json::from_value::<PostgresConfig>(config)
         .map_err(|error| wrong(&format!("configuration is wrong: {error}")))?;

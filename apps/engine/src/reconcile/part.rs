@@ -157,7 +157,8 @@ impl Part<'_> {
         record: Record,
     ) -> Result<Option<(Expected, bool)>, EngineError> {
         let message = self.rules.apply(Payload::Record(record).into());
-        let admitted = message.and_then(|message| delivery.admit(message)).map_err(|error| self.failed(error))?;
+        let admitted =
+            message.and_then(|message| delivery.admit(message)).map_err(|error| self.failed(error))?;
         let Some(Payload::Record(record)) = admitted.map(|message| message.payload) else { return Ok(None) };
         let expected = Expected::of(&self.stream.stream, record.data).map_err(|error| self.failed(error))?;
         Ok(Some((expected, record.deleted)))

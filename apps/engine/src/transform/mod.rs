@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use protocol::{
-    CatalogMessage, ConfiguredCatalog, ConnectorError, Message, PARENT_ID, Payload, Record, Stream, Sweep, Transform,
-    Transforms,
+    CatalogMessage, ConfiguredCatalog, ConnectorError, Message, PARENT_ID, Payload, Record, Stream, Sweep,
+    Transform, Transforms,
 };
 
 use crate::{EngineError, Projection, nearest};

@@ -71,7 +71,12 @@ impl Rewriting {
     pub(super) fn apply(&self, payload: &RawJson) -> Result<RawJson, RawJsonError> {
         let mut text = Vec::with_capacity(payload.len() + 64);
         let mut deserializer = serde_json::Deserializer::from_slice(payload.as_bytes());
-        deserializer.deserialize_map(Members { rules: self, node: &self.fields, names: Some(&self.names), out: &mut text })?;
+        deserializer.deserialize_map(Members {
+            rules: self,
+            node: &self.fields,
+            names: Some(&self.names),
+            out: &mut text,
+        })?;
         Ok(RawJson::from_trusted(Bytes::from(text)))
     }
 
@@ -101,8 +106,10 @@ impl Rewriting {
 
     /// Of a string its characters count, however they are escaped; of anything else its text.
     fn digest_of(&self, json: &str) -> Result<String, serde_json::Error> {
-        let plain: Cow<'_, str> = if json.starts_with('"') { serde_json::from_str(json)? } else { json.into() };
-        let mut digest = self.digest.clone().ok_or_else(|| serde::ser::Error::custom("a digest has no key"))?;
+        let plain: Cow<'_, str> =
+            if json.starts_with('"') { serde_json::from_str(json)? } else { json.into() };
+        let mut digest =
+            self.digest.clone().ok_or_else(|| serde::ser::Error::custom("a digest has no key"))?;
         digest.update(plain.as_bytes());
         Ok(hex::encode(digest.finalize().into_bytes()))
     }

@@ -11,10 +11,12 @@ const CREATED: &str = "created";
 /// Says what is wrong with rules that do not fit the stream.
 pub(super) fn check(stream: &Stream, transform: &Transform) -> Result<(), String> {
     let fixed = |name: &str| {
-        stream.key_fields().contains(&name) || [stream.newer_than_field.as_str(), PARENT_ID, CREATED].contains(&name)
+        stream.key_fields().contains(&name)
+            || [stream.newer_than_field.as_str(), PARENT_ID, CREATED].contains(&name)
     };
     let changed = [("hash", &transform.hash), ("redact", &transform.redact)];
-    let changed = changed.iter().flat_map(|(rule, paths)| paths.iter().map(move |path| (*rule, path.as_str())));
+    let changed =
+        changed.iter().flat_map(|(rule, paths)| paths.iter().map(move |path| (*rule, path.as_str())));
     let renamed = transform.rename.keys().map(|name| ("rename", name.as_str()));
     let asked = transform.conditions.iter().map(|condition| ("where", condition.field.as_str()));
     for (rule, path) in changed.chain(renamed).chain(asked) {
@@ -30,7 +32,11 @@ pub(super) fn check(stream: &Stream, transform: &Transform) -> Result<(), String
         {
             let known: Vec<&str> = properties.keys().map(String::as_str).collect();
             let near = nearest(first, &known);
-            let hint = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
+            let hint = if near.is_empty() {
+                String::new()
+            } else {
+                format!("; did you mean {}?", near.join(" or "))
+            };
             return Err(format!("there is no field `{first}`, which `{rule}` names{hint}"));
         }
     }
@@ -45,8 +51,15 @@ fn check_names(stream: &Stream, transform: &Transform) -> Result<(), String> {
         }
         let exists = properties(stream).is_some_and(|properties| properties.contains_key(new));
         let is_free = !exists || transform.rename.contains_key(new);
-        if new.is_empty() || !is_free || taken.contains(&new.as_str()) || new == PARENT_ID || new.starts_with('_') {
-            return Err(format!("`{old}` cannot be renamed to `{new}`: that name is taken, or not for fields"));
+        if new.is_empty()
+            || !is_free
+            || taken.contains(&new.as_str())
+            || new == PARENT_ID
+            || new.starts_with('_')
+        {
+            return Err(format!(
+                "`{old}` cannot be renamed to `{new}`: that name is taken, or not for fields"
+            ));
         }
         taken.push(new);
     }

@@ -67,7 +67,9 @@ fn null_has_no_digest() {
 fn what_is_not_wanted_is_deleted() {
     let rules = json!({"where": [{"field": "currency", "in": ["usd", "eur"]}, {"field": "balance", "at_least": 0, "less_than": 10}]});
     let row = |currency: &str, balance: i64| {
-        format!(r#"{{"id":"cus_1","_account_id":"acct_1","currency":{currency},"balance":{balance},"_updated_at":7}}"#)
+        format!(
+            r#"{{"id":"cus_1","_account_id":"acct_1","currency":{currency},"balance":{balance},"_updated_at":7}}"#
+        )
     };
     let wanted = row("\"usd\"", 9);
     assert_eq!(applied(&rules, &wanted, false), (wanted.clone(), false));
@@ -84,7 +86,8 @@ fn what_is_not_wanted_is_deleted() {
 
 #[test]
 fn deletions_do_not_tell_what_is_hidden() {
-    let (data, deleted) = applied(&json!({"redact": ["email"]}), r#"{"id":"cus_1","email":"ada@example.com"}"#, true);
+    let (data, deleted) =
+        applied(&json!({"redact": ["email"]}), r#"{"id":"cus_1","email":"ada@example.com"}"#, true);
     assert_eq!((data.as_str(), deleted), (r#"{"id":"cus_1","email":null}"#, true));
 }
 
@@ -94,7 +97,10 @@ fn rules_that_do_not_fit_are_refused() {
         (json!({"hash": ["id"]}), "`hash` cannot change `id`"),
         (json!({"redact": ["_updated_at"]}), "`redact` cannot change `_updated_at`"),
         (json!({"rename": {"_account_id": "account"}}), "`rename` cannot change `_account_id`"),
-        (json!({"redact": ["emial"]}), "there is no field `emial`, which `redact` names; did you mean email?"),
+        (
+            json!({"redact": ["emial"]}),
+            "there is no field `emial`, which `redact` names; did you mean email?",
+        ),
         (json!({"redact": ["shipping..name"]}), "`shipping..name` in `redact` is not the name"),
         (json!({"rename": {"email": "currency"}}), "`email` cannot be renamed to `currency`"),
         (json!({"rename": {"shipping.name": "name"}}), "`rename` is for top-level fields"),
@@ -122,7 +128,9 @@ fn fields_may_change_places() {
 fn the_destination_s_schema_follows() {
     let stream = protocol::ConfiguredStream::whole(discovered().streams.remove(0));
     let mut catalog = ConfiguredCatalog { streams: vec![stream] };
-    rules_of(&json!({"hash": ["balance"], "rename": {"balance": "balance_digest"}})).unwrap().reshape(&mut catalog);
+    rules_of(&json!({"hash": ["balance"], "rename": {"balance": "balance_digest"}}))
+        .unwrap()
+        .reshape(&mut catalog);
     let schema = catalog.streams[0].stream.json_schema.as_ref().unwrap();
     let properties = schema["properties"].as_object().unwrap();
     let names: Vec<&str> = properties.keys().map(String::as_str).collect();

@@ -5,10 +5,13 @@
 mod account;
 mod connected;
 mod data;
+mod doctor;
 mod interrupts;
 mod keys;
 mod mistakes;
+mod pages;
 mod postgres;
 mod program;
 mod reconciling;
+mod standing;
 mod words;

@@ -4,6 +4,8 @@ mod check;
 mod completions;
 mod demo;
 mod discover;
+mod doctor;
+mod manual;
 mod reconcile;
 mod setup;
 mod streams;
@@ -33,6 +35,8 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Check(args) => check::run(&args, session).await,
         Command::Discover(args) => discover::run(&args, session).await,
         Command::Streams(args) => streams::run(args, session).await,
+        Command::Doctor(args) => doctor::run(&args, session).await,
+        Command::Man { command } => manual::run(command.as_deref(), session),
         Command::Setup(args) => setup::run(&args, session).await,
         Command::Teardown(args) => teardown::run(&args, session).await,
         Command::Demo(args) => demo::run(&args, session).await,

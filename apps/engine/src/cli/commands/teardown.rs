@@ -26,7 +26,8 @@ pub(super) async fn run(args: &TeardownArgs, session: &Session) -> Result<(), Fa
         confirm(session, &place)?;
     }
     let interrupt = Interrupt::listen(session.screen.clone())?;
-    let pipeline = PipelineConfig { source, destination: destination.connector, streams: None, transforms: None };
+    let pipeline =
+        PipelineConfig { source, destination: destination.connector, streams: None, transforms: None };
     let mut messages = opened.engine.pipeline_teardown(pipeline, side)?;
     while let Some(message) = interrupt.unless(async { Ok::<_, Failure>(messages.next().await) }).await? {
         let message = message?;

@@ -2,6 +2,7 @@
 
 mod comparison;
 mod figures;
+mod findings;
 mod gauge;
 mod live;
 mod plain;
@@ -12,6 +13,7 @@ mod view;
 
 pub(crate) use comparison::{Comparison, compared, told};
 pub(crate) use figures::count;
+pub(crate) use findings::{Finding, Grade, of_streams as findings_of_streams};
 pub(crate) use readable::Readable;
 pub(crate) use report::Reporter;
 pub(crate) use summary::{Summary, summarise};

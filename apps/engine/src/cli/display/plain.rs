@@ -90,7 +90,11 @@ mod tests {
         );
         assert!(plain.progress(&all).is_empty());
         let later = progress(&[("a", Errored, 1234)]);
-        assert_eq!(plain.progress(&later), ["a: failed after 1,234 rows: because"], "it was complete too soon");
+        assert_eq!(
+            plain.progress(&later),
+            ["a: failed after 1,234 rows: because"],
+            "it was complete too soon"
+        );
     }
 
     #[test]
