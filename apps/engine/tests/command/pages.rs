@@ -9,7 +9,7 @@ use crate::program::Program;
 fn every_command_has_a_manual_page() {
     let program = Program::new();
     let page = program.run(&["man"]).expect(0).stdout;
-    assert!(page.starts_with(".ie") && page.contains(".TH sync\\-engine 1"), "{page}");
+    assert!(page.starts_with(".ie") && page.contains(".TH sync-engine 1"), "{page}");
     let page = program.run(&["man", "sync"]).expect(0).stdout;
     assert!(page.contains("\\-\\-live"), "{page}");
     let refused = program.run(&["man", "snyc"]).expect(2);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use engine::{Role, Side};
+use engine::{EngineError, EngineStream, Role, Side};
 use futures::StreamExt;
-use protocol::{ConnectionState, LogLevel, Payload, PipelineConfig};
+use protocol::{CatalogMessage, ConnectionState, LogLevel, Payload, PipelineConfig};
 use serde_json::json;
 use tokio::net::TcpStream;
 use url::Url;
@@ -15,7 +15,7 @@ use crate::cli::display::{Finding, Grade, findings_of_streams};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::session::{Mode, Session};
-use crate::cli::settings::{Position, resolve_selection};
+use crate::cli::settings::resolve_selection;
 
 /// Where Stripe is unless the configuration says otherwise.
 const STRIPE: &str = "https://api.stripe.com";
@@ -46,11 +46,14 @@ pub(super) async fn run(args: &CheckArgs, session: &Session) -> Result<(), Failu
         if doctor.pipeline.source.connector == "stripe" {
             doctor.network().await;
         }
+        let mut account = None;
         if doctor.connection(Role::Source, &source.name).await {
-            doctor.streams().await;
+            account = doctor.streams().await;
         }
-        if doctor.connection(Role::Destination, &place).await {
-            doctor.position().await;
+        if doctor.connection(Role::Destination, &place).await
+            && let Some(account) = account
+        {
+            doctor.position(&account).await;
         }
         Ok::<_, Failure>(())
     };
@@ -139,18 +142,29 @@ impl Doctor<'_> {
         answered
     }
 
-    /// What of the source can be read.
-    async fn streams(&mut self) {
+    /// What of the source can be read; answers whose it is.
+    async fn streams(&mut self) -> Option<String> {
         let engine = &self.opened.engine;
         let asked = async {
             let discovered = engine.discover(&self.pipeline.source).await?;
-            engine.pipeline_preflight(self.pipeline.clone(), Some(&discovered)).await
+            let messages = engine.pipeline_preflight(self.pipeline.clone(), Some(&discovered)).await?;
+            Ok::<_, EngineError>((account_of(&discovered), messages))
         };
-        let mut messages = match asked.await {
-            Ok(Some(messages)) => messages,
-            Ok(None) => return,
-            Err(error) => return self.tell(Finding::new("streams", Grade::Failure, error.to_string())),
-        };
+        match asked.await {
+            Ok((account, messages)) => {
+                if let Some(messages) = messages {
+                    self.permissions(messages).await;
+                }
+                account
+            }
+            Err(error) => {
+                self.tell(Finding::new("streams", Grade::Failure, error.to_string()));
+                None
+            }
+        }
+    }
+
+    async fn permissions(&mut self, mut messages: EngineStream) {
         let mut statuses = Vec::new();
         while let Some(message) = messages.next().await {
             match message.map(|message| message.payload) {
@@ -170,11 +184,10 @@ impl Doctor<'_> {
     }
 
     /// Whether there is a position to go on from.
-    async fn position(&mut self) {
-        let Some(sync_id) = Position::OfAccount.sync_id(&self.pipeline.source.config) else { return };
+    async fn position(&mut self, sync_id: &str) {
         let engine = &self.opened.engine;
         let loaded = async {
-            let store = engine.state_store(&self.pipeline.destination, &sync_id).await;
+            let store = engine.state_store(&self.pipeline.destination, sync_id).await;
             let Some(store) = store.map_err(|error| error.to_string())? else { return Ok(None) };
             store.load().await.map_err(|error| error.to_string())
         };
@@ -190,6 +203,13 @@ impl Doctor<'_> {
         };
         self.tell(finding);
     }
+}
+
+/// The account whose objects a source offers; the first of several.
+fn account_of(catalog: &CatalogMessage) -> Option<String> {
+    let schema = catalog.streams.first()?.json_schema.as_ref()?;
+    let account = schema.get("properties")?.get("_account_id")?.get("enum")?.get(0)?;
+    account.as_str().map(str::to_owned)
 }
 
 /// Connects to the host of an address; answers the host, or why not.

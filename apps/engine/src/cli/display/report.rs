@@ -40,6 +40,7 @@ impl Reporter {
                     screen.note(&line);
                 }
             }
+            (_, Payload::Log(log)) => logger::relog(log),
             _ => {}
         }
     }
