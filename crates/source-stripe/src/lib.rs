@@ -60,6 +60,9 @@ mod stripe_clock;
 mod verdict;
 mod window;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 pub use accounts::Accounts;
 pub use config::StripeConfig;
 pub use limit::{ALL_ENDPOINTS, BudgetLease, BudgetWant, SharedBudget};

@@ -15,7 +15,7 @@ pub(crate) mod endpoint;
 mod input;
 mod listener;
 pub(crate) mod settings;
-mod signature;
+pub(crate) mod signature;
 pub(crate) mod subscription;
 mod websocket;
 

@@ -41,7 +41,7 @@ pub(super) async fn run(args: &CheckArgs, session: &Session) -> Result<(), Failu
         transforms: opened.transforms(session),
     };
     let mut doctor = Doctor { session, opened: &opened, pipeline, failed: false };
-    doctor.tell(version());
+    doctor.tell(&version());
     let looked = async {
         if doctor.pipeline.source.connector == "stripe" {
             doctor.network().await;
@@ -77,7 +77,7 @@ struct Doctor<'a> {
 }
 
 impl Doctor<'_> {
-    fn tell(&mut self, finding: Finding) {
+    fn tell(&mut self, finding: &Finding) {
         self.failed |= finding.grade == Grade::Failure;
         match self.session.mode {
             Mode::Json => self.session.output.line(&logger::redact_text(&json!(finding).to_string())),
@@ -106,7 +106,7 @@ impl Doctor<'_> {
                 "let this machine connect there (firewall, DNS), or name a proxy by HTTPS_PROXY and what needs none by NO_PROXY",
             ),
         };
-        self.tell(finding);
+        self.tell(&finding);
     }
 
     /// Whether one side accepts its configuration.
@@ -116,7 +116,7 @@ impl Doctor<'_> {
         let mut messages = match checked {
             Ok(messages) => messages,
             Err(error) => {
-                self.tell(Finding::new(&what, Grade::Failure, error.to_string()));
+                self.tell(&Finding::new(&what, Grade::Failure, error.to_string()));
                 return false;
             }
         };
@@ -137,7 +137,7 @@ impl Doctor<'_> {
                 Ok(_) => continue,
                 Err(error) => Finding::new(&what, Grade::Failure, format!("{name}: {error}")),
             };
-            self.tell(finding);
+            self.tell(&finding);
         }
         answered
     }
@@ -158,7 +158,7 @@ impl Doctor<'_> {
                 account
             }
             Err(error) => {
-                self.tell(Finding::new("streams", Grade::Failure, error.to_string()));
+                self.tell(&Finding::new("streams", Grade::Failure, error.to_string()));
                 None
             }
         }
@@ -170,17 +170,17 @@ impl Doctor<'_> {
             match message.map(|message| message.payload) {
                 Ok(Payload::StreamStatus(status)) => statuses.push(status),
                 Ok(Payload::Log(log)) if log.level == LogLevel::Warn => {
-                    self.tell(Finding::new("source", Grade::Warning, log.message));
+                    self.tell(&Finding::new("source", Grade::Warning, log.message));
                 }
                 Ok(Payload::ConnectionStatus(status)) if status.status == ConnectionState::Failed => {
                     let why = status.message.unwrap_or_default();
-                    return self.tell(Finding::new("streams", Grade::Failure, why));
+                    return self.tell(&Finding::new("streams", Grade::Failure, why));
                 }
                 Ok(_) => {}
-                Err(error) => return self.tell(Finding::new("streams", Grade::Failure, error.to_string())),
+                Err(error) => return self.tell(&Finding::new("streams", Grade::Failure, error.to_string())),
             }
         }
-        findings_of_streams(&statuses).into_iter().for_each(|finding| self.tell(finding));
+        findings_of_streams(&statuses).into_iter().for_each(|finding| self.tell(&finding));
     }
 
     /// Whether there is a position to go on from.
@@ -201,7 +201,7 @@ impl Doctor<'_> {
             }
             Err(error) => Finding::new("position", Grade::Failure, format!("it cannot be read: {error}")),
         };
-        self.tell(finding);
+        self.tell(&finding);
     }
 }
 
