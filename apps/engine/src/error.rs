@@ -5,7 +5,7 @@ use std::fmt;
 use protocol::{ConnectorError, ErrorKind};
 
 /// Which end of a pipeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Where records come from.
     Source,
@@ -26,7 +26,7 @@ impl fmt::Display for Role {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The pipeline names a connector that is not registered.
-    #[error("unknown {role} connector `{name}`; there is {known}", known = list(.known))]
+    #[error("unknown {role} connector `{name}`; there is {known}{looked}", known = list(.known), looked = looked(*.role, .name, *.programs))]
     UnknownConnector {
         /// Which end.
         role: Role,
@@ -34,6 +34,8 @@ pub enum EngineError {
         name: String,
         /// The registered names.
         known: Vec<String>,
+        /// Whether it was looked for among programs, too.
+        programs: bool,
     },
     /// The pipeline selects streams that the source does not have.
     #[error("{}", unknown_streams(.unknown))]
@@ -83,6 +85,10 @@ impl EngineError {
             EngineError::SetupTimedOut { .. } => ErrorKind::Transient,
         }
     }
+}
+
+fn looked(role: Role, name: &str, programs: bool) -> String {
+    if programs { format!(", and no program `{role}-{name}`") } else { String::new() }
 }
 
 fn list(names: &[String]) -> String {

@@ -5,7 +5,8 @@
 //! a run, limits, progress, what may reach the destination. The destination pulls the source, so
 //! nothing queues between them.
 //!
-//! The engine keeps no state, knows no environment variable, no terminal and no process.
+//! The engine keeps no state, and knows no environment variable and no terminal; processes only where a [`Registry`] is
+//! told to look for connectors that are programs ([`process`]).
 
 pub mod echo;
 
@@ -15,6 +16,7 @@ mod delivery;
 mod engine;
 mod error;
 mod limits;
+pub mod process;
 mod progress;
 mod projection;
 mod read;

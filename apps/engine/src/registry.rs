@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use protocol::{AnyDestination, AnySource, Destination, Source};
 
+use crate::process::Programs;
 use crate::{EngineError, Role};
 
 /// Connectors in the order in which they were registered.
@@ -11,6 +12,7 @@ use crate::{EngineError, Role};
 pub struct Registry {
     sources: Vec<Arc<dyn AnySource>>,
     destinations: Vec<Arc<dyn AnyDestination>>,
+    programs: Option<Arc<Programs>>,
 }
 
 impl Registry {
@@ -35,6 +37,12 @@ impl Registry {
         self
     }
 
+    /// The same, looking for connectors that are not registered among programs.
+    #[must_use]
+    pub fn with_programs(self, programs: Programs) -> Registry {
+        Registry { programs: Some(Arc::new(programs)), ..self }
+    }
+
     /// The registered sources.
     pub fn sources(&self) -> &[Arc<dyn AnySource>] {
         &self.sources
@@ -45,25 +53,37 @@ impl Registry {
         &self.destinations
     }
 
-    /// The source of this type.
+    /// The source of this type: a registered one, or a program that is looked for.
     pub fn source(&self, name: &str) -> Result<Arc<dyn AnySource>, EngineError> {
-        self.sources.iter().find(|source| source.name() == name).cloned().ok_or_else(|| {
-            EngineError::UnknownConnector {
-                role: Role::Source,
-                name: name.to_owned(),
-                known: self.sources.iter().map(|source| source.name().to_owned()).collect(),
-            }
-        })
+        if let Some(known) = self.sources.iter().find(|source| source.name() == name) {
+            return Ok(Arc::clone(known));
+        }
+        match self.programs.as_ref().and_then(|programs| programs.source(name)) {
+            Some(found) => found.map_err(|error| EngineError::source(name, error)),
+            None => Err(self.unknown(Role::Source, name, self.sources.iter().map(|source| source.name()))),
+        }
     }
 
-    /// The destination of this type.
+    /// The destination of this type: a registered one, or a program that is looked for.
     pub fn destination(&self, name: &str) -> Result<Arc<dyn AnyDestination>, EngineError> {
-        self.destinations.iter().find(|destination| destination.name() == name).cloned().ok_or_else(|| {
-            EngineError::UnknownConnector {
-                role: Role::Destination,
-                name: name.to_owned(),
-                known: self.destinations.iter().map(|destination| destination.name().to_owned()).collect(),
+        if let Some(known) = self.destinations.iter().find(|destination| destination.name() == name) {
+            return Ok(Arc::clone(known));
+        }
+        match self.programs.as_ref().and_then(|programs| programs.destination(name)) {
+            Some(found) => found.map_err(|error| EngineError::destination(name, error)),
+            None => {
+                let known = self.destinations.iter().map(|destination| destination.name());
+                Err(self.unknown(Role::Destination, name, known))
             }
-        })
+        }
+    }
+
+    fn unknown<'n>(&self, role: Role, name: &str, known: impl Iterator<Item = &'n str>) -> EngineError {
+        EngineError::UnknownConnector {
+            role,
+            name: name.to_owned(),
+            known: known.map(str::to_owned).collect(),
+            programs: self.programs.is_some(),
+        }
     }
 }

@@ -20,6 +20,8 @@ mod look_up;
 mod message;
 mod ndjson;
 mod pipeline;
+#[cfg(feature = "program")]
+pub mod program;
 mod progress;
 mod raw_json;
 mod schema;

@@ -5,6 +5,7 @@
 mod batch;
 mod connections;
 mod limits;
+mod programs;
 mod reconciling;
 mod script;
 mod shop;
