@@ -22,6 +22,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "engine",
         &[
             "protocol",
+            // What the environment says to connectors.
+            "connectors",
             "logger",
             "allocator",
             "stripe-openapi",
@@ -33,6 +35,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             // Of the product only `demo` knows the simulator; see `only_demo_knows_the_simulator`.
             "stripe-simulator",
         ],
+    ),
+    (
+        "connectors",
+        &["protocol", "logger", "allocator", "source-stripe", "destination-sqlite", "destination-postgres"],
     ),
     ("e2e", &["stripe-openapi", "stripe-simulator", "test-utils"]),
     (
@@ -48,7 +54,7 @@ const OWNED: &[(&str, &[&str])] = &[
         "tokio-postgres",
         &["util-postgres", "state-postgres", "destination-postgres", "test-utils", "e2e", "bench"],
     ),
-    ("clap", &["engine", "stripe-simulator", "stripe-openapi", "e2e", "bench"]),
+    ("clap", &["protocol", "engine", "stripe-simulator", "stripe-openapi", "e2e", "bench"]),
     ("dotenvy", &["engine"]),
     ("indicatif", &["engine"]),
     ("reqwest", &["source-stripe", "stripe-openapi", "stripe-simulator", "e2e"]),

@@ -37,6 +37,8 @@ const ABOUT: &str = "Keeps a complete copy of a Stripe account in your own datab
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) voice: Voice,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -60,6 +62,21 @@ pub(crate) struct Voice {
     /// Log level: off, error, warn, info, debug, trace, or directives [env: LOG_LEVEL]
     #[arg(long, global = true, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
+}
+
+/// Where connectors that are not built in are looked for.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Connectors")]
+pub(crate) struct ProgramArgs {
+    /// Commands of connectors that are programs: JSON or a file of JSON, e.g. {"source-shop": "python3 shop.py"}
+    #[arg(long, global = true, value_name = "JSON|FILE")]
+    pub(crate) connectors_from_command_map: Option<String>,
+    /// Do not look for connectors in node_modules and on the PATH
+    #[arg(long, global = true)]
+    pub(crate) no_connectors_from_path: bool,
+    /// Look for connectors in npm at last: npx @stripe/sync-source-NAME
+    #[arg(long, global = true)]
+    pub(crate) connectors_from_npm: bool,
 }
 
 #[derive(Debug, Subcommand)]

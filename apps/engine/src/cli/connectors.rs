@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use destination_postgres::PostgresDestination;
 use destination_sqlite::SqliteDestination;
+use engine::process::Programs;
 use engine::{Engine, Registry};
 use source_stripe::{RequestMeter, SharedBudget, StripeSource, StripeSourceOptions};
 use stripe_openapi::resolve::SpecLocation;
@@ -33,7 +34,9 @@ pub(crate) fn connect(
         ..given.map_err(|error| Failure::usage(error.to_string()))?
     };
     let meter = Arc::clone(&options.meter);
+    let programs = Programs::new(environment.search.clone());
     let registry = Registry::new()
+        .with_programs(programs)
         .with_source(StripeSource::new(options))
         .with_destination(SqliteDestination)
         .with_destination(PostgresDestination);

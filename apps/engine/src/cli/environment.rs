@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use engine::process::Search;
+
 use super::failure::Failure;
 
 /// The variables of the process, and those of `.env` in the working directory.
@@ -9,6 +11,8 @@ use super::failure::Failure;
 pub(crate) struct Environment {
     process: BTreeMap<String, String>,
     dotenv: BTreeMap<String, String>,
+    /// Where connectors that are programs are looked for.
+    pub(crate) search: Search,
 }
 
 /// Where a variable was found.
@@ -49,7 +53,7 @@ impl Environment {
             })?;
             read.entry(name).or_insert(value);
         }
-        Ok(Environment { process: process.into_iter().collect(), dotenv: read })
+        Ok(Environment { process: process.into_iter().collect(), dotenv: read, search: Search::default() })
     }
 
     /// The variable at this place; an empty one counts as absent.

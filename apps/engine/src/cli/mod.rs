@@ -10,6 +10,7 @@ mod failure;
 mod interrupt;
 mod job;
 mod output;
+mod programs;
 mod session;
 mod settings;
 mod shared_limit;
@@ -36,7 +37,11 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return answer_usage(&error),
     };
-    let session = match Session::open(&cli.voice) {
+    let session = Session::open(&cli.voice).and_then(|mut session| {
+        session.environment.search = programs::search(&cli.programs, &session.environment)?;
+        Ok(session)
+    });
+    let session = match session {
         Ok(session) => session,
         Err(failure) => {
             output::Screen::new(false, false).error(failure.text().unwrap_or_default());

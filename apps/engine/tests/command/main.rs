@@ -12,6 +12,7 @@ mod mistakes;
 mod pages;
 mod postgres;
 mod program;
+mod programs;
 mod reconciling;
 mod standing;
 mod words;

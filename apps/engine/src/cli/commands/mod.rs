@@ -106,7 +106,10 @@ impl Opened {
     fn destination(&self, session: &Session, args: &PipelineArgs) -> Result<DestinationSettings, Failure> {
         let args = &args.destination;
         let config = config_flag("--destination-config", args.destination_config.as_deref())?;
-        resolve_destination(args, config.as_ref(), &self.given(session))
+        let settings = resolve_destination(args, config.as_ref(), &self.given(session))?;
+        // One that there is not is told before anything is asked of the source.
+        self.engine.registry().destination(&settings.connector.connector)?;
+        Ok(settings)
     }
 }
 
