@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(warnings.line(info), None);
         assert!(ALL.line(info).is_some());
         let progress = serde_json::to_string(&Message::from(Payload::Progress(Box::new(
-            ProgressPayload::fresh(Timestamp::UNIX_EPOCH, ["a".to_owned()].iter().map(String::as_str)),
+            ProgressPayload::fresh(Timestamp::UNIX_EPOCH, std::iter::once("a".to_owned())),
         ))))
         .unwrap();
         assert!(ALL.line(&progress).unwrap().ends_with("info: 0 rows, 0 rows/s, 0 of 1 streams ended, 0:00"));

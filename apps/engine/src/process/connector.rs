@@ -35,7 +35,10 @@ impl Connector {
         let asked = command.clone();
         let (sender, receiver) = mpsc::channel();
         // A program that does not answer must not keep us.
-        std::thread::spawn(move || sender.send(spec_of(&asked)));
+        std::thread::spawn(move || {
+            // Whoever asked may have gone.
+            let _ = sender.send(spec_of(&asked));
+        });
         let answer = receiver.recv_timeout(PATIENCE).map_err(|error| match error {
             RecvTimeoutError::Timeout => format!("it did not answer within {} s", PATIENCE.as_secs()),
             RecvTimeoutError::Disconnected => "it could not be asked".to_owned(),
