@@ -7,6 +7,7 @@
 //!
 //! The engine keeps no state, knows no environment variable, no terminal and no process.
 
+pub mod api;
 pub mod echo;
 
 mod cadence;
@@ -22,6 +23,7 @@ mod reconcile;
 mod registry;
 mod run;
 mod selection;
+mod stored;
 mod sync;
 mod sync_batch;
 mod write;

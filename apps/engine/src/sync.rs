@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cadence::Cadence;
 use crate::delivery::Delivery;
 use crate::engine::from_destination;
-use crate::limits::{Cut, at, until_stopped};
+use crate::limits::{Cut, at, hard_limit_reached, until_stopped};
 use crate::read::from_engine;
 use crate::run::{RunLedger, initial_state, with_ceiling, without_terminal};
 use crate::{Engine, EngineError, EngineStream, Side, TimeLimits};
@@ -101,6 +101,7 @@ impl Engine {
                 biased;
                 opened = engine.open_sync(request, started, cut.clone()) => opened,
                 () = at(hard) => {
+                    hard_limit_reached();
                     cut.mark();
                     Ok(Opened::nothing(&engine, before.clone()))
                 }
@@ -144,7 +145,7 @@ impl Engine {
                     }
                     Step::Message(None) => ended = true,
                     Step::HardLimit => {
-                        tracing::warn!(event = "SYNC_TIME_LIMIT_HARD", "time limit reached");
+                        hard_limit_reached();
                         cut.mark();
                         ended = true;
                     }

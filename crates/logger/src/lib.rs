@@ -7,7 +7,9 @@
 mod entry;
 mod install;
 mod redact;
+mod request;
 
 pub use entry::{Entry, Format};
 pub use install::{LineSink, Logging, LoggingError, install};
 pub use redact::{REDACTED, is_secret_name, redact_json, redact_text, redact_texts};
+pub use request::{RequestLog, SERVER_ONLY};
