@@ -80,9 +80,10 @@ impl Answer {
     }
 
     fn fail(&mut self, error: &EngineError) {
-        let causes = std::iter::successors(error.source(), |cause| cause.source());
-        for cause in causes {
-            tracing::debug!(target: SERVER_ONLY, error = cause, "caused by");
+        let mut cause = Error::source(error);
+        while let Some(error) = cause {
+            tracing::debug!(target: SERVER_ONLY, error, "caused by");
+            cause = error.source();
         }
         let text = logger::redact_text(&error.to_string()).into_owned();
         tracing::error!(target: SERVER_ONLY, "{text}");

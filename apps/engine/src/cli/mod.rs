@@ -36,7 +36,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return answer_usage(&error),
     };
-    let session = match Session::open(&cli.voice) {
+    let session = match Session::open(&cli.voice, cli.command.usual_level()) {
         Ok(session) => session,
         Err(failure) => {
             output::Screen::new(false, false).error(failure.text().unwrap_or_default());

@@ -5,6 +5,7 @@ mod completions;
 mod demo;
 mod discover;
 mod reconcile;
+mod serve;
 mod setup;
 mod streams;
 mod sync;
@@ -34,6 +35,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Streams(args) => streams::run(args, session).await,
         Command::Setup(args) => setup::run(&args, session).await,
         Command::Teardown(args) => teardown::run(&args, session).await,
+        Command::Serve(args) => serve::run(&args, session).await,
         Command::Demo(args) => demo::run(&args, session).await,
         Command::Completions { shell } => {
             completions::run(shell, session);

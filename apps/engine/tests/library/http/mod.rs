@@ -1,0 +1,12 @@
+//! The engine through HTTP.
+
+mod access;
+mod bodies;
+mod documents;
+mod flow;
+mod logs;
+mod operations;
+mod query;
+mod served;
+mod sources;
+mod status;
