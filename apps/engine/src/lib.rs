@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod echo;
+pub mod remote;
 
 mod cadence;
 mod connection;

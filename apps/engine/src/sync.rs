@@ -124,6 +124,8 @@ impl Engine {
                 };
                 match step {
                     Step::Message(Some(Ok(message))) => {
+                        // Records end here: without this, a source that always has one would let nothing else in.
+                        tokio::task::coop::consume_budget().await;
                         let message = engine.stamp(message);
                         opened.ledger.observe(&message, message.ts.unwrap_or_else(|| engine.now()));
                         let changes = changes_progress(&message);

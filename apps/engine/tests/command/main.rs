@@ -11,4 +11,5 @@ mod mistakes;
 mod postgres;
 mod program;
 mod reconciling;
+mod serving;
 mod words;

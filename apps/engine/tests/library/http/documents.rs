@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use engine::api::ApiOptions;
+use destination_postgres::PostgresDestination;
+use destination_sqlite::SqliteDestination;
+use engine::Registry;
+use engine::api::{ApiOptions, openapi};
 use serde_json::Value;
+use source_stripe::{StripeSource, StripeSourceOptions};
 
 use super::served::{Answered, Served};
 use crate::script::echo;
@@ -99,4 +103,21 @@ async fn the_page_loads_nothing_from_elsewhere() {
     for elsewhere in ["http://", "https://", "src=", "@import", "url("] {
         assert!(!page.text.contains(elsewhere), "{elsewhere}");
     }
+}
+
+/// The document of the program, as it is committed. `UPDATE_OPENAPI=1` writes it anew.
+#[test]
+fn the_committed_document_is_the_one_that_is_served() {
+    let registry = Registry::new()
+        .with_source(StripeSource::new(StripeSourceOptions::default()))
+        .with_destination(SqliteDestination)
+        .with_destination(PostgresDestination);
+    let made = format!("{:#}\n", openapi(&registry, true));
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::write(file, &made).unwrap();
+    }
+    let committed = std::fs::read_to_string(file).unwrap();
+    let differs = made.lines().zip(committed.lines()).find(|(made, committed)| made != committed);
+    assert!(made == committed, "run this test with UPDATE_OPENAPI=1; the first difference: {differs:?}");
 }

@@ -7,6 +7,7 @@ mod flow;
 mod logs;
 mod operations;
 mod query;
+mod remote;
 mod served;
 mod sources;
 mod status;

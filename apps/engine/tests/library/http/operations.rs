@@ -73,7 +73,7 @@ async fn read_gives_the_source_what_is_in_source_input() {
 #[tokio::test]
 async fn write_hands_back_what_is_durable() {
     let served = Served::start(echo()).await;
-    let stdin = [record("a", "1"), status("a", "complete"), state("a", 1), record("unknown", "2")];
+    let stdin = [record("a", "1"), status("a", "complete"), record("unknown", "2"), state("a", 1)];
     let said = served.said("/pipeline_write", &json!({"pipeline": echo_pipeline(), "stdin": stdin})).await;
     let without_log: Vec<&str> = types(&said).into_iter().filter(|kind| *kind != "log").collect();
     assert_eq!(without_log, ["record", "source_state"]);
