@@ -46,10 +46,8 @@ async fn a_client_that_goes_away_ends_the_work() {
         while flood.open.load(Ordering::SeqCst) == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        eprintln!("{path} open");
         drop(response);
         wait_for_log(&action, "SYNC_CLIENT_DISCONNECT").await;
-        eprintln!("{path} logged");
         while flood.open.load(Ordering::SeqCst) > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
