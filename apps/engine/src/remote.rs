@@ -33,8 +33,9 @@ pub struct RemoteEngine {
 impl RemoteEngine {
     /// The engine at this address, such as `http://127.0.0.1:3000`. TLS needs a provider of `rustls` to be installed.
     pub fn new(url: &str, token: Option<SecretString>) -> Result<RemoteEngine, EngineError> {
-        let refused =
-            |error: &dyn std::error::Error| EngineError::Request(format!("`{url}` is no address of an engine: {error}"));
+        let refused = |error: &dyn std::error::Error| {
+            EngineError::Request(format!("`{url}` is no address of an engine: {error}"))
+        };
         let parsed = url::Url::parse(url).map_err(|error| refused(&error))?;
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(EngineError::Request(format!("`{url}` must begin with http:// or https://")));
@@ -89,7 +90,8 @@ impl RemoteEngine {
     /// See [`crate::Engine::pipeline_sync_stored`].
     pub fn pipeline_sync(&self, request: PipelineSync) -> EngineStream {
         let fields = Fields::of(&request.pipeline).maybe("state", request.state.as_ref());
-        let fields = fields.maybe("run_id", request.run_id.as_ref()).maybe("sync_id", request.sync_id.as_ref());
+        let fields =
+            fields.maybe("run_id", request.run_id.as_ref()).maybe("sync_id", request.sync_id.as_ref());
         let fields = fields.seconds("time_limit", request.limits.hard);
         let fields = fields.seconds("soft_time_limit", request.limits.soft);
         self.stream("/pipeline_sync", &fields, request.input.map(pushed))
@@ -172,8 +174,9 @@ fn pushed(input: InputStream) -> Sent {
 
 async fn read_json<T: serde::de::DeserializeOwned>(path: &str, response: Response) -> Result<T, EngineError> {
     let bytes = response.bytes().await.map_err(|error| unreachable(path, &error))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| EngineError::Remote(format!("Engine {path} answered what is not understood: {error}")))
+    serde_json::from_slice(&bytes).map_err(|error| {
+        EngineError::Remote(format!("Engine {path} answered what is not understood: {error}"))
+    })
 }
 
 fn unreachable(path: &str, error: &reqwest::Error) -> EngineError {

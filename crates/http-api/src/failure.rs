@@ -26,7 +26,9 @@ pub enum ApiError {
     #[error("this server wants a token: send the header `Authorization: Bearer <token>`")]
     Unauthorized,
     /// Without a token the server answers only to names of its own machine.
-    #[error("without a token this server answers only to `localhost`; start it with a token, or fix the Host header")]
+    #[error(
+        "without a token this server answers only to `localhost`; start it with a token, or fix the Host header"
+    )]
     ForeignHost,
     /// The body is longer than allowed.
     #[error("the request body is longer than {limit} bytes; send it as a stream of lines ({ndjson})", ndjson = crate::NDJSON)]

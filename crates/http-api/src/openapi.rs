@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::JsonSchema;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 const COMPONENTS: &str = "#/components/schemas/";
@@ -104,6 +104,12 @@ fn each_reference(schema: &mut Value, change: &dyn Fn(&str) -> Option<String>) {
     }
 }
 
+/// A content type, and the schema of what has it.
+pub type Content = (&'static str, Value);
+
+/// A status, words about it, and the content.
+pub type Answer = (u16, &'static str, Option<Content>);
+
 /// One operation of an API.
 #[derive(Debug, Clone)]
 pub struct Operation {
@@ -120,9 +126,9 @@ pub struct Operation {
     /// Parameters of path, query and headers, as OpenAPI writes them.
     pub parameters: Vec<Value>,
     /// The body it takes: pairs of content type and schema.
-    pub body: Vec<(&'static str, Value)>,
+    pub body: Vec<Content>,
     /// How it answers: status, words, and the content with its schema.
-    pub answers: Vec<(u16, &'static str, Option<(&'static str, Value)>)>,
+    pub answers: Vec<Answer>,
 }
 
 impl Operation {
@@ -135,7 +141,8 @@ impl Operation {
         if !self.parameters.is_empty() {
             operation["parameters"] = Value::Array(self.parameters.clone());
         }
-        let content = |(kind, schema): &(&'static str, Value)| ((*kind).to_owned(), json!({"schema": schema}));
+        let content =
+            |(kind, schema): &(&'static str, Value)| ((*kind).to_owned(), json!({"schema": schema}));
         if !self.body.is_empty() {
             let content: Map<String, Value> = self.body.iter().map(content).collect();
             operation["requestBody"] = json!({"required": true, "content": content});
@@ -226,7 +233,8 @@ mod tests {
     fn definitions_become_components() {
         let mut components = Components::new(&[("Inner", "Renamed")]);
         assert_eq!(components.of::<Outer>(), reference("Outer"));
-        let given = json!({"$schema": "x", "$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/B"}, "B": {}}});
+        let given =
+            json!({"$schema": "x", "$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/B"}, "B": {}}});
         assert_eq!(components.add("Given", given), reference("Given"));
         let all = components.finish();
         assert_eq!(all.keys().collect::<Vec<_>>(), ["Given", "GivenA", "GivenB", "Outer", "Renamed"]);

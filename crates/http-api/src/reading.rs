@@ -32,7 +32,8 @@ pub struct Incoming {
 
 /// Reads the object in the body of `request`; with a body of lines it is the first of them.
 pub async fn read(request: Request) -> Result<Incoming, ApiError> {
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind =
+        request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let body = request.into_body();
     if kind == NDJSON {
@@ -70,7 +71,8 @@ fn members(body: &Bytes) -> Result<Members, ApiError> {
         let received = received(text.get());
         return Err(ApiError::Invalid(Issues(vec![Issue::invalid_type(Vec::new(), "object", received)])));
     }
-    let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).map_err(|_| ApiError::Malformed)?;
+    let members: BTreeMap<String, &RawValue> =
+        serde_json::from_slice(body).map_err(|_| ApiError::Malformed)?;
     Ok(members.into_iter().map(|(name, value)| (name, RawJson::part_of(body, value))).collect())
 }
 
@@ -104,7 +106,8 @@ mod tests {
 
     #[tokio::test]
     async fn members_keep_their_text() {
-        let incoming = read(request("application/json; charset=utf-8", r#"{"a": 1.0e3, "b":{"c" : 2}}"#)).await;
+        let incoming =
+            read(request("application/json; charset=utf-8", r#"{"a": 1.0e3, "b":{"c" : 2}}"#)).await;
         let members = incoming.unwrap().members;
         assert_eq!((members["a"].as_str(), members["b"].as_str()), ("1.0e3", r#"{"c" : 2}"#));
     }

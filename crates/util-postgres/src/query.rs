@@ -59,9 +59,15 @@ fn value(text: Option<&str>, of: Option<&Type>) -> Value {
     let as_text = || Value::String(text.to_owned());
     match of {
         Some(&Type::BOOL) => Value::Bool(text == "t"),
-        Some(&Type::INT2 | &Type::INT4 | &Type::OID | &Type::FLOAT4 | &Type::FLOAT8 | &Type::JSON | &Type::JSONB) => {
-            serde_json::from_str(text).unwrap_or_else(|_| as_text())
-        }
+        Some(
+            &Type::INT2
+            | &Type::INT4
+            | &Type::OID
+            | &Type::FLOAT4
+            | &Type::FLOAT8
+            | &Type::JSON
+            | &Type::JSONB,
+        ) => serde_json::from_str(text).unwrap_or_else(|_| as_text()),
         Some(&Type::TIMESTAMPTZ) => {
             let instant = text.replacen(' ', "T", 1).parse::<jiff::Timestamp>();
             instant.map_or_else(|_| as_text(), |instant| Value::String(format!("{instant:.3}")))

@@ -74,7 +74,9 @@ impl Answer {
         self.heard.message();
         match &message.payload {
             Payload::ConnectionStatus(status) => self.said_failed |= status.status == ConnectionState::Failed,
-            Payload::Eof(Eof::Sync(eof)) => self.heard.records(eof.request_progress.derived.total_record_count),
+            Payload::Eof(Eof::Sync(eof)) => {
+                self.heard.records(eof.request_progress.derived.total_record_count)
+            }
             _ => {}
         }
     }

@@ -35,9 +35,8 @@ pub(super) async fn destination(server: Shared, Path(name): Path<String>) -> Res
 }
 
 fn listed(connectors: impl Iterator<Item = (String, ConnectorSpec)>) -> Json<Value> {
-    let items: Vec<Value> = connectors
-        .map(|(name, spec)| json!({"type": name, "config_schema": config_schema(spec)}))
-        .collect();
+    let items: Vec<Value> =
+        connectors.map(|(name, spec)| json!({"type": name, "config_schema": config_schema(spec)})).collect();
     Json(json!({"items": items}))
 }
 

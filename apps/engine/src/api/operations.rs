@@ -144,7 +144,8 @@ pub(super) async fn write(
     Ok(server.answer("pipeline_write", log, Ok(written)))
 }
 
-const STDIN_TWICE: &str = "with a stream of lines the messages are the lines after the first; leave `stdin` out";
+const STDIN_TWICE: &str =
+    "with a stream of lines the messages are the lines after the first; leave `stdin` out";
 
 /// `POST /pipeline_sync`.
 pub(super) async fn sync(
@@ -192,8 +193,7 @@ pub(super) async fn sync_batch(
         log.set_run_id(run_id);
     }
     let request = PipelineSyncBatch { state, run_id, ..PipelineSyncBatch::new(parsed(pipeline)?) };
-    let request =
-        PipelineSyncBatch { state_limit: state_limit.unwrap_or(request.state_limit), ..request };
+    let request = PipelineSyncBatch { state_limit: state_limit.unwrap_or(request.state_limit), ..request };
     let eof = server.engine.pipeline_sync_batch(request).instrument(log.span()).await;
     match eof {
         Ok(eof) => Ok(Json(eof).into_response()),

@@ -17,12 +17,12 @@ pub(super) async fn run(server: Shared, request: Request) -> Result<Json<Value>,
     let sql = body.required_text("sql");
     body.finish()?;
     let address = first.or(second).filter(|address| !address.is_empty());
-    let address = address
-        .ok_or_else(|| ApiError::Refused("connection_string or url is required".to_owned()))?;
-    let refused = |error: PostgresError| {
-        ApiError::Refused(logger::redact_text(&error.to_string()).into_owned())
-    };
-    let options = ConnectOptions { application_name: "sync-engine query".to_owned(), ..ConnectOptions::default() };
+    let address =
+        address.ok_or_else(|| ApiError::Refused("connection_string or url is required".to_owned()))?;
+    let refused =
+        |error: PostgresError| ApiError::Refused(logger::redact_text(&error.to_string()).into_owned());
+    let options =
+        ConnectOptions { application_name: "sync-engine query".to_owned(), ..ConnectOptions::default() };
     let address = Address::parse(&address).map_err(refused)?;
     let database = Database::new(&address, &options).map_err(refused)?;
     let answer = database.query_json(&sql.unwrap_or_default()).await.map_err(refused)?;

@@ -1,14 +1,14 @@
 //! The operations of the document.
 
 use http_api::NDJSON;
-use http_api::openapi::{Components, Operation, reference};
+use http_api::openapi::{Answer, Components, Content, Operation, reference};
 use protocol::SyncState;
 use serde_json::{Map, Value, json};
 
 const JSON: &str = "application/json";
 const SYNC: &str = "Stateless Sync API";
 
-type Answers = Vec<(u16, &'static str, Option<(&'static str, Value)>)>;
+type Answers = Vec<Answer>;
 
 /// Every operation, in the order of the document.
 pub(super) fn operations(components: &mut Components, internal_query: bool) -> Vec<Operation> {
@@ -27,7 +27,11 @@ pub(super) fn operations(components: &mut Components, internal_query: bool) -> V
 fn refusals() -> Answers {
     vec![
         (401, "The token is missing or wrong.", Some((JSON, reference("Error")))),
-        (403, "The server has no token and was asked under a foreign name.", Some((JSON, reference("Error")))),
+        (
+            403,
+            "The server has no token and was asked under a foreign name.",
+            Some((JSON, reference("Error"))),
+        ),
     ]
 }
 
@@ -42,7 +46,13 @@ fn with_refusals(mut answers: Answers, takes_body: bool) -> Answers {
     answers
 }
 
-fn get(path: &'static str, id: &'static str, tag: &'static str, summary: &'static str, answers: Answers) -> Operation {
+fn get(
+    path: &'static str,
+    id: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+    answers: Answers,
+) -> Operation {
     let answers = with_refusals(answers, false);
     Operation { method: "get", path, id, tag, summary, parameters: Vec::new(), body: Vec::new(), answers }
 }
@@ -60,7 +70,13 @@ fn status() -> Vec<Operation> {
     let ready = ok(json!({}));
     let metrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     vec![
-        get("/health", "health", "Status", "Whether the program runs", vec![(200, "It runs.", Some((JSON, ok(build))))]),
+        get(
+            "/health",
+            "health",
+            "Status",
+            "Whether the program runs",
+            vec![(200, "It runs.", Some((JSON, ok(build))))],
+        ),
         get(
             "/ready",
             "ready",
@@ -71,7 +87,13 @@ fn status() -> Vec<Operation> {
                 (503, "It is about to stop.", Some((JSON, ready))),
             ],
         ),
-        get("/metrics", "metrics", "Status", "Figures for Prometheus", vec![(200, "The figures.", Some((metrics, text)))]),
+        get(
+            "/metrics",
+            "metrics",
+            "Status",
+            "Figures for Prometheus",
+            vec![(200, "The figures.", Some((metrics, text)))],
+        ),
     ]
 }
 
@@ -103,7 +125,7 @@ fn post(
     path: &'static str,
     id: &'static str,
     summary: &'static str,
-    body: Vec<(&'static str, Value)>,
+    body: Vec<Content>,
     answers: Answers,
 ) -> Operation {
     let answers = with_refusals(answers, true);
@@ -117,14 +139,33 @@ fn streamed(output: &str) -> Answers {
 
 fn connections() -> Vec<Operation> {
     let sides = || {
-        let only = json!({"type": "string", "enum": ["source", "destination"], "description": "One side only."});
+        let only =
+            json!({"type": "string", "enum": ["source", "destination"], "description": "One side only."});
         vec![(JSON, object(json!({"pipeline": reference("PipelineConfig"), "only": only}), &["pipeline"]))]
     };
     let discover = object(json!({"source": reference("SourceConfig")}), &["source"]);
     vec![
-        post("/pipeline_check", "pipeline_check", "Ask both connectors whether they work", sides(), streamed("CheckOutput")),
-        post("/pipeline_setup", "pipeline_setup", "Create what the pipeline needs", sides(), streamed("SetupOutput")),
-        post("/pipeline_teardown", "pipeline_teardown", "Remove what setup made", sides(), streamed("TeardownOutput")),
+        post(
+            "/pipeline_check",
+            "pipeline_check",
+            "Ask both connectors whether they work",
+            sides(),
+            streamed("CheckOutput"),
+        ),
+        post(
+            "/pipeline_setup",
+            "pipeline_setup",
+            "Create what the pipeline needs",
+            sides(),
+            streamed("SetupOutput"),
+        ),
+        post(
+            "/pipeline_teardown",
+            "pipeline_teardown",
+            "Remove what setup made",
+            sides(),
+            streamed("TeardownOutput"),
+        ),
         post(
             "/source_discover",
             "source_discover",
@@ -137,7 +178,8 @@ fn connections() -> Vec<Operation> {
 
 fn syncs(state: &Value) -> Vec<Operation> {
     let pipeline = reference("PipelineConfig");
-    let seconds = |description: &str| json!({"type": "number", "exclusiveMinimum": 0, "description": description});
+    let seconds =
+        |description: &str| json!({"type": "number", "exclusiveMinimum": 0, "description": description});
     let name = |description: &str| json!({"type": "string", "description": description});
     let stdin = json!({
         "type": "array",
@@ -176,9 +218,27 @@ fn syncs(state: &Value) -> Vec<Operation> {
         (500, "It failed; the log of the server says why.", Some((JSON, reference("Error")))),
     ];
     vec![
-        post("/pipeline_read", "pipeline_read", "Read the source without a destination", read_body, streamed("Message")),
-        post("/pipeline_write", "pipeline_write", "Write given messages", write_body, streamed("DestinationOutput")),
-        post("/pipeline_sync", "pipeline_sync", "Copy from the source into the destination", sync_body, streamed("SyncOutput")),
+        post(
+            "/pipeline_read",
+            "pipeline_read",
+            "Read the source without a destination",
+            read_body,
+            streamed("Message"),
+        ),
+        post(
+            "/pipeline_write",
+            "pipeline_write",
+            "Write given messages",
+            write_body,
+            streamed("DestinationOutput"),
+        ),
+        post(
+            "/pipeline_sync",
+            "pipeline_sync",
+            "Copy from the source into the destination",
+            sync_body,
+            streamed("SyncOutput"),
+        ),
         post(
             "/pipeline_sync_batch",
             "pipeline_sync_batch",
@@ -191,15 +251,18 @@ fn syncs(state: &Value) -> Vec<Operation> {
 
 fn without(properties: &mut Value, name: &str) {
     if let Value::Object(properties) = properties {
-        let kept: Map<String, Value> = std::mem::take(properties).into_iter().filter(|(key, _)| key != name).collect();
+        let kept: Map<String, Value> =
+            std::mem::take(properties).into_iter().filter(|(key, _)| key != name).collect();
         *properties = kept;
     }
 }
 
 fn meta() -> Vec<Operation> {
     let schema = json!({"type": "object", "description": "JSON Schema of the connector's configuration."});
-    let one = json!({"type": "object", "properties": {"config_schema": schema}, "required": ["config_schema"]});
-    let item = object(json!({"type": {"type": "string"}, "config_schema": schema}), &["type", "config_schema"]);
+    let one =
+        json!({"type": "object", "properties": {"config_schema": schema}, "required": ["config_schema"]});
+    let item =
+        object(json!({"type": {"type": "string"}, "config_schema": schema}), &["type", "config_schema"]);
     let list = object(json!({"items": {"type": "array", "items": item}}), &["items"]);
     let listed = || vec![(200, "The connectors.", Some((JSON, list.clone())))];
     let found = || {
@@ -214,7 +277,13 @@ fn meta() -> Vec<Operation> {
         get("/meta/sources", "meta_sources_list", "Meta", "All sources", listed()),
         of_type(get("/meta/sources/{type}", "meta_sources_get", "Meta", "One source", found())),
         get("/meta/destinations", "meta_destinations_list", "Meta", "All destinations", listed()),
-        of_type(get("/meta/destinations/{type}", "meta_destinations_get", "Meta", "One destination", found())),
+        of_type(get(
+            "/meta/destinations/{type}",
+            "meta_destinations_get",
+            "Meta",
+            "One destination",
+            found(),
+        )),
     ]
 }
 
@@ -224,7 +293,12 @@ fn query() -> Operation {
     let rows = json!({"type": "array", "items": {"type": "object"}});
     let answer = object(json!({"rows": rows, "rowCount": {"type": "integer"}}), &["rows", "rowCount"]);
     let answers = vec![(200, "The rows.", Some((JSON, answer)))];
-    let operation =
-        post("/internal/query", "internalQuery", "Run SQL on a PostgreSQL database", vec![(JSON, body)], answers);
+    let operation = post(
+        "/internal/query",
+        "internalQuery",
+        "Run SQL on a PostgreSQL database",
+        vec![(JSON, body)],
+        answers,
+    );
     Operation { tag: "Internal", ..operation }
 }

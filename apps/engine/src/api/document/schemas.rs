@@ -36,11 +36,30 @@ const OUTPUTS: &[(&str, &[&str])] = &[
     ("DiscoverOutput", &["catalog", "log", "connection_status"]),
     (
         "DestinationOutput",
-        &["record", "source_state", "log", "connection_status", "stream_status", "control", "catalog", "spec"],
+        &[
+            "record",
+            "source_state",
+            "log",
+            "connection_status",
+            "stream_status",
+            "control",
+            "catalog",
+            "spec",
+        ],
     ),
     (
         "SyncOutput",
-        &["source_state", "stream_status", "progress", "connection_status", "log", "eof", "control", "catalog", "spec"],
+        &[
+            "source_state",
+            "stream_status",
+            "progress",
+            "connection_status",
+            "log",
+            "eof",
+            "control",
+            "catalog",
+            "spec",
+        ],
     ),
     ("CheckOutput", &["connection_status", "log"]),
     ("SetupOutput", &["control", "log", "connection_status"]),
@@ -82,7 +101,11 @@ pub(super) fn components(registry: &Registry) -> Components {
 }
 
 /// The configurations of one side: a component for each connector, and one for the choice. Answers the former.
-fn side(components: &mut Components, role: &str, connectors: Vec<(String, Map<String, Value>)>) -> Vec<Value> {
+fn side(
+    components: &mut Components,
+    role: &str,
+    connectors: Vec<(String, Map<String, Value>)>,
+) -> Vec<Value> {
     let mut choices = Vec::new();
     let mut configs = Vec::new();
     for (name, schema) in connectors {

@@ -32,9 +32,11 @@ async fn a_body_that_is_no_json_is_told() {
 #[tokio::test]
 async fn a_missing_body_or_another_content_type_is_told() {
     let served = Served::start(echo()).await;
-    for path in ["/pipeline_check", "/pipeline_read", "/pipeline_write", "/pipeline_sync", "/source_discover"] {
+    for path in ["/pipeline_check", "/pipeline_read", "/pipeline_write", "/pipeline_sync", "/source_discover"]
+    {
         let request = reqwest::Client::new().post(served.url(path));
-        for request in [request.try_clone().unwrap(), request.header("content-type", "text/plain").body("{}")] {
+        for request in [request.try_clone().unwrap(), request.header("content-type", "text/plain").body("{}")]
+        {
             let answered = Answered::of(request).await;
             assert_eq!(answered.status, 400, "{path}");
             assert_eq!(answered.json()["error"][0]["code"], "invalid_type", "{path}");

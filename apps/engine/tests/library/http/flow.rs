@@ -128,7 +128,8 @@ async fn lines_are_written_as_they_arrive() {
         receiver.recv().await.map(|sent| (sent, receiver))
     });
     sender.send(Ok(line(&json!({"pipeline": echo_pipeline()})))).await.unwrap();
-    let response = served.post_lines("/pipeline_write", reqwest::Body::wrap_stream(body)).send().await.unwrap();
+    let response =
+        served.post_lines("/pipeline_write", reqwest::Body::wrap_stream(body)).send().await.unwrap();
     assert_eq!(response.status(), 200);
     let mut answer = response.bytes_stream();
     for id in ["1", "2", "3"] {

@@ -47,7 +47,8 @@ async fn entries_of_a_failure_come_before_its_error() {
 #[tokio::test]
 async fn what_connectors_log_is_told_once() {
     let served = Served::start(chatty()).await;
-    let request = served.post("/pipeline_check", &json!({"pipeline": pipeline_of("chatty"), "only": "source"}));
+    let request =
+        served.post("/pipeline_check", &json!({"pipeline": pipeline_of("chatty"), "only": "source"}));
     let answered = Answered::of(request.header("X-Action-Id", "told-once")).await;
     assert_eq!(messages(&answered.lines()), ["told by the connector"]);
     let logged = super::served::logged("told-once");

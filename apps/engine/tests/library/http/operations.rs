@@ -84,14 +84,16 @@ async fn write_hands_back_what_is_durable() {
 #[tokio::test]
 async fn a_sync_goes_on_from_the_state_it_answered() {
     let served = Served::start(echo()).await;
-    let first = json!({"pipeline": echo_pipeline(), "run_id": "r1", "stdin": [record("a", "1"), state("a", 7)]});
+    let first =
+        json!({"pipeline": echo_pipeline(), "run_id": "r1", "stdin": [record("a", "1"), state("a", 7)]});
     let said = served.said("/pipeline_sync", &first).await;
     let eof = &said.last().unwrap()["eof"];
     let ending = &eof["ending_state"];
     assert_eq!(ending["sync_run"]["run_id"], "r1");
     assert_eq!(ending["source"], json!({"streams": {"a": 7}, "global": {}}));
     assert!(serde_json::from_value::<SyncState>(ending.clone()).is_ok());
-    let next = json!({"pipeline": echo_pipeline(), "run_id": "r1", "state": ending, "stdin": [record("a", "2")]});
+    let next =
+        json!({"pipeline": echo_pipeline(), "run_id": "r1", "state": ending, "stdin": [record("a", "2")]});
     let said = served.said("/pipeline_sync", &next).await;
     let eof = &said.last().unwrap()["eof"];
     assert_eq!(eof["run_progress"]["streams"]["a"]["record_count"], 2);
@@ -154,7 +156,8 @@ async fn a_failure_after_the_beginning_is_in_the_stream() {
 
 #[tokio::test]
 async fn a_failed_connection_is_said_once() {
-    let failed = json!({"type": "connection_status", "connection_status": {"status": "failed", "message": "no"}});
+    let failed =
+        json!({"type": "connection_status", "connection_status": {"status": "failed", "message": "no"}});
     let cues = vec![Cue::Say(failed), Cue::Fail("no, really")];
     let served = Served::start(Script::new(&["a"], cues).engine()).await;
     let said = served.said("/pipeline_read", &json!({"pipeline": pipeline_of("script")})).await;

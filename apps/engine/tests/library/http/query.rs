@@ -20,7 +20,8 @@ async fn sql_is_answered_as_json() {
                          "big": "2", "exact": "1.50"});
         assert_eq!(answered.json(), json!({"rows": [row], "rowCount": 1}));
     }
-    let several = ask(json!({"url": url, "sql": "create temp table t (a int); insert into t values (1), (2)"})).await;
+    let several =
+        ask(json!({"url": url, "sql": "create temp table t (a int); insert into t values (1), (2)"})).await;
     assert_eq!(several.json(), json!({"rows": [], "rowCount": 2}));
 
     let wrong = ask(json!({"url": url, "sql": "selec 1"})).await;
@@ -36,7 +37,12 @@ async fn sql_is_answered_as_json() {
 async fn a_password_is_not_in_the_answer() {
     let served = Served::with(echo(), ApiOptions { internal_query: true, ..ApiOptions::default() }).await;
     let url = "postgres://somebody:veryverysecret@127.0.0.1:1/nothing?connect_timeout=1";
-    let answered = Answered::of(served.post("/internal/query", &json!({"url": url, "sql": "select 1"}))).await;
+    let answered =
+        Answered::of(served.post("/internal/query", &json!({"url": url, "sql": "select 1"}))).await;
     assert_eq!(answered.status, 400);
-    assert!(answered.text.contains("127.0.0.1") && !answered.text.contains("veryverysecret"), "{}", answered.text);
+    assert!(
+        answered.text.contains("127.0.0.1") && !answered.text.contains("veryverysecret"),
+        "{}",
+        answered.text
+    );
 }

@@ -10,9 +10,7 @@ use serde_json::{Map, json};
 
 use super::served::Served;
 use super::sources::Flood;
-use crate::script::{
-    Cue, Script, echo, echoing, eof, heard, input, kinds, record, said, scripted, state,
-};
+use crate::script::{Cue, Script, echo, echoing, eof, heard, input, kinds, record, said, scripted, state};
 
 fn remote(served: &Served) -> RemoteEngine {
     RemoteEngine::new(&served.url("/"), None).unwrap()
@@ -34,18 +32,23 @@ async fn every_operation_says_there_what_it_says_here() {
     assert_eq!(kinds(&heard(there.pipeline_setup(&setup)).await.0), ["log"]);
     assert!(heard(there.pipeline_teardown(&pipeline(), Side::Both)).await.0.is_empty());
     let (discovered, _) = heard(there.source_discover(&pipeline().source)).await;
-    assert_eq!(discovered[0].payload, heard(here.source_discover(&pipeline().source).unwrap()).await.0[0].payload);
+    assert_eq!(
+        discovered[0].payload,
+        heard(here.source_discover(&pipeline().source).unwrap()).await.0[0].payload
+    );
 
     let read = || PipelineRead { input: pushed(), ..PipelineRead::new(pipeline()) };
     let (messages, _) = heard(there.pipeline_read(read())).await;
     assert_eq!(kinds(&messages), ["record", "source_state", "eof"]);
 
-    let sync = || PipelineSync { input: pushed(), run_id: Some("r".to_owned()), ..PipelineSync::new(pipeline()) };
+    let sync =
+        || PipelineSync { input: pushed(), run_id: Some("r".to_owned()), ..PipelineSync::new(pipeline()) };
     let (messages, error) = heard(there.pipeline_sync(sync())).await;
     assert!(error.is_none());
     let (expected, _) = heard(here.pipeline_sync(sync())).await;
     assert_eq!(kinds(&messages), kinds(&expected));
-    let (ending, state_here) = (eof(&messages).ending_state.as_ref().unwrap(), eof(&expected).ending_state.clone());
+    let (ending, state_here) =
+        (eof(&messages).ending_state.as_ref().unwrap(), eof(&expected).ending_state.clone());
     assert_eq!(ending.source, state_here.unwrap().source);
 
     let given = futures::stream::iter((0..5000).map(|id| Ok(said(record("a", &id.to_string())))));

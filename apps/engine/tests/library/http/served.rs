@@ -116,7 +116,9 @@ pub(crate) async fn wait_for_log(action: &str, text: &str) {
 }
 
 /// The next bytes of an answer.
-pub(crate) async fn chunk(stream: &mut (impl futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Unpin)) -> String {
+pub(crate) async fn chunk(
+    stream: &mut (impl futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Unpin),
+) -> String {
     String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap()
 }
 
