@@ -131,7 +131,7 @@ impl Engine {
                         // Records end here: without this, a source that always has one would let nothing else in. It is
                         // not tokio's budget that is spent, for whoever sends what comes out needs that.
                         unbroken = unbroken.wrapping_add(1);
-                        if unbroken % UNBROKEN == 0 {
+                        if unbroken.is_multiple_of(UNBROKEN) {
                             tokio::task::yield_now().await;
                         }
                         let message = engine.stamp(message);

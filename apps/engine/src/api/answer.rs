@@ -75,7 +75,7 @@ impl Answer {
         match &message.payload {
             Payload::ConnectionStatus(status) => self.said_failed |= status.status == ConnectionState::Failed,
             Payload::Eof(Eof::Sync(eof)) => {
-                self.heard.records(eof.request_progress.derived.total_record_count)
+                self.heard.records(eof.request_progress.derived.total_record_count);
             }
             _ => {}
         }

@@ -117,7 +117,7 @@ fn run_id() -> Value {
     })
 }
 
-fn object(properties: Value, required: &[&str]) -> Value {
+fn object(properties: &Value, required: &[&str]) -> Value {
     json!({"type": "object", "properties": properties, "required": required})
 }
 
@@ -141,9 +141,9 @@ fn connections() -> Vec<Operation> {
     let sides = || {
         let only =
             json!({"type": "string", "enum": ["source", "destination"], "description": "One side only."});
-        vec![(JSON, object(json!({"pipeline": reference("PipelineConfig"), "only": only}), &["pipeline"]))]
+        vec![(JSON, object(&json!({"pipeline": reference("PipelineConfig"), "only": only}), &["pipeline"]))]
     };
-    let discover = object(json!({"source": reference("SourceConfig")}), &["source"]);
+    let discover = object(&json!({"source": reference("SourceConfig")}), &["source"]);
     vec![
         post(
             "/pipeline_check",
@@ -200,7 +200,7 @@ fn syncs(state: &Value) -> Vec<Operation> {
         let mut first = properties.clone();
         without(&mut first, "stdin");
         let first_required: Vec<&str> = required.iter().copied().filter(|name| *name != "stdin").collect();
-        vec![(JSON, object(properties.clone(), required)), (NDJSON, object(first, &first_required))]
+        vec![(JSON, object(properties, required)), (NDJSON, object(&first, &first_required))]
     };
     let sync_body = with_lines(&sync, &["pipeline"]);
     without(&mut sync, "sync_id");
@@ -243,7 +243,7 @@ fn syncs(state: &Value) -> Vec<Operation> {
             "/pipeline_sync_batch",
             "pipeline_sync_batch",
             "Copy up to a number of states, and answer once",
-            vec![(JSON, object(batch, &["pipeline"]))],
+            vec![(JSON, object(&batch, &["pipeline"]))],
             eof,
         ),
     ]
@@ -262,8 +262,8 @@ fn meta() -> Vec<Operation> {
     let one =
         json!({"type": "object", "properties": {"config_schema": schema}, "required": ["config_schema"]});
     let item =
-        object(json!({"type": {"type": "string"}, "config_schema": schema}), &["type", "config_schema"]);
-    let list = object(json!({"items": {"type": "array", "items": item}}), &["items"]);
+        object(&json!({"type": {"type": "string"}, "config_schema": schema}), &["type", "config_schema"]);
+    let list = object(&json!({"items": {"type": "array", "items": item}}), &["items"]);
     let listed = || vec![(200, "The connectors.", Some((JSON, list.clone())))];
     let found = || {
         vec![
@@ -289,9 +289,9 @@ fn meta() -> Vec<Operation> {
 
 fn query() -> Operation {
     let text = json!({"type": "string"});
-    let body = object(json!({"connection_string": text, "url": text, "sql": text}), &["sql"]);
+    let body = object(&json!({"connection_string": text, "url": text, "sql": text}), &["sql"]);
     let rows = json!({"type": "array", "items": {"type": "object"}});
-    let answer = object(json!({"rows": rows, "rowCount": {"type": "integer"}}), &["rows", "rowCount"]);
+    let answer = object(&json!({"rows": rows, "rowCount": {"type": "integer"}}), &["rows", "rowCount"]);
     let answers = vec![(200, "The rows.", Some((JSON, answer)))];
     let operation = post(
         "/internal/query",
