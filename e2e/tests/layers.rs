@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stripe-openapi", &[]),
     ("util-postgres", &[]),
     ("logger", &["protocol"]),
+    ("http-api", &["protocol", "logger"]),
     ("state-postgres", &["protocol", "util-postgres"]),
     ("source-stripe", &["protocol", "stripe-openapi"]),
     ("destination-sqlite", &["protocol"]),
@@ -25,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             // What the environment says to connectors.
             "connectors",
             "logger",
+            "http-api",
             "allocator",
             "stripe-openapi",
             "source-stripe",
@@ -57,7 +59,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("clap", &["protocol", "engine", "stripe-simulator", "stripe-openapi", "e2e", "bench"]),
     ("dotenvy", &["engine"]),
     ("indicatif", &["engine"]),
-    ("reqwest", &["source-stripe", "stripe-openapi", "stripe-simulator", "e2e"]),
+    ("reqwest", &["source-stripe", "stripe-openapi", "stripe-simulator", "engine", "e2e"]),
 ];
 
 fn workspace() -> Vec<Package> {

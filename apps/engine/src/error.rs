@@ -61,6 +61,9 @@ pub enum EngineError {
         /// The limit.
         seconds: u64,
     },
+    /// An engine elsewhere cannot be reached, refuses, or is not understood.
+    #[error("{0}")]
+    Remote(String),
     /// The request contradicts itself.
     #[error("{0}")]
     Request(String),
@@ -82,7 +85,7 @@ impl EngineError {
             | EngineError::UnknownStreams { .. }
             | EngineError::Request(_) => ErrorKind::Config,
             EngineError::Connector { source, .. } => source.kind(),
-            EngineError::SetupTimedOut { .. } => ErrorKind::Transient,
+            EngineError::SetupTimedOut { .. } | EngineError::Remote(_) => ErrorKind::Transient,
         }
     }
 }

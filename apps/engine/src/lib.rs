@@ -8,7 +8,9 @@
 //! The engine keeps no state, and knows no environment variable and no terminal; processes only where a [`Registry`] is
 //! told to look for connectors that are programs ([`process`]).
 
+pub mod api;
 pub mod echo;
+pub mod remote;
 
 mod cadence;
 mod connection;
@@ -24,6 +26,7 @@ mod reconcile;
 mod registry;
 mod run;
 mod selection;
+mod stored;
 mod sync;
 mod sync_batch;
 mod transform;

@@ -70,8 +70,8 @@ pub(crate) fn until_stopped(
     Box::pin(async_stream::stream! {
         let stopped = async move {
             tokio::select! {
-                () = stop.cancelled() => tracing::debug!(event = "SYNC_ABORTED", "stopped on request"),
-                () = at(deadline) => tracing::debug!(event = "SYNC_TIME_LIMIT_SOFT", "soft time limit reached"),
+                () = stop.cancelled() => tracing::warn!(event = "SYNC_ABORTED", "SYNC_ABORTED: stopped on request"),
+                () = at(deadline) => tracing::warn!(event = "SYNC_TIME_LIMIT_SOFT", "SYNC_TIME_LIMIT_SOFT: the source is no longer read"),
             }
         };
         tokio::pin!(stopped);
@@ -91,6 +91,11 @@ pub(crate) fn until_stopped(
         }
         drop(messages);
     })
+}
+
+/// Says that the time is over.
+pub(crate) fn hard_limit_reached() {
+    tracing::warn!(event = "SYNC_TIME_LIMIT_HARD", "SYNC_TIME_LIMIT_HARD: the request ends now");
 }
 
 /// Waits for `deadline`, or for ever.

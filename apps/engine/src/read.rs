@@ -8,7 +8,7 @@ use protocol::{CatalogMessage, Eof, InputStream, Message, Payload, PipelineConfi
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::{Cut, at, until_stopped};
+use crate::limits::{Cut, at, hard_limit_reached, until_stopped};
 use crate::run::with_ceiling;
 use crate::{Engine, EngineError, EngineStream, Role, Side, TimeLimits};
 
@@ -61,6 +61,7 @@ impl Engine {
                 biased;
                 opened = opening => opened,
                 () = at(hard) => {
+                    hard_limit_reached();
                     cut.mark();
                     Ok(futures::stream::empty().boxed())
                 }
@@ -72,6 +73,7 @@ impl Engine {
                     let message = tokio::select! {
                         biased;
                         () = at(hard) => {
+                            hard_limit_reached();
                             cut.mark();
                             break;
                         }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cadence::Cadence;
 use crate::delivery::Delivery;
 use crate::engine::from_destination;
-use crate::limits::{Cut, at, until_stopped};
+use crate::limits::{Cut, at, hard_limit_reached, until_stopped};
 use crate::read::from_engine;
 use crate::run::{RunLedger, initial_state, with_ceiling, without_terminal};
 use crate::{Engine, EngineError, EngineStream, Side, TimeLimits};
@@ -78,6 +78,9 @@ impl Opened {
     }
 }
 
+/// After so many messages others get their turn.
+const UNBROKEN: u32 = 128;
+
 /// What happens next in a sync.
 enum Step {
     Message(Option<Result<Message, EngineError>>),
@@ -101,6 +104,7 @@ impl Engine {
                 biased;
                 opened = engine.open_sync(request, started, cut.clone()) => opened,
                 () = at(hard) => {
+                    hard_limit_reached();
                     cut.mark();
                     Ok(Opened::nothing(&engine, before.clone()))
                 }
@@ -110,6 +114,7 @@ impl Engine {
                 Opened::nothing(&engine, before)
             });
             let mut cadence = Cadence::new(started);
+            let mut unbroken: u32 = 0;
             let mut ended = failure.is_some() || cut.happened();
             // Its sleep is registered once, not once per message.
             let hard_limit = at(hard);
@@ -123,6 +128,12 @@ impl Engine {
                 };
                 match step {
                     Step::Message(Some(Ok(message))) => {
+                        // Records end here: without this, a source that always has one would let nothing else in. It is
+                        // not tokio's budget that is spent, for whoever sends what comes out needs that.
+                        unbroken = unbroken.wrapping_add(1);
+                        if unbroken.is_multiple_of(UNBROKEN) {
+                            tokio::task::yield_now().await;
+                        }
                         let message = engine.stamp(message);
                         opened.ledger.observe(&message, message.ts.unwrap_or_else(|| engine.now()));
                         let changes = changes_progress(&message);
@@ -144,7 +155,7 @@ impl Engine {
                     }
                     Step::Message(None) => ended = true,
                     Step::HardLimit => {
-                        tracing::warn!(event = "SYNC_TIME_LIMIT_HARD", "time limit reached");
+                        hard_limit_reached();
                         cut.mark();
                         ended = true;
                     }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use protocol::Timestamp;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::entry::{Entry, Format};
+use crate::request::{REQUEST, RequestLog};
 
 /// Libraries whose own talk is of interest only when asked for by name.
 const QUIET: &[&str] =
@@ -74,6 +76,8 @@ fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
     } else {
         return Err(refused());
     };
+    // Whatever is logged, it is known whose it is.
+    let directives = if plain == "off" { directives } else { format!("{directives},{REQUEST}=error") };
     EnvFilter::try_new(directives).map_err(|_| refused())
 }
 
@@ -82,9 +86,14 @@ struct Lines {
     sink: Arc<dyn LineSink>,
 }
 
-impl<S: Subscriber> Layer<S> for Lines {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        self.sink.line(&Entry::of(event, Timestamp::now()).line(self.format));
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut entry = Entry::of(event, Timestamp::now());
+        let mut scope = context.event_scope(event).into_iter().flatten();
+        if let Some(request) = scope.find_map(|span| span.extensions().get::<Arc<RequestLog>>().cloned()) {
+            request.adopt(&mut entry);
+        }
+        self.sink.line(&entry.line(self.format));
     }
 }
 
@@ -110,6 +119,54 @@ mod tests {
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].contains(r#""message":"lost sk_live_[redacted]""#), "{}", lines[0]);
         assert!(lines[0].contains(r#""error":"password=[redacted]","rows":5"#), "{}", lines[0]);
+    }
+
+    #[test]
+    fn each_request_hears_its_own_entries_and_no_others() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
+        let sink = Arc::new(move |line: &str| kept.lock().unwrap().push(line.to_owned()));
+        let layer = Lines { format: Format::Protocol, sink };
+        let subscriber = Registry::default().with(layer.with_filter(filter("warn").unwrap()));
+        tracing::subscriber::with_default(subscriber, || {
+            let one = RequestLog::new("r1".to_owned(), Some("a1".to_owned()));
+            let other = RequestLog::new("r2".to_owned(), None);
+            one.set_run_id("run");
+            one.span().in_scope(|| {
+                tracing::warn!(rows = 1, "from one");
+                tracing::info!("below the level");
+                tracing::warn!(target: crate::SERVER_ONLY, "not for clients");
+                other.span().in_scope(|| tracing::warn!("from the other"));
+            });
+            tracing::warn!("from nobody");
+            let heard = |log: &RequestLog| {
+                let taken: Vec<_> = log.take().iter().map(|m| serde_json::to_value(m).unwrap()).collect();
+                taken
+            };
+            let (one, other) = (heard(&one), heard(&other));
+            assert_eq!((one.len(), other.len()), (1, 1), "{one:?} {other:?}");
+            assert_eq!(one[0]["log"]["message"], "from one");
+            let data = &one[0]["log"]["data"];
+            assert_eq!((&data["sync_engine_request_id"], &data["action_id"]), (&"r1".into(), &"a1".into()));
+            assert_eq!((&data["run_id"], &data["rows"]), (&"run".into(), &1.into()));
+            assert_eq!(other[0]["log"]["data"]["action_id"], serde_json::Value::Null);
+        });
+        assert_eq!(lines.lock().unwrap().len(), 4, "the server keeps all");
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_costs_no_memory() {
+        let log = RequestLog::new("r".to_owned(), None);
+        for _ in 0..1500 {
+            let at = Timestamp::UNIX_EPOCH;
+            let fields = serde_json::Map::new();
+            log.adopt(&mut Entry::new(at, protocol::LogLevel::Info, "engine", "again", fields));
+        }
+        let taken = log.take();
+        assert_eq!(taken.len(), 1001);
+        let first = serde_json::to_string(&taken[0]).unwrap();
+        assert!(first.contains("500 entries of the log were left out"), "{first}");
+        assert!(log.take().is_empty());
     }
 
     #[test]

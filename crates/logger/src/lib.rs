@@ -9,9 +9,11 @@ mod install;
 mod pretty;
 mod redact;
 mod relog;
+mod request;
 
 pub use entry::{Entry, Format};
 pub use install::{LineSink, Logging, LoggingError, install};
 pub use pretty::Prettifier;
 pub use redact::{REDACTED, is_secret_name, redact_json, redact_text, redact_texts};
 pub use relog::relog;
+pub use request::{RequestLog, SERVER_ONLY};

@@ -96,16 +96,29 @@ impl<R: AsyncRead + Unpin> NdjsonReader<R> {
 
     /// The next message, or `None` at the end. After an error the stream is not to be read on.
     pub async fn next_message(&mut self) -> Result<Option<Message>, NdjsonError> {
+        Ok(self.next_message_and_text().await?.map(|(message, _)| message))
+    }
+
+    /// The next message and the text it was read from.
+    pub async fn next_message_and_text(&mut self) -> Result<Option<(Message, Bytes)>, NdjsonError> {
+        let Some((line, offset, text)) = self.next_said().await? else { return Ok(None) };
+        match serde_json::from_slice(&text) {
+            Ok(message) => Ok(Some((message, text))),
+            Err(source) => Err(NdjsonError::Message { line, offset, source }),
+        }
+    }
+
+    /// The next line that is not blank, trimmed, whatever it says; `None` at the end.
+    pub async fn next_text(&mut self) -> Result<Option<Bytes>, NdjsonError> {
+        Ok(self.next_said().await?.map(|(_, _, text)| text))
+    }
+
+    async fn next_said(&mut self) -> Result<Option<(u64, u64, Bytes)>, NdjsonError> {
         while let Some((line, offset, text)) = self.next_line().await? {
-            let text = text.trim_ascii();
-            if text.is_empty() {
-                continue;
+            let trimmed = text.trim_ascii();
+            if !trimmed.is_empty() {
+                return Ok(Some((line, offset, text.slice_ref(trimmed))));
             }
-            return serde_json::from_slice(text).map(Some).map_err(|source| NdjsonError::Message {
-                line,
-                offset,
-                source,
-            });
         }
         Ok(None)
     }

@@ -6,6 +6,7 @@ use futures::stream::{self, StreamExt};
 use protocol::{ConnectorError, Message, MessageStream, Payload, Record, Timestamp};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use crate::page::Page;
 use crate::room::Reserved;
@@ -40,7 +41,7 @@ where
 {
     let begin = async move {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let task = AbortOnDropHandle::new(tokio::spawn(drive(sender)));
+        let task = AbortOnDropHandle::new(tokio::spawn(drive(sender).in_current_span()));
         stream::unfold(Pull { receiver, task: Some(task), current: None }, Pull::next)
     };
     stream::once(begin).flatten().boxed()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use protocol::{ConnectionStatus, ConnectorError, LogLevel, Message, StreamStatus, Sweep, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::account;
 use crate::brought::{Brought, bring};
@@ -206,10 +207,11 @@ impl Driver {
             sweeps: stream.again,
             arrived: self.arrives.clone(),
         };
-        self.under_way.spawn(async move {
+        let fetch = async move {
             let result = bring(&reading, &pass, &request, &followers, admission, &mut reserved).await;
             Fetched { lane, request, reserved, result }
-        });
+        };
+        self.under_way.spawn(fetch.in_current_span());
         self.say_all(start)
     }
 

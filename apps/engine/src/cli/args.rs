@@ -28,6 +28,11 @@ Exit codes:
   2    wrong usage or configuration; nothing was done
   130  interrupted; what was compared is kept, the same command goes on";
 
+const AFTER_SERVE: &str = "\
+The API is described at /docs and /openapi.json. Without a token only programs of this machine are answered. TLS is
+left to a reverse proxy. SIGTERM and Ctrl-C end syncs that are under way: what they read is still written, and their
+last message holds the state to go on from.";
+
 const ABOUT: &str = "Keeps a complete copy of a Stripe account in your own database";
 
 /// Everything the command line says.
@@ -99,6 +104,9 @@ pub(crate) enum Command {
     Setup(SetupArgs),
     /// Remove what setup and sync made: tables, rows, and the stored position
     Teardown(TeardownArgs),
+    /// Serve the HTTP API
+    #[command(after_help = AFTER_SERVE)]
+    Serve(ServeArgs),
     /// Sync a simulated Stripe account into a SQLite file, without any account or network
     Demo(DemoArgs),
     /// Print a completion script for a shell
@@ -111,6 +119,17 @@ pub(crate) enum Command {
         /// The command, e.g. sync [default: the program]
         command: Option<String>,
     },
+}
+
+impl Command {
+    /// The log level where nobody chose one and nobody reads messages or wants quiet. Limits that the user set are
+    /// reached without a warning.
+    pub(crate) fn usual_level(&self) -> &'static str {
+        match self {
+            Command::Serve(_) => "info",
+            _ => "warn,engine::limits=error",
+        }
+    }
 }
 
 /// Where to read.
@@ -329,6 +348,23 @@ pub(crate) struct TeardownArgs {
     /// Do not ask
     #[arg(short, long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Port to listen on; 0 takes a free one [default: 3000] [env: PORT]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// Address to listen on; one that other machines can reach wants a token
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    pub(crate) host: String,
+    /// Token that clients send as `Authorization: Bearer`; better given by the environment
+    /// [env: SYNC_ENGINE_TOKEN]
+    #[arg(long, value_name = "TOKEN", value_parser = secret)]
+    pub(crate) token: Option<SecretString>,
+    /// Offer /internal/query, which runs any SQL on any PostgreSQL that this machine reaches
+    #[arg(long)]
+    pub(crate) enable_internal_query: bool,
 }
 
 #[derive(Debug, Args)]

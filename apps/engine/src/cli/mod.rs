@@ -37,7 +37,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return answer_usage(&error),
     };
-    let session = Session::open(&cli.voice).and_then(|mut session| {
+    let session = Session::open(&cli.voice, cli.command.usual_level()).and_then(|mut session| {
         session.environment.search = programs::search(&cli.programs, &session.environment)?;
         Ok(session)
     });

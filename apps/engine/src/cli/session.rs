@@ -27,8 +27,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Reads the environment and sets up logging.
-    pub(crate) fn open(voice: &Voice) -> Result<Session, Failure> {
+    /// Reads the environment and sets up logging, at `usual_level` unless something says otherwise.
+    pub(crate) fn open(voice: &Voice, usual_level: &str) -> Result<Session, Failure> {
         let terminal = stderr_is_terminal();
         let mode = match voice {
             Voice { json: true, .. } => Mode::Json,
@@ -45,7 +45,7 @@ impl Session {
             mode,
             environment,
         };
-        session.install_logging(voice, terminal)?;
+        session.install_logging(voice, terminal, usual_level)?;
         Ok(session)
     }
 
@@ -56,7 +56,7 @@ impl Session {
         }
     }
 
-    fn install_logging(&self, voice: &Voice, terminal: bool) -> Result<(), Failure> {
+    fn install_logging(&self, voice: &Voice, terminal: bool, usual_level: &str) -> Result<(), Failure> {
         let by_verbosity = match voice.verbose {
             0 => None,
             1 => Some("info"),
@@ -66,7 +66,7 @@ impl Session {
         let default = match self.mode {
             Mode::Quiet => "error",
             Mode::Json => "info",
-            Mode::Live | Mode::Plain => "warn",
+            Mode::Live | Mode::Plain => usual_level,
         };
         let level = voice.log_level.as_deref().or(by_verbosity);
         let level = level.or_else(|| self.environment.get("LOG_LEVEL")).unwrap_or(default).to_owned();

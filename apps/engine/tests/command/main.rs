@@ -14,5 +14,6 @@ mod postgres;
 mod program;
 mod programs;
 mod reconciling;
+mod serving;
 mod standing;
 mod words;

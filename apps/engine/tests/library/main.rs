@@ -4,6 +4,7 @@
 
 mod batch;
 mod connections;
+mod http;
 mod limits;
 mod programs;
 mod reconciling;

@@ -12,6 +12,7 @@ use protocol::{ConfiguredCatalog, ConnectionStatus, ConnectorError, Message, Rea
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::choice::{Accounts, Chosen};
 use super::merge::Trouble;
@@ -184,7 +185,7 @@ impl Whole {
         let (wanted, room) = (Arc::clone(&self.wanted), Arc::clone(&self.room));
         let state = self.merger.state_of(account);
         let read = Arc::clone(&self.platform).read(chosen, wanted, room, state, sender, calls);
-        let task = AbortOnDropHandle::new(tokio::spawn(read));
+        let task = AbortOnDropHandle::new(tokio::spawn(read.in_current_span()));
         let told = stream::unfold((told, Some(task)), move |(mut told, task)| async move {
             match told.recv().await {
                 Some(delivery) => Some(((account, Told::Delivery(delivery)), (told, task))),

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use protocol::{ConnectorError, RawJson};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
 
 pub(crate) use input::pushed;
 use listener::Desk;
@@ -101,13 +102,14 @@ pub(crate) async fn open(
         let secret = settings::secret(config)?.clone();
         let listener = listener::bind((Ipv4Addr::UNSPECIFIED, port.get()).into()).await?;
         tracing::info!(port, "listening for webhooks");
-        tokio::spawn(listener::serve(listener, Desk::new(secret, sender.clone()), stop.clone()));
+        let desk = Desk::new(secret, sender.clone());
+        tokio::spawn(listener::serve(listener, desk, stop.clone()).in_current_span());
     }
     if config.websocket {
         let connect = config.accounts.is_some();
         let session = websocket::first_session(client, connect).await?;
         let feed = websocket::run(Arc::clone(client), connect, session, sender);
-        tokio::spawn(stop.run_until_cancelled_owned(feed));
+        tokio::spawn(stop.run_until_cancelled_owned(feed).in_current_span());
     }
     Ok((inbox, guard))
 }

@@ -7,6 +7,7 @@ mod discover;
 mod doctor;
 mod manual;
 mod reconcile;
+mod serve;
 mod setup;
 mod streams;
 mod sync;
@@ -39,6 +40,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Man { command } => manual::run(command.as_deref(), session),
         Command::Setup(args) => setup::run(&args, session).await,
         Command::Teardown(args) => teardown::run(&args, session).await,
+        Command::Serve(args) => serve::run(&args, session).await,
         Command::Demo(args) => demo::run(&args, session).await,
         Command::Completions { shell } => {
             completions::run(shell, session);

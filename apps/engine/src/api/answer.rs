@@ -1,0 +1,165 @@
+//! The messages of an operation as the lines of an answer, with the log entries that were made on the way.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures::StreamExt;
+use http_api::Lines;
+use logger::{RequestLog, SERVER_ONLY};
+use protocol::{ConnectionState, ConnectionStatus, Eof, LogLevel, Message, Payload, Timestamp};
+use tracing::Span;
+
+use super::gauges::Heard;
+use crate::{EngineError, EngineStream};
+
+/// What is told to the client of one operation.
+pub(super) struct Answer {
+    messages: Option<EngineStream>,
+    /// What is still to be said after a failure.
+    ending: VecDeque<Message>,
+    log: Arc<RequestLog>,
+    span: Span,
+    heard: Heard,
+    started: Instant,
+    /// Whether its early end is worth a warning.
+    watched: bool,
+    said_something: bool,
+    said_failed: bool,
+    ended: bool,
+}
+
+impl Answer {
+    /// The answer of an operation that may not even begin. A `watched` one says when its client goes away.
+    pub(super) fn new(
+        messages: Result<EngineStream, EngineError>,
+        log: Arc<RequestLog>,
+        heard: Heard,
+        watched: bool,
+    ) -> Answer {
+        let messages = messages.unwrap_or_else(|error| futures::stream::iter([Err(error)]).boxed());
+        Answer {
+            messages: Some(messages),
+            ending: VecDeque::new(),
+            span: log.span(),
+            log,
+            heard,
+            started: Instant::now(),
+            watched,
+            said_something: false,
+            said_failed: false,
+            ended: false,
+        }
+    }
+
+    /// Entries made while a message was produced come before it.
+    fn tell_entries(&mut self, out: &mut Vec<u8>) -> bool {
+        let entries = self.log.take();
+        for entry in &entries {
+            self.tell(entry, out);
+        }
+        !entries.is_empty()
+    }
+
+    fn tell(&mut self, message: &Message, out: &mut Vec<u8>) {
+        let begun = out.len();
+        if let Err(error) = protocol::encode_line(message, out) {
+            out.truncate(begun);
+            tracing::error!(target: SERVER_ONLY, error = &error as &dyn Error, "a message cannot be written");
+            return;
+        }
+        self.said_something = true;
+        self.heard.message();
+        match &message.payload {
+            Payload::ConnectionStatus(status) => self.said_failed |= status.status == ConnectionState::Failed,
+            Payload::Eof(Eof::Sync(eof)) => {
+                self.heard.records(eof.request_progress.derived.total_record_count);
+            }
+            _ => {}
+        }
+    }
+
+    fn fail(&mut self, error: &EngineError) {
+        let mut cause = Error::source(error);
+        while let Some(error) = cause {
+            tracing::debug!(target: SERVER_ONLY, error, "caused by");
+            cause = error.source();
+        }
+        let text = logger::redact_text(&error.to_string()).into_owned();
+        tracing::error!(target: SERVER_ONLY, "{text}");
+        if !self.said_failed {
+            let now = Some(Timestamp::now());
+            let failed = ConnectionStatus::failed(text.clone());
+            self.ending.push_back(Message { ts: now, ..Message::log(LogLevel::Error, text) });
+            self.ending.push_back(Message { ts: now, ..Message::connection_status(failed) });
+        }
+    }
+}
+
+impl Lines for Answer {
+    fn poll_lines(&mut self, context: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Option<()>> {
+        let span = self.span.clone();
+        let _within = span.enter();
+        let Some(messages) = &mut self.messages else {
+            let Some(message) = self.ending.pop_front() else {
+                self.ended = true;
+                return Poll::Ready(None);
+            };
+            self.tell(&message, out);
+            return Poll::Ready(Some(()));
+        };
+        self.log.wake_on_entry(context);
+        match messages.poll_next_unpin(context) {
+            Poll::Ready(Some(Ok(message))) => {
+                self.tell_entries(out);
+                relog(&message);
+                self.tell(&message, out);
+                Poll::Ready(Some(()))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.messages = None;
+                self.tell_entries(out);
+                self.fail(&error);
+                Poll::Ready(Some(()))
+            }
+            Poll::Ready(None) => {
+                self.messages = None;
+                // After the last message nothing is said any more; without one, this is all there is.
+                if !self.said_something {
+                    self.tell_entries(out);
+                }
+                Poll::Ready(Some(()))
+            }
+            Poll::Pending if self.tell_entries(out) => Poll::Ready(Some(())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let span = self.span.clone();
+        let _within = span.enter();
+        if self.watched && !self.ended {
+            let elapsed_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(event = "SYNC_CLIENT_DISCONNECT", elapsed_ms, "SYNC_CLIENT_DISCONNECT");
+            self.heard.gone();
+        }
+        // Dropping it ends the work, within the span of the request.
+        self.messages = None;
+    }
+}
+
+/// What connectors log is in the server's log, too; the client hears it once.
+fn relog(message: &Message) {
+    let Payload::Log(log) = &message.payload else { return };
+    let text = &log.message;
+    match log.level {
+        LogLevel::Debug => tracing::debug!(target: SERVER_ONLY, "{text}"),
+        LogLevel::Info => tracing::info!(target: SERVER_ONLY, "{text}"),
+        LogLevel::Warn => tracing::warn!(target: SERVER_ONLY, "{text}"),
+        LogLevel::Error => tracing::error!(target: SERVER_ONLY, "{text}"),
+    }
+}

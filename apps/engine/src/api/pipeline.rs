@@ -1,0 +1,113 @@
+//! Is it a pipeline, and what is wrong with it if not.
+
+use http_api::{Issue, Issues, Step};
+use protocol::{ConnectorConfig, PipelineConfig, StreamSelection};
+use serde_json::{Map, Value};
+
+use super::body::kind;
+use crate::{Engine, Role};
+
+/// The pipeline that `value` describes. Members that no pipeline has are ignored.
+pub(super) fn pipeline(engine: &Engine, value: &Value, issues: &mut Issues) -> Option<PipelineConfig> {
+    let at = |member: &str| -> Vec<Step> { vec!["pipeline".into(), member.into()] };
+    let Value::Object(members) = value else {
+        return issues.note(Issue::invalid_type(vec!["pipeline".into()], "object", kind(value)));
+    };
+    let mut side = |role: Role, name: &str| match members.get(name) {
+        Some(value) => connector(engine, role, value, at(name), issues),
+        None => issues.note(Issue::invalid_type(at(name), "object", "undefined")),
+    };
+    let source = side(Role::Source, "source");
+    let destination = side(Role::Destination, "destination");
+    let streams = match members.get("streams") {
+        None => None,
+        Some(Value::Array(items)) => Some(
+            items.iter().enumerate().filter_map(|(index, item)| selection(index, item, issues)).collect(),
+        ),
+        Some(other) => issues.note(Issue::invalid_type(at("streams"), "array", kind(other))),
+    };
+    let transforms = match members.get("transforms").map(serde_path_to_error::deserialize) {
+        None => None,
+        Some(Ok(transforms)) => Some(transforms),
+        Some(Err(error)) => {
+            let place = format!("transforms.{}", error.path());
+            let message = format!("Invalid input: {place}: {}", error.into_inner());
+            return issues.note(Issue { code: "invalid_value", path: at("transforms"), message });
+        }
+    };
+    Some(PipelineConfig { source: source?, destination: destination?, streams, transforms })
+}
+
+/// The connector that `value` configures. Any type that the engine can resolve is taken.
+pub(super) fn connector(
+    engine: &Engine,
+    role: Role,
+    value: &Value,
+    path: Vec<Step>,
+    issues: &mut Issues,
+) -> Option<ConnectorConfig> {
+    let within = |member: &str| path.iter().cloned().chain([member.into()]).collect::<Vec<Step>>();
+    let Value::Object(members) = value else {
+        return issues.note(Issue::invalid_type(path, "object", kind(value)));
+    };
+    let name = match members.get("type") {
+        Some(Value::String(name)) => name,
+        other => {
+            let received = other.map_or("undefined", kind);
+            return issues.note(Issue::invalid_type(within("type"), "string", received));
+        }
+    };
+    let config = match members.get(name) {
+        None => Map::new(),
+        Some(Value::Object(config)) => config.clone(),
+        Some(other) => return issues.note(Issue::invalid_type(within(name), "object", kind(other))),
+    };
+    let registry = engine.registry();
+    let valid = match role {
+        Role::Source => registry.source(name).map(|known| known.validate(&config)),
+        Role::Destination => registry.destination(name).map(|known| known.validate(&config)),
+    };
+    match valid {
+        Ok(Ok(())) => Some(ConnectorConfig::new(name, config)),
+        Ok(Err(error)) => {
+            // What the connector says may quote what it was given.
+            let text = logger::redact_text(&error.to_string()).into_owned();
+            issues.note(Issue::custom(within(name), text))
+        }
+        Err(error) => {
+            let message = format!("Invalid discriminator value: {error}");
+            issues.note(Issue { code: "invalid_union", path: within("type"), message })
+        }
+    }
+}
+
+fn selection(index: usize, value: &Value, issues: &mut Issues) -> Option<StreamSelection> {
+    let path = |member: Option<&str>| -> Vec<Step> {
+        let to_item: [Step; 3] = ["pipeline".into(), "streams".into(), index.into()];
+        to_item.into_iter().chain(member.map(Step::from)).collect()
+    };
+    let Value::Object(members) = value else {
+        return issues.note(Issue::invalid_type(path(None), "object", kind(value)));
+    };
+    match members.get("name") {
+        Some(Value::String(_)) => {}
+        other => {
+            let received = other.map_or("undefined", kind);
+            return issues.note(Issue::invalid_type(path(Some("name")), "string", received));
+        }
+    }
+    if members.get("backfill_limit").and_then(Value::as_u64) == Some(0) {
+        let message = "Too small: expected int >0".to_owned();
+        return issues.note(Issue { code: "too_small", path: path(Some("backfill_limit")), message });
+    }
+    if let Some((name, _)) = members.iter().find(|(name, value)| value.is_null() && *name != "name") {
+        return issues.note(Issue::invalid_type(path(Some(name)), "a value", "null"));
+    }
+    match serde_json::from_value(value.clone()) {
+        Ok(selection) => Some(selection),
+        Err(error) => {
+            let message = format!("Invalid input: {error}");
+            issues.note(Issue { code: "invalid_value", path: path(None), message })
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The engine through HTTP.
+
+mod access;
+mod bodies;
+mod documents;
+mod flow;
+mod logs;
+mod operations;
+mod query;
+mod remote;
+mod served;
+mod sources;
+mod status;

@@ -1,0 +1,70 @@
+//! How a request fails: one shape for all, `{"error": …}`.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+
+use crate::Issues;
+
+/// Why a request is not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The body is not JSON.
+    #[error("Malformed JSON in request body")]
+    Malformed,
+    /// The body is JSON, but not what the operation takes.
+    #[error("{0}")]
+    Invalid(Issues),
+    /// The request is well formed, and cannot be done: what is wrong, for the client.
+    #[error("{0}")]
+    Refused(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// The token is missing or wrong.
+    #[error("this server wants a token: send the header `Authorization: Bearer <token>`")]
+    Unauthorized,
+    /// Without a token the server answers only to names of its own machine.
+    #[error(
+        "without a token this server answers only to `localhost`; start it with a token, or fix the Host header"
+    )]
+    ForeignHost,
+    /// The body is longer than allowed.
+    #[error("the request body is longer than {limit} bytes; send it as a stream of lines ({ndjson})", ndjson = crate::NDJSON)]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// Something failed that the client can do nothing about; the log knows.
+    #[error("Internal server error")]
+    Internal,
+}
+
+impl ApiError {
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            ApiError::Malformed | ApiError::Invalid(_) | ApiError::Refused(_) => StatusCode::BAD_REQUEST,
+            ApiError::NotFound(_) => StatusCode::NOT_FOUND,
+            ApiError::Unauthorized => StatusCode::UNAUTHORIZED,
+            ApiError::ForeignHost => StatusCode::FORBIDDEN,
+            ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = match &self {
+            ApiError::Invalid(issues) => json!({"error": issues}),
+            other => json!({"error": other.to_string()}),
+        };
+        let mut response = (self.status(), Json(body)).into_response();
+        if matches!(self, ApiError::Unauthorized) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
