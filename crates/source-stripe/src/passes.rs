@@ -266,19 +266,23 @@ fn unbounded(remaining: Vec<Remaining>, accounted: Window, wanted: Window) -> Ve
     if remaining.is_empty() && accounted == wanted {
         return Vec::new();
     }
-    let begun = !remaining.is_empty() && remaining.iter().all(|left| left.cursor.is_some());
+    let is_top = |left: &Remaining| left.window.gte > accounted.gte;
+    let begun = !remaining.is_empty() && remaining.iter().all(|left| left.cursor.is_some() || is_top(left));
     if accounted != wanted && !begun {
         return vec![(wanted, None, None)];
     }
     let mut stretches: Vec<Stretch> = remaining
         .into_iter()
         .map(|left| {
-            let is_top = left.window.gte > accounted.gte;
+            let is_top = is_top(&left);
             let gte = if is_top { left.window.gte } else { wanted.gte };
-            (Window::new(gte, left.window.lt), left.cursor, is_top.then_some(gte - SETTLING))
+            // What was to be read from the top, and was not begun, now begins at a newer top.
+            let lt = if is_top && left.cursor.is_none() { wanted.lt } else { left.window.lt };
+            (Window::new(gte, lt), left.cursor, is_top.then_some(gte - SETTLING))
         })
         .collect();
-    if wanted.lt > accounted.lt {
+    let begins_at_the_top = stretches.iter().any(|(_, cursor, stop)| cursor.is_none() && stop.is_some());
+    if wanted.lt > accounted.lt && !begins_at_the_top {
         stretches.push((Window::new(accounted.lt, wanted.lt), None, Some(accounted.lt - SETTLING)));
     }
     stretches

@@ -103,6 +103,22 @@ fn a_list_without_bounds_goes_on_from_its_cursor_and_reads_what_is_new_from_the_
 }
 
 #[test]
+fn what_was_to_be_read_from_the_top_and_was_not_begun_is_no_reason_to_read_the_rest_again() {
+    let passes = passes_of(embedded::newest_version(), "apple_pay_domain", &[]);
+    let top = || left(9_000, 10_000, None);
+    assert_eq!(plan(&passes, vec![top()], 20_000), [(0, 9_000, 20_000, None, Some(8_940))]);
+    assert_eq!(plan(&passes, vec![top()], 10_000), [(0, 9_000, 10_000, None, Some(8_940))]);
+    assert_eq!(
+        plan(&passes, vec![left(0, 9_000, Some("a")), top()], 20_000),
+        [(0, 0, 9_000, cursor("a"), None), (0, 9_000, 20_000, None, Some(8_940))]
+    );
+    assert_eq!(
+        plan(&passes, vec![left(9_000, 10_000, Some("b"))], 20_000),
+        [(0, 9_000, 10_000, cursor("b"), Some(8_940)), (0, 10_000, 20_000, None, Some(9_940))]
+    );
+}
+
+#[test]
 fn each_list_finds_its_own_cursor_in_the_state() {
     let passes = passes_of(embedded::newest_version(), "customer", &["clock_1", "clock_2"]);
     let remaining = || {
