@@ -38,14 +38,8 @@ pub(super) fn pipeline(engine: &Engine, value: &Value, issues: &mut Issues) -> O
     Some(PipelineConfig { source: source?, destination: destination?, streams, transforms })
 }
 
-/// The connector that `value` configures. Any type that the engine can resolve is taken.
-pub(super) fn connector(
-    engine: &Engine,
-    role: Role,
-    value: &Value,
-    path: Vec<Step>,
-    issues: &mut Issues,
-) -> Option<ConnectorConfig> {
+/// The connector that `value` names, whether there is one or not.
+pub(super) fn named(value: &Value, path: Vec<Step>, issues: &mut Issues) -> Option<ConnectorConfig> {
     let within = |member: &str| path.iter().cloned().chain([member.into()]).collect::<Vec<Step>>();
     let Value::Object(members) = value else {
         return issues.note(Issue::invalid_type(path, "object", kind(value)));
@@ -62,13 +56,27 @@ pub(super) fn connector(
         Some(Value::Object(config)) => config.clone(),
         Some(other) => return issues.note(Issue::invalid_type(within(name), "object", kind(other))),
     };
+    Some(ConnectorConfig::new(name, config))
+}
+
+/// The connector that `value` configures. Any type that the engine can resolve is taken.
+fn connector(
+    engine: &Engine,
+    role: Role,
+    value: &Value,
+    path: Vec<Step>,
+    issues: &mut Issues,
+) -> Option<ConnectorConfig> {
+    let within = |member: &str| path.iter().cloned().chain([member.into()]).collect::<Vec<Step>>();
+    let configured = named(value, path.clone(), issues)?;
+    let ConnectorConfig { connector: name, config } = &configured;
     let registry = engine.registry();
     let valid = match role {
-        Role::Source => registry.source(name).map(|known| known.validate(&config)),
-        Role::Destination => registry.destination(name).map(|known| known.validate(&config)),
+        Role::Source => registry.source(name).map(|known| known.validate(config)),
+        Role::Destination => registry.destination(name).map(|known| known.validate(config)),
     };
     match valid {
-        Ok(Ok(())) => Some(ConnectorConfig::new(name, config)),
+        Ok(Ok(())) => Some(configured),
         Ok(Err(error)) => {
             // What the connector says may quote what it was given.
             let text = logger::redact_text(&error.to_string()).into_owned();

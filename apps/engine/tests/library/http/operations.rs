@@ -47,6 +47,11 @@ async fn discover_passes_the_catalog_on() {
     assert_eq!(types(&said), ["log", "connection_status"]);
     assert_eq!(said[0]["log"]["level"], "error");
     assert_eq!(said[1]["connection_status"], json!({"status": "failed", "message": "nothing to be seen"}));
+
+    let said = served.said("/source_discover", &json!({"source": {"type": "nowhere"}})).await;
+    assert_eq!(types(&said), ["log", "connection_status"]);
+    let message = said[1]["connection_status"]["message"].as_str().unwrap();
+    assert!(message.starts_with("unknown source connector `nowhere`"), "{message}");
 }
 
 #[tokio::test]
