@@ -14,7 +14,7 @@ pub(super) fn pipeline(engine: &Engine, value: &Value, issues: &mut Issues) -> O
         return issues.note(Issue::invalid_type(vec!["pipeline".into()], "object", kind(value)));
     };
     let mut side = |role: Role, name: &str| match members.get(name) {
-        Some(value) => connector(engine, role, value, at(name), issues),
+        Some(value) => connector(engine, role, value, &at(name), issues),
         None => issues.note(Issue::invalid_type(at(name), "object", "undefined")),
     };
     let source = side(Role::Source, "source");
@@ -64,11 +64,11 @@ fn connector(
     engine: &Engine,
     role: Role,
     value: &Value,
-    path: Vec<Step>,
+    path: &[Step],
     issues: &mut Issues,
 ) -> Option<ConnectorConfig> {
     let within = |member: &str| path.iter().cloned().chain([member.into()]).collect::<Vec<Step>>();
-    let configured = named(value, path.clone(), issues)?;
+    let configured = named(value, path.to_vec(), issues)?;
     let ConnectorConfig { connector: name, config } = &configured;
     let registry = engine.registry();
     let valid = match role {
