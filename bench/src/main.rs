@@ -3,6 +3,7 @@
 mod meter;
 mod methods;
 mod objects;
+mod paths;
 mod plot;
 mod report;
 mod syncing;
@@ -24,6 +25,8 @@ enum What {
     Write(writing::Options),
     /// The whole way: a simulated Stripe, `sync-engine sync`, PostgreSQL, on the same machine.
     Sync(syncing::Options),
+    /// The same data within one process, between programs, and over HTTP.
+    Paths(paths::Options),
 }
 
 #[tokio::main]
@@ -31,5 +34,6 @@ async fn main() -> Result<()> {
     match Arguments::parse().what {
         What::Write(options) => writing::run(&options).await,
         What::Sync(options) => syncing::run(&options).await,
+        What::Paths(options) => paths::run(&options).await,
     }
 }

@@ -98,6 +98,11 @@ fn own_seconds() -> Result<f64> {
     Ok(Stat::of(std::process::id())?.own as f64 * TICK)
 }
 
+/// Processor seconds of the processes that this one has started and seen end, and of theirs.
+pub(crate) fn ended_seconds() -> Result<f64> {
+    Ok(Stat::of(std::process::id())?.ended as f64 * TICK)
+}
+
 /// A line of `/proc/<process>/stat`, times in ticks.
 struct Stat {
     parent: u32,

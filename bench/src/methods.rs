@@ -17,6 +17,9 @@ use crate::objects::Objects;
 /// The schema of the tables.
 const SCHEMA: &str = "stripe";
 
+/// On how many connections.
+pub(crate) const CONNECTIONS: [usize; 3] = [1, 2, 4];
+
 /// One way to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
@@ -41,16 +44,22 @@ impl fmt::Display for Method {
 }
 
 impl Method {
+    /// All, and what is compared side by side: a machine whose cores are shared with others is not the same one
+    /// a minute later.
     pub(crate) fn all() -> Vec<Method> {
-        const CONNECTIONS: [usize; 3] = [1, 2, 4];
         let mut methods = Vec::new();
-        // Nothing but the destination itself fills typed columns.
-        for into in [Projection::Generated, Projection::View] {
-            methods.extend(CONNECTIONS.map(|connections| Method::Copy { into, connections }));
-        }
-        methods.push(Method::Upstream);
-        for projection in [Projection::Generated, Projection::Typed, Projection::View] {
-            methods.extend(CONNECTIONS.map(|connections| Method::Ours { projection, connections }));
+        for connections in CONNECTIONS {
+            let copy = |into| Method::Copy { into, connections };
+            let ours = |projection| Method::Ours { projection, connections };
+            // Nothing but the destination itself fills typed columns.
+            methods.extend([
+                ours(Projection::Typed),
+                copy(Projection::Generated),
+                ours(Projection::Generated),
+            ]);
+            // Its engine has one connection.
+            methods.extend((connections == 1).then_some(Method::Upstream));
+            methods.extend([copy(Projection::View), ours(Projection::View)]);
         }
         methods
     }

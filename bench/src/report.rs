@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
+use destination_postgres::Projection;
 
 use crate::meter::Cost;
+use crate::methods::{CONNECTIONS, Method};
 use crate::objects::Shape;
 use crate::plot;
-use crate::writing::{Costs, Pass};
+use crate::writing::{Case, Costs, Pass};
 
 /// Figures of one case.
 #[derive(Debug, Clone, Copy)]
@@ -39,9 +41,47 @@ impl Figures {
     }
 }
 
+/// A first load beside two others of the same run: as a share of `COPY` into the same table on as many connections, and as a
+/// multiple of upstream's statement.
+fn ratios(text: &mut String, shapes: &[(Shape, usize)], costs: &Costs) -> Result<()> {
+    text.push_str("\n**First load, ours by another of the same run** — medians of the ratios\n\n");
+    text.push_str("| | connections | generated : `COPY` | view : `COPY` | generated : upstream | same again : first load |\n");
+    text.push_str("|---|---|---|---|---|---|\n");
+    for (shape, _) in shapes {
+        for connections in CONNECTIONS {
+            let of = |pass, method| {
+                let case = Case { table: shape.table, pass, method };
+                costs.iter().find(|(known, _)| *known == case).map(|(_, costs)| &**costs)
+            };
+            let ours = |projection| Method::Ours { projection, connections };
+            let copy = |into| of(Pass::First, Method::Copy { into, connections });
+            let first = of(Pass::First, ours(Projection::Generated));
+            let speedups = [
+                speedup(first, copy(Projection::Generated)),
+                speedup(of(Pass::First, ours(Projection::View)), copy(Projection::View)),
+                speedup(first, of(Pass::First, Method::Upstream)),
+                speedup(of(Pass::Unchanged, ours(Projection::Generated)), first),
+            ];
+            writeln!(text, "| {} | {connections} | {} |", shape.table, speedups.join(" | "))?;
+        }
+    }
+    Ok(())
+}
+
+/// How much faster the one was than the other, run by run, and the median of that.
+fn speedup(one: Option<&[Cost]>, other: Option<&[Cost]>) -> String {
+    let (Some(one), Some(other)) = (one, other) else { return "–".to_owned() };
+    let seconds = |cost: &Cost| cost.wall.as_secs_f64();
+    let mut ratios: Vec<f64> =
+        one.iter().zip(other).map(|(one, other)| seconds(other) / seconds(one)).collect();
+    ratios.sort_by(f64::total_cmp);
+    format!("{:.2}", ratios[ratios.len() / 2])
+}
+
 /// Prints the tables; or publishes them, and the first loads as a plot.
 pub(crate) fn write(shapes: &[(Shape, usize)], costs: &Costs, publish: bool) -> Result<()> {
     let mut text = String::new();
+    ratios(&mut text, shapes, costs)?;
     for (shape, bytes) in shapes {
         for pass in Pass::ALL {
             table(&mut text, shape, *bytes, pass, costs)?;

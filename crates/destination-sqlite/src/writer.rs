@@ -52,7 +52,14 @@ impl SqliteWriter {
 }
 
 impl BatchWriter for SqliteWriter {
-    async fn commit(&self, batch: Arc<Batch>) -> Result<(), ConnectorError> {
+    /// Rows borrow from their batch; what they become is worked out as they are written.
+    type Prepared = ();
+
+    fn prepare(&self, _: &Batch) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+
+    async fn commit(&self, batch: Arc<Batch>, (): ()) -> Result<(), ConnectorError> {
         self.blocking(move |inner| inner.commit(&batch)).await
     }
 

@@ -49,6 +49,7 @@ pub struct Batch {
     messages: Vec<Message>,
     first: u64,
     bytes: usize,
+    ahead: bool,
 }
 
 impl Batch {
@@ -79,6 +80,11 @@ impl Batch {
         self.bytes
     }
 
+    /// Whether an earlier batch of the stream was in flight when this one was cut.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.ahead
+    }
+
     pub(crate) fn needs_commit(&self) -> bool {
         self.messages
             .iter()
@@ -90,11 +96,21 @@ impl Batch {
     }
 }
 
-/// Makes batches durable. Called for one batch of a stream at a time, for several streams at once.
+/// Makes batches durable. Commits one batch of a stream at a time, for several streams at once.
 pub trait BatchWriter: Send + Sync + 'static {
+    /// What is worked out of a batch beforehand.
+    type Prepared: Send;
+
+    /// Works out what to write, while the batch before may still be in flight: it must not look at what is stored.
+    fn prepare(&self, batch: &Batch) -> Result<Self::Prepared, ConnectorError>;
+
     /// Makes the records of the batch, and its state where states are kept, durable at once.
     /// An error is final for the stream: what can be retried is retried in here.
-    fn commit(&self, batch: Arc<Batch>) -> impl Future<Output = Result<(), ConnectorError>> + Send;
+    fn commit(
+        &self,
+        batch: Arc<Batch>,
+        prepared: Self::Prepared,
+    ) -> impl Future<Output = Result<(), ConnectorError>> + Send;
 
     /// Keeps a global state, where states are kept. All records before it are durable.
     fn commit_global(&self, state: RawJson) -> impl Future<Output = Result<(), ConnectorError>> + Send;
@@ -110,6 +126,7 @@ pub(crate) struct Batches {
     held: usize,
     /// Payload bytes in flight alone.
     writing: usize,
+    streams_in_flight: usize,
     sequence: u64,
     /// After a stream failed, no global state is true any more.
     any_failed: bool,
@@ -126,8 +143,9 @@ struct Queue {
     since: Option<Instant>,
     /// Nothing more will come, so waiting is pointless.
     urgent: bool,
-    /// Sequence number of the first message that is being written.
-    in_flight: Option<u64>,
+    /// Sequence number of the first message of the batch that is being written, and of the one behind it that is
+    /// being prepared.
+    in_flight: VecDeque<u64>,
     failed: bool,
 }
 
@@ -167,7 +185,17 @@ impl Queue {
     }
 
     fn oldest(&self) -> Option<u64> {
-        self.in_flight.or_else(|| self.messages.front().map(|(sequence, _, _)| *sequence))
+        self.in_flight.front().copied().or_else(|| self.messages.front().map(|(sequence, _, _)| *sequence))
+    }
+
+    /// Whether a batch of it could be cut: to be written, or to be prepared behind the one that is.
+    fn waits(&self, free: bool) -> bool {
+        let room = match self.in_flight.len() {
+            0 => free,
+            1 => self.rows > 0,
+            _ => false,
+        };
+        room && !self.messages.is_empty()
     }
 }
 
@@ -179,6 +207,7 @@ impl Batches {
             globals: VecDeque::new(),
             held: 0,
             writing: 0,
+            streams_in_flight: 0,
             sequence: 0,
             any_failed: false,
         }
@@ -224,11 +253,13 @@ impl Batches {
         None
     }
 
-    /// A batch that is due; the fullest first. `ending` says that no more input comes.
+    /// A batch that is due; the fullest first. `ending` says that no more input comes. Where the batch before is still
+    /// in flight ([`Batch::is_ahead`]) it can only be prepared, which is worth it for a full one.
     pub(crate) fn next_batch(&mut self, now: Instant, ending: bool) -> Option<Batch> {
         let limits = self.limits;
         let barrier = self.globals.front().map(|(sequence, _)| *sequence);
-        let waiting = |queue: &Queue| queue.in_flight.is_none() && !queue.messages.is_empty();
+        let free = self.has_free_writer();
+        let waiting = |queue: &Queue| queue.waits(free);
         // Many small queues together are too much as well. What is being written frees itself, so
         // only what waits counts here.
         let over = self.held - self.writing >= limits.total_bytes / 2;
@@ -244,16 +275,19 @@ impl Batches {
                 || queue.rows >= limits.rows
                 || queue.bytes >= limits.bytes
                 || (over && Some(queue.bytes) == largest && (accounted.is_none() || queue.is_accounted_for()))
-                || queue.deadline(&limits).is_some_and(|deadline| now >= deadline)
-                || barrier.is_some_and(|barrier| queue.oldest().is_some_and(|oldest| oldest < barrier))
+                || (queue.in_flight.is_empty()
+                    && (queue.deadline(&limits).is_some_and(|deadline| now >= deadline)
+                        || barrier
+                            .is_some_and(|barrier| queue.oldest().is_some_and(|oldest| oldest < barrier))))
         };
         let (stream, queue) = self
             .queues
             .iter_mut()
             .filter(|(_, queue)| waiting(queue) && due(queue))
             .max_by(|(a_name, a), (b_name, b)| a.bytes.cmp(&b.bytes).then_with(|| b_name.cmp(a_name)))?;
-        let first = queue.oldest()?;
-        let mut batch = Batch { stream: Arc::clone(stream), messages: Vec::new(), first, bytes: 0 };
+        let (first, _, _) = queue.messages.front()?;
+        let (first, ahead) = (*first, !queue.in_flight.is_empty());
+        let mut batch = Batch { stream: Arc::clone(stream), messages: Vec::new(), first, bytes: 0, ahead };
         let mut rows = 0;
         for (_, bytes, message) in queue.messages.drain(..queue.cut(&limits, ending)) {
             rows += usize::from(matches!(message.payload, Payload::Record(_)));
@@ -263,26 +297,37 @@ impl Batches {
         }
         queue.rows -= rows;
         queue.bytes -= batch.bytes;
-        queue.in_flight = Some(first);
+        queue.in_flight.push_back(first);
+        self.streams_in_flight += usize::from(!ahead);
         queue.since = (!queue.messages.is_empty()).then_some(now);
         queue.urgent &= !queue.messages.is_empty();
         self.writing += batch.bytes;
         Some(batch)
     }
 
-    /// The batch was written, or not: then the stream has failed and what waits of it is dropped.
-    pub(crate) fn finished(&mut self, batch: &Batch, succeeded: bool) {
+    /// The batch was written, or not: then the stream has failed and what waits of it is dropped. Answers whether
+    /// the batch behind it may be written now.
+    pub(crate) fn finished(&mut self, batch: &Batch, succeeded: bool) -> bool {
         self.held -= batch.bytes;
         self.writing -= batch.bytes;
         let queue = self.queues.entry(Arc::clone(&batch.stream)).or_default();
-        debug_assert_eq!(queue.in_flight, Some(batch.first));
-        queue.in_flight = None;
+        let first = queue.in_flight.pop_front();
+        debug_assert_eq!(first, Some(batch.first));
+        let one_behind = !queue.in_flight.is_empty();
+        self.streams_in_flight -= usize::from(!one_behind);
         if !succeeded {
             self.held -= queue.bytes;
-            *queue = Queue { failed: true, ..Queue::default() };
+            *queue =
+                Queue { failed: true, in_flight: std::mem::take(&mut queue.in_flight), ..Queue::default() };
             self.any_failed = true;
             self.globals.clear();
         }
+        one_behind && succeeded
+    }
+
+    /// Whether one more stream may be written.
+    pub(crate) fn has_free_writer(&self) -> bool {
+        self.streams_in_flight < self.limits.writers.max(1)
     }
 
     /// A global state before which everything is durable.
@@ -304,7 +349,7 @@ impl Batches {
 
     /// When the next batch is due by its age.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let waiting = self.queues.values().filter(|queue| queue.in_flight.is_none());
+        let waiting = self.queues.values().filter(|queue| queue.in_flight.is_empty());
         waiting.filter_map(|queue| queue.deadline(&self.limits)).min()
     }
 }

@@ -1,10 +1,11 @@
 //! The part of `write` that is the same for every destination: batching, order, hand-back.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures::StreamExt;
+use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::batch::Batches;
@@ -13,7 +14,15 @@ use crate::{
     StreamStatus,
 };
 
-type Committed = (Arc<Batch>, Result<(), ConnectorError>);
+type Committed = (Arc<Batch>, Outcome);
+
+/// What became of a batch.
+enum Outcome {
+    Durable,
+    Failed(ConnectorError),
+    /// The batch before it failed.
+    Abandoned,
+}
 
 enum Step {
     Input(Option<Result<Message, ConnectorError>>),
@@ -23,8 +32,9 @@ enum Step {
 
 /// Writes `input` through `writer` and hands every message back as [`crate::Destination::write`] asks.
 ///
-/// Batches of different streams are written at once, those of one stream one after the other. When
-/// the input fails, what came before is written first. Dropping the stream aborts what is in flight.
+/// Batches of different streams are written at once, those of one stream one after the other; the next one is
+/// prepared meanwhile. When the input fails, what came before is written first. Dropping the stream aborts
+/// what is in flight.
 pub fn write_batches<W: BatchWriter>(
     writer: Arc<W>,
     limits: BatchLimits,
@@ -33,23 +43,27 @@ pub fn write_batches<W: BatchWriter>(
     Box::pin(async_stream::stream! {
         let mut batches = Batches::new(limits);
         let mut commits: JoinSet<Committed> = JoinSet::new();
+        // The turns of the batches that are prepared behind one in flight.
+        let mut behind: HashMap<Arc<str>, oneshot::Sender<()>> = HashMap::new();
         let mut ended = false;
         let mut failure = None;
         // Handed back while the next batches are written already.
         let mut returning: VecDeque<Message> = VecDeque::new();
         loop {
-            while commits.len() < limits.writers.max(1) {
-                let Some(batch) = batches.next_batch(Instant::now(), ended) else { break };
+            while let Some(batch) = batches.next_batch(Instant::now(), ended) {
                 if !batch.needs_commit() {
                     batches.finished(&batch, true);
                     returning.extend(batch.messages().iter().cloned());
                     continue;
                 }
-                let (writer, batch) = (Arc::clone(&writer), Arc::new(batch));
-                commits.spawn(async move {
-                    let result = writer.commit(Arc::clone(&batch)).await;
-                    (batch, result)
-                });
+                let (go, turn) = oneshot::channel();
+                if batch.is_ahead() {
+                    behind.insert(Arc::clone(batch.stream()), go);
+                } else {
+                    // Somebody waits, so this cannot fail.
+                    let _ = go.send(());
+                }
+                commits.spawn(write(Arc::clone(&writer), Arc::new(batch), turn));
             }
             while let Some(message) = returning.pop_front() {
                 yield Ok(message);
@@ -66,7 +80,7 @@ pub fn write_batches<W: BatchWriter>(
             if ended && commits.is_empty() && batches.is_empty() {
                 break;
             }
-            let due = batches.deadline().filter(|_| commits.len() < limits.writers.max(1));
+            let due = batches.deadline().filter(|_| batches.has_free_writer());
             let step = tokio::select! {
                 biased;
                 Some(joined) = commits.join_next() => Step::Committed(joined),
@@ -85,15 +99,22 @@ pub fn write_batches<W: BatchWriter>(
                         yield Ok(message);
                     }
                 }
-                Step::Committed(Ok((batch, Ok(())))) => {
-                    batches.finished(&batch, true);
-                    returning.extend(batch.messages().iter().cloned());
-                }
-                Step::Committed(Ok((batch, Err(error)))) => {
-                    batches.finished(&batch, false);
-                    tracing::info!(stream = &**batch.stream(), error = &error as &dyn std::error::Error, "write failed");
-                    let status = StreamStatus::Error { error: error.to_string() };
-                    returning.push_back(Message::stream_status(batch.stream(), status));
+                Step::Committed(Ok((batch, outcome))) => {
+                    let next = behind.remove(batch.stream());
+                    if batches.finished(&batch, matches!(outcome, Outcome::Durable))
+                        && let Some(next) = next
+                    {
+                        let _ = next.send(());
+                    }
+                    match outcome {
+                        Outcome::Durable => returning.extend(batch.messages().iter().cloned()),
+                        Outcome::Failed(error) => {
+                            tracing::info!(stream = &**batch.stream(), error = &error as &dyn std::error::Error, "write failed");
+                            let status = StreamStatus::Error { error: error.to_string() };
+                            returning.push_back(Message::stream_status(batch.stream(), status));
+                        }
+                        Outcome::Abandoned => {}
+                    }
                 }
                 Step::Committed(Err(error)) => {
                     yield Err(ConnectorError::internal("a writer stopped unexpectedly").caused_by(error));
@@ -105,6 +126,20 @@ pub fn write_batches<W: BatchWriter>(
             yield Err(error);
         }
     })
+}
+
+/// Prepares a batch, and writes it when it is its turn: never, where the batch before failed.
+async fn write<W: BatchWriter>(writer: Arc<W>, batch: Arc<Batch>, turn: oneshot::Receiver<()>) -> Committed {
+    let prepared = writer.prepare(&batch);
+    let outcome = match (turn.await, prepared) {
+        (Err(_), _) => Outcome::Abandoned,
+        (Ok(()), Err(error)) => Outcome::Failed(error),
+        (Ok(()), Ok(prepared)) => match writer.commit(Arc::clone(&batch), prepared).await {
+            Ok(()) => Outcome::Durable,
+            Err(error) => Outcome::Failed(error),
+        },
+    };
+    (batch, outcome)
 }
 
 async fn sleep_until(due: Option<Instant>) {

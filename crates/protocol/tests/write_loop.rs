@@ -19,14 +19,27 @@ struct Memory {
     busy: Mutex<BTreeMap<String, bool>>,
     durable: Mutex<Vec<(String, String)>>,
     batches: Mutex<Vec<(String, usize)>>,
+    /// What was prepared while a batch of the same stream was in flight.
+    ahead: Mutex<usize>,
 }
 
 impl BatchWriter for Memory {
-    async fn commit(&self, batch: Arc<Batch>) -> Result<(), ConnectorError> {
+    type Prepared = usize;
+
+    fn prepare(&self, batch: &Batch) -> Result<usize, ConnectorError> {
+        let busy = self.busy.lock().unwrap().get(&**batch.stream()) == Some(&true);
+        *self.ahead.lock().unwrap() += usize::from(busy);
+        Ok(batch.records().count())
+    }
+
+    async fn commit(&self, batch: Arc<Batch>, prepared: usize) -> Result<(), ConnectorError> {
+        assert_eq!(prepared, batch.records().count(), "another batch was prepared");
         let stream = batch.stream().to_string();
         let was_busy = self.busy.lock().unwrap().insert(stream.clone(), true);
         assert_ne!(was_busy, Some(true), "two batches of {stream} are written at once");
-        tokio::task::yield_now().await;
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
         self.busy.lock().unwrap().insert(stream.clone(), false);
         if self.refuse == Some(&*stream) {
             return Err(ConnectorError::new(ErrorKind::Permanent, "no room for `b`"));
@@ -129,7 +142,7 @@ async fn a_batch_ends_with_a_state_where_it_can() {
     ];
     assert_eq!(run(&memory, limits(3), input.clone()).await, input);
     let batches: Vec<usize> = memory.batches.lock().unwrap().iter().map(|(_, rows)| *rows).collect();
-    assert_eq!(batches, [2, 3]);
+    assert_eq!(batches, [2, 2, 1]);
 }
 
 /// Rows that are durable without a state are read again after an interruption.
@@ -194,6 +207,28 @@ async fn a_failed_stream_says_why_and_the_others_go_on() {
     assert_eq!(of_stream(&output, "b"), [Message::stream_status(&"b".into(), error)]);
     assert_eq!(of_stream(&output, "a"), [record("a", 1), record("a", 3), state("a", 3), complete("a")]);
     assert!(!output.contains(&global(9)), "a global state covers the rows that were lost");
+}
+
+#[tokio::test]
+async fn a_full_batch_is_prepared_while_the_one_before_is_written() {
+    let memory = Arc::new(Memory::default());
+    let input: Vec<Message> = (0..12).map(|n| record("a", n)).collect();
+    let one = BatchLimits { writers: 1, ..limits(3) };
+    assert_eq!(run(&memory, one, input.clone()).await, input);
+    assert_eq!(*memory.ahead.lock().unwrap(), 3);
+    assert_eq!(memory.durable.lock().unwrap().len(), 12);
+}
+
+#[tokio::test]
+async fn what_is_prepared_behind_a_failure_is_not_written() {
+    let memory = Arc::new(Memory { refuse: Some("b"), ..Memory::default() });
+    let mut input: Vec<Message> = (0..12).map(|n| record("b", n)).collect();
+    input.extend([record("a", 1), complete("b")]);
+    let output = run(&memory, limits(3), input).await;
+    assert!(*memory.ahead.lock().unwrap() > 0);
+    let error = StreamStatus::Error { error: "no room for `b`".to_owned() };
+    assert_eq!(of_stream(&output, "b"), [Message::stream_status(&"b".into(), error)]);
+    assert_eq!(*memory.durable.lock().unwrap(), [("a".to_owned(), r#"{"n":1}"#.to_owned())]);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ pub use scoped::{DEFAULT_SYNC, ScopedStates};
 
 use protocol::{RawJson, SourceState};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, GenericClient};
 use util_postgres::{Transaction, quote_identifier};
 
@@ -94,8 +94,10 @@ impl StateTable {
         stream: &str,
         state: &RawJson,
     ) -> Result<(), Error> {
-        let statement = transaction.prepare_cached(&self.save).await?;
-        transaction.execute(&statement, &[&sync_id, &stream, &state.as_str()]).await.map(drop)
+        let text = state.as_str();
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&sync_id, Type::TEXT), (&stream, Type::TEXT), (&text, Type::TEXT)];
+        transaction.query_typed(&self.save, &parameters).await.map(drop)
     }
 }
 

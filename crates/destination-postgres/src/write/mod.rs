@@ -13,6 +13,7 @@ mod row;
 mod statements;
 mod storable;
 mod stream;
+mod trend;
 mod upsert;
 mod value;
 mod writer;

@@ -9,7 +9,7 @@ use super::row::{Change, Key, Row};
 
 /// A part of a batch: what to write, and what to sweep then.
 #[derive(Debug, Default)]
-pub(super) struct Step {
+pub(crate) struct Step {
     pub(super) plan: Plan,
     pub(super) sweeps: Vec<Sweep>,
 }

@@ -1,5 +1,7 @@
 //! What the writer knows of one stream, and its lock.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use futures::future::try_join;
 use protocol::{ConnectorError, Stream};
 use tokio::sync::OnceCell;
@@ -9,6 +11,7 @@ use util_postgres::Transaction;
 use super::plan::Step;
 use super::row::{Fields, Key};
 use super::statements::Statements;
+use super::trend::Trend;
 use crate::table::Table;
 
 /// How the rows of one stream are written.
@@ -21,6 +24,7 @@ pub(super) struct StreamWriter {
     lock: String,
     /// Whether the table takes `COPY`, once it was asked.
     takes_copy: OnceCell<bool>,
+    trend: Mutex<Trend>,
 }
 
 impl StreamWriter {
@@ -32,6 +36,7 @@ impl StreamWriter {
             lock: format!("sync-engine write {}", table.qualified()),
             table: table.qualified(),
             takes_copy: OnceCell::new(),
+            trend: Mutex::default(),
         })
     }
 
@@ -48,6 +53,11 @@ impl StreamWriter {
         self.takes_copy.get_or_try_init(ask).await.copied()
     }
 
+    /// What the last batches were.
+    pub(super) fn trend(&self) -> MutexGuard<'_, Trend> {
+        self.trend.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes the stream's lock. Answers whether there are tombstones that upserts must respect.
     pub(super) async fn lock(
         &self,
@@ -59,15 +69,13 @@ impl StreamWriter {
         } else {
             "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
         };
-        let lock = transaction.prepare_cached(sql).await?;
-        let any_buried = transaction.prepare_cached(&self.statements.any_buried).await?;
         // Sent together and in this order. Two statements on purpose: the second sees what was
         // committed while the first waited.
-        let parameters: ([&(dyn ToSql + Sync); 1], [&(dyn ToSql + Sync); 1]) =
-            ([&self.lock], [&self.fields.stream]);
+        let parameters: ([(&(dyn ToSql + Sync), Type); 1], [(&(dyn ToSql + Sync), Type); 1]) =
+            ([(&self.lock, Type::TEXT)], [(&self.fields.stream, Type::TEXT)]);
         let (_, any_buried) = try_join(
-            transaction.query_one(&lock, &parameters.0),
-            transaction.query_one(&any_buried, &parameters.1),
+            transaction.query_typed_one(sql, &parameters.0),
+            transaction.query_typed_one(&self.statements.any_buried, &parameters.1),
         )
         .await?;
         any_buried.try_get(0)

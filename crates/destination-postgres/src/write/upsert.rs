@@ -2,9 +2,9 @@
 //!
 //! Most rows are new, or are stored already as they are. So the quick way asks which keys are stored, copies the
 //! rows of the others, and compares the rest before it writes anything: a row that did not change is neither locked
-//! nor written, and of one that was merely read again only the times are. It supposes that nobody else
-//! writes these rows meanwhile; where somebody did, the batch is written again in the careful way, one
-//! statement that is right whoever writes beside it.
+//! nor written, and of one that was merely read again only the times are. Where the batches before were all new or all
+//! stored it does not even ask ([`super::trend`]). It supposes that nobody else writes these rows meanwhile; where
+//! somebody did, the batch is written again in the careful way, one statement that is right whoever writes beside it.
 
 use std::collections::HashSet;
 use std::time::SystemTime;
@@ -13,7 +13,7 @@ use fail::fail_point;
 use futures::pin_mut;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use util_postgres::Transaction;
 
 use super::plan::Upsert;
@@ -25,15 +25,37 @@ use super::value::Json;
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    Quick,
+    /// As if no key were stored.
+    SupposedNew,
+    /// As if every key were stored.
+    SupposedStored,
+    /// After asking which keys are stored.
+    Asking,
+    /// Right whoever writes beside it.
     Careful,
+}
+
+impl Way {
+    /// Whether it guesses what is stored.
+    pub(super) fn supposes(self) -> bool {
+        matches!(self, Way::SupposedNew | Way::SupposedStored)
+    }
+
+    /// The way that takes less for granted.
+    pub(super) fn safer(self) -> Option<Way> {
+        match self {
+            Way::SupposedNew | Way::SupposedStored => Some(Way::Asking),
+            Way::Asking => Some(Way::Careful),
+            Way::Careful => None,
+        }
+    }
 }
 
 /// How many rows are new, and how many were changed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Upserted {
-    pub(super) created: i64,
-    pub(super) updated: i64,
+    pub(super) created: u64,
+    pub(super) updated: u64,
 }
 
 /// Why a transaction was given up.
@@ -51,7 +73,7 @@ impl From<tokio_postgres::Error> for Setback {
 }
 
 impl Setback {
-    /// Whether the careful way may succeed where the quick one did not.
+    /// Whether a safer way may succeed.
     pub(super) fn asks_for_care(&self) -> bool {
         match self {
             Setback::Overtaken => true,
@@ -72,33 +94,33 @@ impl StreamWriter {
         if upserts.is_empty() {
             return Ok(Upserted::default());
         }
-        if way == Way::Careful {
-            return Ok(self.merge(transaction, upserts, now).await?);
-        }
-        let stored = self.stored(transaction, upserts).await?;
-        let (stored, new): (Vec<_>, Vec<_>) =
-            (0..).zip(upserts.iter().copied()).partition(|(place, _)| stored.contains(place));
-        let [stored, new] =
-            [stored, new].map(|rows| rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>());
+        let (stored, new) = match way {
+            Way::Careful => return Ok(self.merge(transaction, upserts, now).await?),
+            Way::SupposedNew => (Vec::new(), upserts.to_vec()),
+            Way::SupposedStored => (upserts.to_vec(), Vec::new()),
+            Way::Asking => self.stored(transaction, upserts).await?,
+        };
         let created = self.add(transaction, &new, now).await?;
         fail_point!("new rows added");
         let updated = self.revise(transaction, &stored, now).await?;
         Ok(Upserted { created, updated })
     }
 
-    /// The places of the rows whose keys are stored.
-    async fn stored(
+    /// The rows whose keys are stored, and the others.
+    async fn stored<'p>(
         &self,
         transaction: &Transaction<'_>,
-        upserts: &[&Upsert],
-    ) -> Result<HashSet<i64>, tokio_postgres::Error> {
-        let statement = transaction.prepare_cached(&self.statements.upserts.stored).await?;
+        upserts: &[&'p Upsert],
+    ) -> Result<(Vec<&'p Upsert>, Vec<&'p Upsert>), tokio_postgres::Error> {
         let keys: Vec<&Key> = upserts.iter().map(|upsert| &upsert.key).collect();
         let columns = self.columns(&keys);
-        let parameters: Vec<&(dyn ToSql + Sync)> =
-            columns.iter().map(|values| values as &(dyn ToSql + Sync)).collect();
-        let rows = transaction.query(&statement, &parameters).await?;
-        rows.iter().map(|row| row.try_get(0)).collect()
+        let parameters: Vec<Parameter<'_>> = columns.iter().map(key_column).collect();
+        let rows = transaction.query_typed(&self.statements.upserts.stored, &parameters).await?;
+        let places: HashSet<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let (stored, new): (Vec<_>, Vec<_>) =
+            (0..).zip(upserts.iter().copied()).partition(|(place, _)| places.contains(place));
+        let rows_of = |found: Vec<(i64, &'p Upsert)>| found.into_iter().map(|(_, row)| row).collect();
+        Ok((rows_of(stored), rows_of(new)))
     }
 
     /// Adds rows whose keys are not stored. Answers how many.
@@ -107,7 +129,7 @@ impl StreamWriter {
         transaction: &Transaction<'_>,
         upserts: &[&Upsert],
         now: SystemTime,
-    ) -> Result<i64, tokio_postgres::Error> {
+    ) -> Result<u64, tokio_postgres::Error> {
         if upserts.is_empty() {
             return Ok(0);
         }
@@ -116,10 +138,7 @@ impl StreamWriter {
             Add::Insert(sql) => {
                 let (payloads, versions) = arrays(upserts);
                 let statement = transaction.prepare_cached(sql).await?;
-                return Ok(transaction
-                    .execute(&statement, &[&payloads, &versions, &now])
-                    .await?
-                    .cast_signed());
+                return transaction.execute(&statement, &[&payloads, &versions, &now]).await;
             }
         };
         let statement = transaction.prepare_cached(sql).await?;
@@ -136,7 +155,7 @@ impl StreamWriter {
             writer.as_mut().write(&values[..types.len()]).await?;
             fail_point!("row copied");
         }
-        Ok(writer.finish().await?.cast_signed())
+        writer.finish().await
     }
 
     /// Writes over stored rows what is newer or different. Answers how many rows changed.
@@ -145,22 +164,21 @@ impl StreamWriter {
         transaction: &Transaction<'_>,
         upserts: &[&Upsert],
         now: SystemTime,
-    ) -> Result<i64, Setback> {
+    ) -> Result<u64, Setback> {
         if upserts.is_empty() {
             return Ok(0);
         }
         let (payloads, versions) = arrays(upserts);
         let keys: Vec<&Key> = upserts.iter().map(|upsert| &upsert.key).collect();
         let columns = self.columns(&keys);
-        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&payloads, &versions, &now];
-        parameters.extend(columns.iter().map(|values| values as &(dyn ToSql + Sync)));
-        let statement = transaction.prepare_cached(&self.statements.upserts.revise).await?;
-        let row = transaction.query_one(&statement, &parameters).await?;
+        let mut parameters = rows(&payloads, &versions, &now).to_vec();
+        parameters.extend(columns.iter().map(key_column));
+        let row = transaction.query_typed_one(&self.statements.upserts.revise, &parameters).await?;
         let (there, due, done): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         if there != upserts.len() as i64 || due != done {
             return Err(Setback::Overtaken);
         }
-        Ok(done)
+        Ok(done.cast_unsigned())
     }
 
     /// The careful way.
@@ -171,10 +189,22 @@ impl StreamWriter {
         now: SystemTime,
     ) -> Result<Upserted, tokio_postgres::Error> {
         let (payloads, versions) = arrays(upserts);
-        let statement = transaction.prepare_cached(&self.statements.upserts.merge).await?;
-        let row = transaction.query_one(&statement, &[&payloads, &versions, &now]).await?;
-        Ok(Upserted { created: row.try_get(0)?, updated: row.try_get(1)? })
+        let parameters = rows(&payloads, &versions, &now);
+        let row = transaction.query_typed_one(&self.statements.upserts.merge, &parameters).await?;
+        let (created, updated): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        Ok(Upserted { created: created.cast_unsigned(), updated: updated.cast_unsigned() })
     }
+}
+
+/// A value and its type: sent along, a statement takes one round trip, and none to be prepared.
+type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+fn key_column<'a>(values: &'a Vec<&'a str>) -> Parameter<'a> {
+    (values, Type::TEXT_ARRAY)
+}
+
+fn rows<'a>(payloads: &'a Vec<Json<'_>>, versions: &'a Vec<i64>, now: &'a SystemTime) -> [Parameter<'a>; 3] {
+    [(payloads, Type::JSONB_ARRAY), (versions, Type::INT8_ARRAY), (now, Type::TIMESTAMPTZ)]
 }
 
 /// Payloads and versions as arrays.

@@ -35,11 +35,13 @@ pub(crate) struct Writer {
 /// How many rows a batch changed.
 #[derive(Debug, Default, Clone, Copy)]
 struct Counts {
-    created: i64,
-    updated: i64,
+    created: u64,
+    updated: u64,
     deleted: u64,
     /// Older than a tombstone.
     buried: usize,
+    /// Compared with what is stored.
+    upserts: u64,
 }
 
 impl Writer {
@@ -65,6 +67,13 @@ impl Writer {
         })
     }
 
+    fn stream(&self, batch: &Batch) -> Result<&StreamWriter, ConnectorError> {
+        self.streams.get(batch.stream()).ok_or_else(|| {
+            let text = format!("stream \"{}\" is not in the catalog, so it has no table", batch.stream());
+            ConnectorError::config(text)
+        })
+    }
+
     /// Connects, so that a wrong password or a server that is down is said before anything is read.
     pub(crate) async fn reach(&self) -> Result<(), ConnectorError> {
         let reached = retrying("connect", || self.database.connect()).await;
@@ -86,6 +95,7 @@ impl Writer {
             total.updated += counts.updated;
             total.deleted += counts.deleted;
             total.buried += counts.buried;
+            total.upserts += counts.upserts;
         }
         Ok(total)
     }
@@ -118,14 +128,18 @@ impl Writer {
         state: Option<&RawJson>,
         progress: &Parts,
     ) -> Result<Counts, Setback> {
-        let mut overtaken = false;
+        let mut next = None;
         loop {
             let transaction = connection.transaction().await?;
             fail_point!("begun");
-            let quick = !overtaken && stream.takes_copy(&transaction).await?;
-            let way = if quick { Way::Quick } else { Way::Careful };
+            let way = match next {
+                Some(way) => way,
+                None if stream.takes_copy(&transaction).await? => stream.trend().way(),
+                None => Way::Careful,
+            };
             match write_rows(&transaction, stream, steps, way).await {
                 Ok(counts) => {
+                    stream.trend().saw(counts.upserts, counts.created);
                     fail_point!("rows written");
                     let carries_state = progress.written().await;
                     if let (true, Some(sync_id), Some(state)) = (carries_state, &self.sync_id, state) {
@@ -139,16 +153,22 @@ impl Writer {
                     }
                     return Ok(counts);
                 }
-                Err(setback) if way == Way::Quick && setback.asks_for_care() => {
+                Err(setback) => {
+                    let Some(safer) = way.safer().filter(|_| setback.asks_for_care()) else {
+                        return Err(setback);
+                    };
                     transaction.rollback().await?;
                     tracing::debug!(
                         stream = stream.fields.stream,
                         ?setback,
-                        "the batch is written carefully"
+                        ?safer,
+                        "the batch is written again"
                     );
-                    overtaken = true;
+                    if way.supposes() {
+                        stream.trend().misled();
+                    }
+                    next = Some(safer);
                 }
-                Err(setback) => return Err(setback),
             }
         }
     }
@@ -186,18 +206,21 @@ impl Writer {
 }
 
 impl BatchWriter for Writer {
-    async fn commit(&self, batch: Arc<Batch>) -> Result<(), ConnectorError> {
-        let stream = self.streams.get(batch.stream()).ok_or_else(|| {
-            let text = format!("stream \"{}\" is not in the catalog, so it has no table", batch.stream());
-            ConnectorError::config(text)
-        })?;
-        let started = Instant::now();
+    type Prepared = Vec<Step>;
+
+    fn prepare(&self, batch: &Batch) -> Result<Vec<Step>, ConnectorError> {
+        let fields = &self.stream(batch)?.fields;
         let mut steps = Vec::new();
-        for segment in segments(batch.records(), &stream.fields.newer_than)? {
-            let rows = segment.records.into_iter().map(|record| stream.fields.row(record, unix_now()));
+        for segment in segments(batch.records(), &fields.newer_than)? {
+            let rows = segment.records.into_iter().map(|record| fields.row(record, unix_now()));
             steps.push(Step { plan: Plan::of(rows)?, sweeps: segment.sweeps });
         }
-        let upserts: usize = steps.iter().map(|step| step.plan.upserts.len()).sum();
+        Ok(steps)
+    }
+
+    async fn commit(&self, batch: Arc<Batch>, steps: Vec<Step>) -> Result<(), ConnectorError> {
+        let stream = self.stream(&batch)?;
+        let started = Instant::now();
         let use_of = Use::of(&self.busy, |free| parts::count(&steps, free), self.connections);
         let parts = parts::split(steps, use_of.connections);
         let what = format!("write stream \"{}\"", batch.stream());
@@ -214,7 +237,7 @@ impl BatchWriter for Writer {
             created = counts.created,
             updated = counts.updated,
             deleted = counts.deleted,
-            skipped = upserts as i64 - counts.created - counts.updated,
+            skipped = counts.upserts - counts.created - counts.updated,
             buried = counts.buried,
             elapsed = ?started.elapsed(),
             "batch written"
@@ -253,6 +276,7 @@ async fn write_rows(
             any_buried = true;
         }
         let upserted = stream.upsert(transaction, &upserts, now, way).await?;
+        counts.upserts += upserts.len() as u64;
         counts.created += upserted.created;
         counts.updated += upserted.updated;
         let swept = stream.sweep(transaction, sweeps, now).await?;

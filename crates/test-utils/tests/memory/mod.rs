@@ -386,7 +386,13 @@ impl Writer {
 }
 
 impl BatchWriter for Writer {
-    async fn commit(&self, batch: Arc<Batch>) -> Result<(), ConnectorError> {
+    type Prepared = ();
+
+    fn prepare(&self, _: &Batch) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+
+    async fn commit(&self, batch: Arc<Batch>, (): ()) -> Result<(), ConnectorError> {
         let name = batch.stream();
         let refused = |message: String| ConnectorError::new(ErrorKind::Permanent, message);
         let stream = self.streams.get(name).ok_or_else(|| refused(format!("{name} is unknown")))?;
