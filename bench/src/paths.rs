@@ -244,5 +244,6 @@ fn post(url: &str, what: &str) -> String {
 /// Rows of a table in a SQLite file.
 fn count(file: &Path, table: &str) -> Result<u64> {
     let database = rusqlite::Connection::open(file)?;
-    Ok(database.query_row(&format!("SELECT count(*) FROM \"{table}\""), [], |row| row.get(0))?)
+    let rows: i64 = database.query_row(&format!("SELECT count(*) FROM \"{table}\""), [], |row| row.get(0))?;
+    Ok(rows.cast_unsigned())
 }
