@@ -5,6 +5,7 @@
 //! transaction ([`writer`]). Writing a plan twice is the same as writing it once, so a transaction
 //! whose outcome is unknown is simply tried again.
 
+mod copy;
 mod culprit;
 mod deletion;
 mod parts;

@@ -5,13 +5,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures::future::try_join;
 use protocol::{ConnectorError, Stream};
 use tokio::sync::OnceCell;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use util_postgres::Transaction;
 
 use super::plan::Step;
 use super::row::{Fields, Key};
 use super::statements::Statements;
 use super::trend::Trend;
+use super::value::Parameter;
 use crate::table::Table;
 
 /// How the rows of one stream are written.
@@ -71,11 +72,11 @@ impl StreamWriter {
         };
         // Sent together and in this order. Two statements on purpose: the second sees what was
         // committed while the first waited.
-        let parameters: ([(&(dyn ToSql + Sync), Type); 1], [(&(dyn ToSql + Sync), Type); 1]) =
-            ([(&self.lock, Type::TEXT)], [(&self.fields.stream, Type::TEXT)]);
+        let name: [Parameter<'_>; 1] = [(&self.lock, Type::TEXT)];
+        let stream: [Parameter<'_>; 1] = [(&self.fields.stream, Type::TEXT)];
         let (_, any_buried) = try_join(
-            transaction.query_typed_one(sql, &parameters.0),
-            transaction.query_typed_one(&self.statements.any_buried, &parameters.1),
+            transaction.query_typed_one(sql, &name),
+            transaction.query_typed_one(&self.statements.any_buried, &stream),
         )
         .await?;
         any_buried.try_get(0)

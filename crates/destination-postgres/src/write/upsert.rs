@@ -7,20 +7,20 @@
 //! somebody did, the batch is written again in the careful way, one statement that is right whoever writes beside it.
 
 use std::collections::HashSet;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use fail::fail_point;
-use futures::pin_mut;
-use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use futures::{SinkExt, pin_mut};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use util_postgres::Transaction;
 
+use super::copy::Encoder;
 use super::plan::Upsert;
-use super::row::{Key, MAX_KEY_FIELDS};
+use super::row::Key;
 use super::statements::Add;
 use super::stream::StreamWriter;
-use super::value::Json;
+use super::value::{Json, Parameter};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl StreamWriter {
     ) -> Result<(Vec<&'p Upsert>, Vec<&'p Upsert>), tokio_postgres::Error> {
         let keys: Vec<&Key> = upserts.iter().map(|upsert| &upsert.key).collect();
         let columns = self.columns(&keys);
-        let parameters: Vec<Parameter<'_>> = columns.iter().map(key_column).collect();
+        let parameters: Vec<Parameter<'_>> = columns.iter().map(texts).collect();
         let rows = transaction.query_typed(&self.statements.upserts.stored, &parameters).await?;
         let places: HashSet<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let (stored, new): (Vec<_>, Vec<_>) =
@@ -133,8 +133,8 @@ impl StreamWriter {
         if upserts.is_empty() {
             return Ok(0);
         }
-        let (sql, types) = match &self.statements.upserts.add {
-            Add::Copy(sql, types) => (sql, types),
+        let (sql, keys) = match &self.statements.upserts.add {
+            Add::Copy { sql, keys } => (sql, keys),
             Add::Insert(sql) => {
                 let (payloads, versions) = arrays(upserts);
                 let statement = transaction.prepare_cached(sql).await?;
@@ -143,19 +143,17 @@ impl StreamWriter {
         };
         let statement = transaction.prepare_cached(sql).await?;
         let sink = transaction.copy_in(&statement).await?;
-        let writer = BinaryCopyInWriter::new(sink, types);
-        pin_mut!(writer);
+        pin_mut!(sink);
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut encoder = Encoder::new(*keys, i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
         for upsert in upserts {
-            let (json, moment) = (upsert.json(), upsert.moment());
-            let mut values: [&(dyn ToSql + Sync); 3 + MAX_KEY_FIELDS] = [&json; 3 + MAX_KEY_FIELDS];
-            values[1..3].copy_from_slice(&[&now, &moment]);
-            for (value, key) in values[3..].iter_mut().zip(&upsert.key.0) {
-                *value = key;
+            if let Some(piece) = encoder.row(upsert) {
+                sink.feed(piece).await?;
             }
-            writer.as_mut().write(&values[..types.len()]).await?;
             fail_point!("row copied");
         }
-        writer.finish().await
+        sink.feed(encoder.end()).await?;
+        sink.finish().await
     }
 
     /// Writes over stored rows what is newer or different. Answers how many rows changed.
@@ -172,7 +170,7 @@ impl StreamWriter {
         let keys: Vec<&Key> = upserts.iter().map(|upsert| &upsert.key).collect();
         let columns = self.columns(&keys);
         let mut parameters = rows(&payloads, &versions, &now).to_vec();
-        parameters.extend(columns.iter().map(key_column));
+        parameters.extend(columns.iter().map(texts));
         let row = transaction.query_typed_one(&self.statements.upserts.revise, &parameters).await?;
         let (there, due, done): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         if there != upserts.len() as i64 || due != done {
@@ -196,14 +194,17 @@ impl StreamWriter {
     }
 }
 
-/// A value and its type: sent along, a statement takes one round trip, and none to be prepared.
-type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
-
-fn key_column<'a>(values: &'a Vec<&'a str>) -> Parameter<'a> {
+/// An array of texts.
+fn texts(values: &(impl ToSql + Sync)) -> Parameter<'_> {
     (values, Type::TEXT_ARRAY)
 }
 
-fn rows<'a>(payloads: &'a Vec<Json<'_>>, versions: &'a Vec<i64>, now: &'a SystemTime) -> [Parameter<'a>; 3] {
+/// Arrays of payloads and of versions, and the time of writing.
+fn rows<'a>(
+    payloads: &'a (impl ToSql + Sync),
+    versions: &'a (impl ToSql + Sync),
+    now: &'a SystemTime,
+) -> [Parameter<'a>; 3] {
     [(payloads, Type::JSONB_ARRAY), (versions, Type::INT8_ARRAY), (now, Type::TIMESTAMPTZ)]
 }
 

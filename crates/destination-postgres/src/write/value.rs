@@ -1,7 +1,6 @@
 //! Values as the server takes them, without a detour.
 
 use std::error::Error;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
@@ -12,6 +11,9 @@ use super::plan::Upsert;
 /// 9999, where the server still computes exactly. Beyond, only the payload's number tells.
 pub(super) const EARLIEST: i64 = -210_866_803_200;
 pub(super) const LATEST: i64 = 253_402_300_799;
+
+/// A value and its type: sent along, a statement takes one round trip, and none to be prepared.
+pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// A JSON text as `jsonb`: the server parses it, as it does any.
 #[derive(Debug, Clone, Copy)]
@@ -36,12 +38,5 @@ impl Upsert {
     /// The payload as a value.
     pub(super) fn json(&self) -> Json<'_> {
         Json(self.payload.as_str())
-    }
-
-    /// The version as the column `_updated_at` says it.
-    pub(super) fn moment(&self) -> SystemTime {
-        let seconds = self.version.clamp(EARLIEST, LATEST);
-        let distance = Duration::from_secs(seconds.unsigned_abs());
-        if seconds < 0 { UNIX_EPOCH - distance } else { UNIX_EPOCH + distance }
     }
 }

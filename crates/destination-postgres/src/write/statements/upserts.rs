@@ -1,6 +1,5 @@
 //! The statements that write rows.
 
-use tokio_postgres::types::Type;
 use util_postgres::{quote_identifier, quote_literal};
 
 use super::{Keys, moment};
@@ -24,8 +23,8 @@ pub(in crate::write) struct Upserts {
 /// How rows are added.
 #[derive(Debug, Clone)]
 pub(in crate::write) enum Add {
-    /// `COPY` of payload, now and version, then the key fields where these types name them.
-    Copy(String, Vec<Type>),
+    /// `COPY` of payload, now and version, then this many fields of the key.
+    Copy { sql: String, keys: usize },
     /// `$1` payloads, `$2` versions, `$3` now. For columns that are computed on the way.
     Insert(String),
 }
@@ -51,9 +50,10 @@ impl Upserts {
         let add = if table.projection == Projection::Typed {
             Add::Insert(rows.clone())
         } else {
-            let mut types = vec![Type::JSONB, Type::TIMESTAMPTZ, Type::TIMESTAMPTZ];
-            types.extend(names.iter().map(|_| Type::TEXT));
-            Add::Copy(format!("COPY {target} ({columns}) FROM STDIN (FORMAT binary)"), types)
+            Add::Copy {
+                sql: format!("COPY {target} ({columns}) FROM STDIN (FORMAT binary)"),
+                keys: names.len(),
+            }
         };
         // Payloads are unnested as columns: as a table they would be gathered first, on disk where they are many.
         let key = table.key_list();
