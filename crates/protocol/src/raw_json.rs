@@ -1,5 +1,7 @@
 //! JSON text that is carried, not parsed.
 
+mod members;
+
 use std::fmt;
 
 use bytes::Bytes;
@@ -84,6 +86,13 @@ impl RawJson {
     /// Finds the named top-level members of an object in one scan, borrowed.
     /// Of a repeated key the last counts, as in most JSON readers. Fails if this is not an object.
     pub fn members<const N: usize>(&self, names: [&str; N]) -> Result<[Option<&RawValue>; N], RawJsonError> {
+        if let Some(found) = members::find(&self.0, names) {
+            let mut values = [None; N];
+            for (value, place) in values.iter_mut().zip(found) {
+                *value = place.map(|place| serde_json::from_slice(&self.0[place])).transpose()?;
+            }
+            return Ok(values);
+        }
         let mut deserializer = serde_json::Deserializer::from_slice(&self.0);
         Ok(Members(names).deserialize(&mut deserializer)?)
     }
