@@ -15,5 +15,5 @@ pub use entry::{Entry, Format};
 pub use install::{LineSink, Logging, LoggingError, install};
 pub use pretty::Prettifier;
 pub use redact::{REDACTED, is_secret_name, redact_json, redact_text, redact_texts};
-pub use relog::relog;
+pub use relog::{relog, relog_on_server};
 pub use request::{RequestLog, SERVER_ONLY};

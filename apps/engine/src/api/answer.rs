@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use http_api::Lines;
 use logger::{RequestLog, SERVER_ONLY};
 use protocol::{ConnectionState, ConnectionStatus, Eof, LogLevel, Message, Payload, Timestamp};
-use tracing::Span;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument, Span};
 
 use super::gauges::Heard;
 use crate::{EngineError, EngineStream};
@@ -29,7 +30,11 @@ pub(super) struct Answer {
     said_something: bool,
     said_failed: bool,
     ended: bool,
+    beating: Option<AbortOnDropHandle<()>>,
 }
+
+/// How often an operation that is watched says in the server's log that it goes on.
+const BEAT: Duration = Duration::from_secs(1);
 
 impl Answer {
     /// The answer of an operation that may not even begin. A `watched` one says when its client goes away.
@@ -51,7 +56,23 @@ impl Answer {
             said_something: false,
             said_failed: false,
             ended: false,
+            beating: None,
         }
+    }
+
+    /// Says in the server's log, every second until the end, that the operation goes on: also while the client reads nothing.
+    pub(super) fn beating(mut self, operation: &'static str) -> Answer {
+        let started = self.started;
+        let beats = async move {
+            let mut ticks = tokio::time::interval_at((started + BEAT).into(), BEAT);
+            loop {
+                ticks.tick().await;
+                let elapsed_ms = milliseconds(started.elapsed());
+                tracing::info!(target: SERVER_ONLY, elapsed_ms, "{operation} heartbeat");
+            }
+        };
+        self.beating = Some(AbortOnDropHandle::new(tokio::spawn(beats.instrument(self.span.clone()))));
+        self
     }
 
     /// Entries made while a message was produced come before it.
@@ -114,7 +135,10 @@ impl Lines for Answer {
         match messages.poll_next_unpin(context) {
             Poll::Ready(Some(Ok(message))) => {
                 self.tell_entries(out);
-                relog(&message);
+                // The client hears it once, as the message that it is.
+                if let Payload::Log(log) = &message.payload {
+                    logger::relog_on_server(log);
+                }
                 self.tell(&message, out);
                 Poll::Ready(Some(()))
             }
@@ -143,7 +167,7 @@ impl Drop for Answer {
         let span = self.span.clone();
         let _within = span.enter();
         if self.watched && !self.ended {
-            let elapsed_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let elapsed_ms = milliseconds(self.started.elapsed());
             tracing::warn!(event = "SYNC_CLIENT_DISCONNECT", elapsed_ms, "SYNC_CLIENT_DISCONNECT");
             self.heard.gone();
         }
@@ -152,14 +176,6 @@ impl Drop for Answer {
     }
 }
 
-/// What connectors log is in the server's log, too; the client hears it once.
-fn relog(message: &Message) {
-    let Payload::Log(log) = &message.payload else { return };
-    let text = &log.message;
-    match log.level {
-        LogLevel::Debug => tracing::debug!(target: SERVER_ONLY, "{text}"),
-        LogLevel::Info => tracing::info!(target: SERVER_ONLY, "{text}"),
-        LogLevel::Warn => tracing::warn!(target: SERVER_ONLY, "{text}"),
-        LogLevel::Error => tracing::error!(target: SERVER_ONLY, "{text}"),
-    }
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -35,7 +35,9 @@ impl Server {
     ) -> Response {
         let watched = matches!(operation, "pipeline_read" | "pipeline_write" | "pipeline_sync");
         let heard = self.gauges.heard(operation);
-        ndjson(Answer::new(messages, log, heard, watched), self.options.keep_alive)
+        let answer = Answer::new(messages, log, heard, watched);
+        let beats = operation == "pipeline_sync";
+        ndjson(if beats { answer.beating(operation) } else { answer }, self.options.keep_alive)
     }
 
     /// Reads the body of an operation on the connectors of a pipeline.

@@ -136,6 +136,22 @@ fn a_client_that_goes_away_stops_the_requests_to_stripe() {
 }
 
 #[test]
+fn a_long_sync_says_in_the_log_that_it_goes_on() {
+    let account = Account::start(|account| account.table("customer", 20_000).latency(200, 0));
+    let program = account.program();
+    let mut server = Server::start(&program, &[]);
+    let destination = json!({"type": "sqlite", "sqlite": {"path": program.path("copy.db")}});
+    let mut pipeline = pipeline(&account, &destination);
+    pipeline["source"]["stripe"]["rate_limit"] = json!(5);
+    let request = server.post("/pipeline_sync", &json!({"pipeline": pipeline}));
+    // Nobody reads the answer meanwhile.
+    let response = account.block_on(async { request.send().await.unwrap() });
+    wait_for(&mut server.stderr, "pipeline_sync heartbeat");
+    wait_for(&mut server.stderr, "pipeline_sync heartbeat");
+    drop(response);
+}
+
+#[test]
 fn other_machines_want_a_token() {
     let ended = Program::new().run(&["serve", "--port", "0", "--host", "0.0.0.0"]).expect(2);
     assert!(ended.stderr.contains("SYNC_ENGINE_TOKEN"), "{}", ended.stderr);
