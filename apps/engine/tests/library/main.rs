@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod batch;
+mod conformance;
 mod connections;
 mod http;
 mod limits;
