@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod airbyte;
 mod batch;
 mod conformance;
 mod connections;
