@@ -53,8 +53,6 @@ pub fn unfit_configs(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     fn object(value: Value) -> Map<String, Value> {

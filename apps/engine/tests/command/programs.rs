@@ -49,13 +49,17 @@ const AIRBYTE: &str = "case $1 in\n\
 
 #[test]
 fn a_source_of_airbyte_is_named_by_its_command() {
-    let program = Program::new().file("users.sh", AIRBYTE).variable("AIRBYTE_SH_USERS_SH_TOKEN", "veryverysecret");
+    let program =
+        Program::new().file("users.sh", AIRBYTE).variable("AIRBYTE_SH_USERS_SH_TOKEN", "veryverysecret");
     let words = ["sync", "--source", "airbyte:sh users.sh", "--sqlite", "users.db", "-vv", "--plain"];
     let ended = program.run(&words).expect(0);
     assert!(ended.stdout.contains("1 row"), "{}", ended.stdout);
     let file = rusqlite::Connection::open(program.path("users.db")).unwrap();
     let name: String = file.query_row("SELECT name FROM users", [], |row| row.get(0)).unwrap();
     assert_eq!(name, "Mary");
-    let refused = Program::new().file("users.sh", AIRBYTE).run(&["discover", "--source", "airbyte:sh users.sh"]).expect(2);
+    let refused = Program::new()
+        .file("users.sh", AIRBYTE)
+        .run(&["discover", "--source", "airbyte:sh users.sh"])
+        .expect(2);
     assert!(refused.stderr.contains("needs `token`. It was looked for as"), "{}", refused.stderr);
 }

@@ -7,9 +7,7 @@ use destination_sqlite::SqliteDestination;
 use engine::echo::EchoDestination;
 use engine::process::{CommandMap, Programs, Search};
 use engine::{Engine, PipelineRead, PipelineSync, Registry, Setup, Side};
-use protocol::{
-    ConnectorConfig, Message, Payload, PipelineConfig, StreamRunStatus, SyncState, run_to_end,
-};
+use protocol::{ConnectorConfig, Message, Payload, PipelineConfig, StreamRunStatus, SyncState, run_to_end};
 use serde_json::{Value, json};
 
 use crate::http::served::Served;
@@ -113,7 +111,10 @@ fn state(stream: &str, data: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sync_goes_on_from_the_source_s_own_state() {
     let fake = Fake::new();
-    fake.says("read", &[record("plans", 1), record("users", 1), state("users", &json!({"at": "b"})), record("users", 2)]);
+    fake.says(
+        "read",
+        &[record("plans", 1), record("users", 1), state("users", &json!({"at": "b"})), record("users", 2)],
+    );
     let engine = fake.engine();
     let (messages, error) = heard(engine.pipeline_sync(PipelineSync::new(fake.pipeline()))).await;
     assert!(error.is_none(), "{error:?}");
@@ -141,10 +142,14 @@ async fn a_sync_goes_on_from_the_source_s_own_state() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_legacy_state_comes_back_as_it_was() {
     let fake = Fake::new();
-    fake.says("read", &[record("users", 1), json!({"type": "STATE", "state": {"data": {"users": {"page": 2}}}})]);
+    fake.says(
+        "read",
+        &[record("users", 1), json!({"type": "STATE", "state": {"data": {"users": {"page": 2}}}})],
+    );
     let engine = fake.engine();
     let (messages, _) = heard(engine.pipeline_sync(PipelineSync::new(fake.pipeline()))).await;
-    let request = PipelineSync { state: eof(&messages).ending_state.clone(), ..PipelineSync::new(fake.pipeline()) };
+    let request =
+        PipelineSync { state: eof(&messages).ending_state.clone(), ..PipelineSync::new(fake.pipeline()) };
     heard(engine.pipeline_sync(request)).await;
     assert_eq!(fake.json("state.in"), json!({"users": {"page": 2}}));
 }
@@ -167,14 +172,20 @@ async fn what_goes_wrong_is_told_in_the_source_s_words_without_its_secrets() {
     assert!(error.contains("the server is gone"), "{error}");
 
     fake.file("discover.code", "1");
-    fake.says("discover", &[trace(json!({"message": "no rights for open sesame", "failure_type": "config_error"}))]);
+    fake.says(
+        "discover",
+        &[trace(json!({"message": "no rights for open sesame", "failure_type": "config_error"}))],
+    );
     let error = fake.read().await.1.unwrap();
     assert!(error.contains("no rights for [redacted]"), "{error}");
 
     fake.file("spec.code", "2");
     fake.file("spec.err", "no module named fake\n");
     let error = fake.read().await.1.unwrap();
-    assert!(error.contains("does not say how it is configured") && error.contains("no module named fake"), "{error}");
+    assert!(
+        error.contains("does not say how it is configured") && error.contains("no module named fake"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +194,10 @@ async fn check_answers_what_the_source_says() {
     let answer = async |lines: &[Value]| {
         fake.says("check", lines);
         let source = fake.engine().registry().source(&fake.pipeline().source.connector).unwrap();
-        run_to_end(source.check(&fake.pipeline().source.config).unwrap()).await.err().map(|error| error.to_string())
+        run_to_end(source.check(&fake.pipeline().source.config).unwrap())
+            .await
+            .err()
+            .map(|error| error.to_string())
     };
     let status = |status: &str| json!({"type": "CONNECTION_STATUS", "connectionStatus": {"status": status, "message": "open sesame is wrong"}});
     assert_eq!(answer(&[json!("words"), status("SUCCEEDED")]).await, None);
@@ -230,7 +244,8 @@ async fn a_real_source_is_read_and_gone_on_with() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("faker.db");
     let engine = engine(Search { any_command: true, ..Search::default() });
-    let config = json!({"count": 30, "seed": 7, "always_updated": false, "records_per_slice": 10, "parallelism": 1});
+    let config =
+        json!({"count": 30, "seed": 7, "always_updated": false, "records_per_slice": 10, "parallelism": 1});
     let destination = json!({"path": file}).as_object().cloned().unwrap();
     let pipeline = PipelineConfig {
         destination: ConnectorConfig::new("sqlite", destination),

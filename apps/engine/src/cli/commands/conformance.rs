@@ -38,7 +38,11 @@ pub(super) async fn run(args: &ConformanceArgs, session: &Session) -> Result<(),
     let suite = Conformance { role, command, config, bad_config, catalog, rows };
     let report = interrupt.unless(async { Ok::<_, Failure>(suite.run().await) }).await?;
     match session.mode {
-        Mode::Json => session.output.line(&report.json().to_string()),
+        Mode::Json => {
+            let mut report = report.json();
+            logger::redact_texts(&mut report);
+            session.output.line(&report.to_string());
+        }
         _ => session.say(&report.table()),
     }
     match report.passed() {

@@ -1,10 +1,11 @@
 //! Our connectors keep to the contract, as `sync-engine conformance` checks it.
-#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
 use engine::Role;
 use engine::conformance::{Conformance, Report};
 use serde_json::{Map, Value, json};
 use stripe_simulator::{DEFAULT_API_KEY, Simulator};
+
+use crate::{SOURCE, SQLITE};
 
 fn object(value: Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap()
@@ -28,7 +29,7 @@ async fn source_stripe_does() {
     };
     let suite = Conformance {
         role: Role::Source,
-        command: vec![env!("CARGO_BIN_EXE_source-stripe").to_owned()],
+        command: vec![SOURCE.to_owned()],
         config: config(DEFAULT_API_KEY),
         bad_config: Some(config("sk_test_wrong")),
         catalog: None,
@@ -53,7 +54,7 @@ async fn destination_sqlite_does() {
     let words = ["python3".to_owned(), rows.display().to_string(), file.display().to_string()];
     let suite = Conformance {
         role: Role::Destination,
-        command: vec![env!("CARGO_BIN_EXE_destination-sqlite").to_owned()],
+        command: vec![SQLITE.to_owned()],
         config: object(json!({"path": file})),
         bad_config: Some(object(json!({"path": "/no/such/folder/copy.db"}))),
         catalog: None,
