@@ -125,7 +125,7 @@ fn configured<'c>(catalog: &'c ConfiguredCatalog, record: &Record) -> Result<&'c
 /// A field of a record as JSON text.
 fn field<'r>(record: &'r Record, name: &str) -> Option<&'r str> {
     let [value] = record.data.members([name]).ok()?;
-    value.map(|value| value.get())
+    value.map(serde_json::value::RawValue::get)
 }
 
 /// The keys of the records that are no deletions. Fails where a record, deletions included, lacks a part of its key, or has an object or
