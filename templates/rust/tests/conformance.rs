@@ -6,7 +6,8 @@ use engine::conformance::{Conformance, Outcome};
 use serde_json::{Map, Value, json};
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap()
+    let Value::Object(object) = value else { panic!("no object: {value}") };
+    object
 }
 
 #[tokio::test]

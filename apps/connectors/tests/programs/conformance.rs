@@ -8,7 +8,8 @@ use stripe_simulator::{DEFAULT_API_KEY, Simulator};
 use crate::{SOURCE, SQLITE};
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap()
+    let Value::Object(object) = value else { panic!("no object: {value}") };
+    object
 }
 
 #[track_caller]

@@ -55,7 +55,8 @@ const OF_DESTINATIONS: &[Defects] = &[
 ];
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap()
+    let Value::Object(object) = value else { panic!("no object: {value}") };
+    object
 }
 
 /// The interpreter itself, not a script that looks for it: it is started hundreds of times.

@@ -186,10 +186,10 @@ async fn a_read_can_resume_from_any_state<F: SourceFixture>(fixture: &F) -> anyh
     for position in states.iter().copied().step_by(every) {
         let state = state_after(&messages, position);
         let told = || format!("resumed from {}", serde_json::to_string(&state).unwrap_or_default());
-        let rest = read(fixture, &catalog, Some(state.clone())).await.with_context(&told)?;
+        let rest = read(fixture, &catalog, Some(state.clone())).await.with_context(told)?;
         let mut seen = keys_of(&catalog, &messages[..position])?;
         seen.extend(keys_of(&catalog, &rest)?);
-        conformance::nothing_is_lost(&all, &seen).with_context(&told)?;
+        conformance::nothing_is_lost(&all, &seen).with_context(told)?;
     }
     Ok(())
 }

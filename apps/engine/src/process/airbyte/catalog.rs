@@ -168,7 +168,8 @@ mod tests {
     use super::*;
 
     fn said(airbyte: Value) -> Stream {
-        stream(airbyte.as_object().cloned().unwrap()).unwrap()
+        let Value::Object(airbyte) = airbyte else { panic!("no object: {airbyte}") };
+        stream(airbyte).unwrap()
     }
 
     fn users() -> Value {

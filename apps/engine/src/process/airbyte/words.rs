@@ -21,7 +21,8 @@ pub(super) struct Words {
     failure: Option<(ErrorKind, String)>,
 }
 
-/// What a line says, once the words are taken out.
+/// What a line says, once the words are taken out. Made for each line and taken apart at once, so that a box would cost more than its size.
+#[expect(clippy::large_enum_variant, reason = "it does not outlive the line")]
 pub(super) enum Heard<'l> {
     Said(Line<'l>),
     /// A stream failed, for this reason.

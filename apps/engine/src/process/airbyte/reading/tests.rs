@@ -51,7 +51,9 @@ fn read(lines: &[Value]) -> Vec<Value> {
 }
 
 fn record(stream: &str, data: Value) -> Value {
-    json!({"type": "RECORD", "record": {"stream": stream, "data": data, "emitted_at": 1_500.25}})
+    let mut record = json!({"type": "RECORD", "record": {"stream": stream, "emitted_at": 1_500.25}});
+    record["record"]["data"] = data;
+    record
 }
 
 fn status(stream: &str, status: &str) -> Value {
