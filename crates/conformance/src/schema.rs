@@ -56,7 +56,8 @@ mod tests {
     use super::*;
 
     fn object(value: Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap()
+        let Value::Object(object) = value else { panic!("no object: {value}") };
+        object
     }
 
     #[test]
