@@ -18,11 +18,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("destination-sqlite", &["protocol"]),
     ("destination-postgres", &["protocol", "util-postgres", "state-postgres"]),
     ("stripe-simulator", &["stripe-openapi"]),
-    ("test-utils", &["protocol"]),
+    ("conformance", &["protocol"]),
+    ("test-utils", &["protocol", "conformance"]),
+    // What one begins with must not need the rest.
+    ("source-notes", &["protocol"]),
     (
         "engine",
         &[
             "protocol",
+            // The rules that `conformance` holds programs to.
+            "conformance",
             // What the environment says to connectors.
             "connectors",
             "logger",

@@ -9,6 +9,7 @@
 //! told to look for connectors that are programs ([`process`]).
 
 pub mod api;
+pub mod conformance;
 pub mod echo;
 pub mod remote;
 

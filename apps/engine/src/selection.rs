@@ -82,12 +82,20 @@ fn is_default(stream: &Stream) -> bool {
     said.unwrap_or(true)
 }
 
+/// How a stream is read where nobody says so: in full, unless the source says otherwise (metadata `default_sync_mode`).
+fn default_mode(stream: &Stream) -> SyncMode {
+    let said = stream.metadata.as_ref().and_then(|metadata| metadata.get("default_sync_mode")?.as_str());
+    if said == Some("incremental") { SyncMode::Incremental } else { SyncMode::FullRefresh }
+}
+
 fn configured(stream: &Stream, selection: Option<&StreamSelection>) -> ConfiguredStream {
     let supports_time_range =
         stream.metadata.as_ref().and_then(|metadata| metadata.get("supports_time_range")?.as_bool());
-    let mut configured = ConfiguredStream { supports_time_range, ..ConfiguredStream::whole(stream.clone()) };
+    let sync_mode = default_mode(stream);
+    let whole = ConfiguredStream::whole(stream.clone());
+    let mut configured = ConfiguredStream { supports_time_range, sync_mode, ..whole };
     if let Some(selection) = selection {
-        configured.sync_mode = selection.sync_mode.unwrap_or(SyncMode::FullRefresh);
+        configured.sync_mode = selection.sync_mode.unwrap_or(sync_mode);
         configured.destination_sync_mode = DestinationSyncMode::Append;
         configured.fields = selection.fields.clone().filter(|fields| !fields.is_empty());
         configured.backfill_limit = selection.backfill_limit;

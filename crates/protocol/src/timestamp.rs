@@ -40,6 +40,14 @@ impl Timestamp {
         Timestamp(jiff::Timestamp::from_second(clamped).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
     }
 
+    /// So many milliseconds after 1970; what is too far away becomes the nearest instant that can be written.
+    pub fn from_unix_millis(millis: i64) -> Timestamp {
+        match jiff::Timestamp::from_millisecond(millis) {
+            Ok(instant) => Timestamp(instant),
+            Err(_) => Timestamp::from_unix_seconds(millis.div_euclid(1000)),
+        }
+    }
+
     /// Whole seconds since the Unix epoch, rounded down.
     pub fn unix_seconds(self) -> i64 {
         self.unix_millis().div_euclid(1000)

@@ -33,6 +33,19 @@ The API is described at /docs and /openapi.json. Without a token only programs o
 left to a reverse proxy. SIGTERM and Ctrl-C end syncs that are under way: what they read is still written, and their
 last message holds the state to go on from.";
 
+const AFTER_CONFORMANCE: &str = "\
+  sync-engine conformance source --config shop.json python3 shop.py
+  sync-engine conformance destination --config keep.json --rows './rows keep.db' -- ./keep --fast
+
+Words of the command that begin with a hyphen go behind --. The contract is docs/connector-spec.md; each check that fails says
+what was expected, what came, and which section asks for it. A source is read several times, so its reads have to end; a
+destination is written to, in streams named conformance_…: give it a place to throw away.
+
+Exit codes:
+  0    no check failed
+  1    one did
+  2    wrong usage; nothing was checked";
+
 const ABOUT: &str = "Keeps a complete copy of a Stripe account in your own database";
 
 /// Everything the command line says.
@@ -107,6 +120,9 @@ pub(crate) enum Command {
     /// Serve the HTTP API
     #[command(after_help = AFTER_SERVE)]
     Serve(ServeArgs),
+    /// Check a connector, in any language, against the contract of connectors
+    #[command(after_help = AFTER_CONFORMANCE)]
+    Conformance(ConformanceArgs),
     /// Sync a simulated Stripe account into a SQLite file, without any account or network
     Demo(DemoArgs),
     /// Print a completion script for a shell
@@ -122,6 +138,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether the command line alone says which programs run. A server's clients do.
+    pub(crate) fn says_what_runs(&self) -> bool {
+        !matches!(self, Command::Serve(_))
+    }
+
     /// The log level where nobody chose one and nobody reads messages or wants quiet. Limits that the user set are
     /// reached without a warning.
     pub(crate) fn usual_level(&self) -> &'static str {
@@ -136,7 +157,7 @@ impl Command {
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Source")]
 pub(crate) struct SourceArgs {
-    /// Type of the source [default: stripe] [env: SOURCE]
+    /// Type of the source, or airbyte:COMMAND for a source of Airbyte [default: stripe] [env: SOURCE]
     #[arg(long, value_name = "TYPE")]
     pub(crate) source: Option<String>,
     /// Configuration of the source: JSON, or a file of JSON
@@ -365,6 +386,26 @@ pub(crate) struct ServeArgs {
     /// Offer /internal/query, which runs any SQL on any PostgreSQL that this machine reaches
     #[arg(long)]
     pub(crate) enable_internal_query: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConformanceArgs {
+    /// `source` or `destination`, where its name and its commands do not tell, and the words of its command
+    #[arg(required = true, value_name = "WORDS")]
+    pub(crate) words: Vec<String>,
+    /// Configuration that works: JSON, or a file of JSON [default: {}]
+    #[arg(long, value_name = "JSON|FILE")]
+    pub(crate) config: Option<String>,
+    /// Configuration that is well-formed and must fail, such as a wrong password
+    #[arg(long, value_name = "JSON|FILE")]
+    pub(crate) bad_config: Option<String>,
+    /// Configured catalog of a source's streams to read [default: all that it discovers]
+    #[arg(long, value_name = "JSON|FILE")]
+    pub(crate) catalog: Option<String>,
+    /// Command that prints the rows a destination has of the stream that is added as its last word: JSON objects, one per
+    /// line; without it, what is stored is not looked at
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) rows: Option<String>,
 }
 
 #[derive(Debug, Args)]

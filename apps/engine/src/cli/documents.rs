@@ -49,8 +49,18 @@ pub(crate) struct ParamsDocument {
 
 const STREAM_KEYS: &[&str] = &["name", "sync_mode", "fields", "backfill_limit", "time_range"];
 
-/// Reads what `flag` was given: JSON where it begins with `{`, stdin for `-`, else a file.
+/// Reads what `flag` was given: JSON where it begins with `{`, stdin for `-`, else a file. Refuses what a selection of streams does not
+/// have.
 pub(crate) fn read<T: DeserializeOwned>(flag: &str, given: &str) -> Result<T, Failure> {
+    read_with(flag, given, parse)
+}
+
+/// The same for documents whose `streams` are no selections.
+pub(crate) fn read_any<T: DeserializeOwned>(flag: &str, given: &str) -> Result<T, Failure> {
+    read_with(flag, given, |text| serde_json::from_str(text).map_err(|error| error.to_string()))
+}
+
+fn read_with<T>(flag: &str, given: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, Failure> {
     let trimmed = given.trim();
     let (place, text) = if trimmed.starts_with(['{', '[']) {
         (format!("the JSON of {flag}"), trimmed.to_owned())

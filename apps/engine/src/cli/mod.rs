@@ -38,7 +38,8 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return answer_usage(&error),
     };
     let session = Session::open(&cli.voice, cli.command.usual_level()).and_then(|mut session| {
-        session.environment.search = programs::search(&cli.programs, &session.environment)?;
+        session.environment.search =
+            programs::search(&cli.programs, &session.environment, cli.command.says_what_runs())?;
         Ok(session)
     });
     let session = match session {

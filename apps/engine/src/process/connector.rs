@@ -13,6 +13,7 @@ use protocol::{
 };
 use serde_json::{Map, Value};
 
+use super::airbyte::Secrets;
 use super::files::Flags;
 use super::run::{Lines, Run};
 use crate::Role;
@@ -31,23 +32,7 @@ pub(super) struct Connector {
 impl Connector {
     /// Asks the program how it is configured.
     pub(super) fn open(role: Role, name: &str, command: Vec<String>) -> Result<Connector, ConnectorError> {
-        let program = command.first().cloned().unwrap_or_default();
-        let asked = command.clone();
-        let (sender, receiver) = mpsc::channel();
-        // A program that does not answer must not keep us.
-        std::thread::spawn(move || {
-            // Whoever asked may have gone.
-            let _ = sender.send(spec_of(&asked));
-        });
-        let answer = receiver.recv_timeout(PATIENCE).map_err(|error| match error {
-            RecvTimeoutError::Timeout => format!("it did not answer within {} s", PATIENCE.as_secs()),
-            RecvTimeoutError::Disconnected => "it could not be asked".to_owned(),
-        });
-        let spec = answer.and_then(|answer| answer).map_err(|problem| {
-            let text =
-                format!("the {role} `{name}`, {program}, does not say how it is configured: {problem}");
-            ConnectorError::new(ErrorKind::Config, text)
-        })?;
+        let spec = said_of(&format!("the {role} `{name}`"), &command, spec_of_line)?;
         Ok(Connector { name: name.to_owned(), command: command.into(), spec: Arc::new(spec) })
     }
 
@@ -60,7 +45,9 @@ impl Connector {
         let flags = flags.map_err(|error| {
             ConnectorError::internal("the arguments of a program cannot be put into a file").caused_by(error)
         })?;
-        Ok(Run { command: Arc::clone(&self.command), operation, flags, input }.messages())
+        let run =
+            Run { command: Arc::clone(&self.command), operation, flags, input, hidden: Secrets::default() };
+        Ok(run.messages())
     }
 
     fn configured(config: &Map<String, Value>) -> std::io::Result<Flags> {
@@ -87,8 +74,34 @@ impl Connector {
     }
 }
 
+/// What a line says of how a program is configured, if it says that.
+type SpecOfLine = fn(&[u8]) -> Result<Option<ConnectorSpec>, String>;
+
+/// Asks the program of a connector how it is configured. A program that does not answer does not keep us.
+pub(super) fn said_of(
+    connector: &str,
+    command: &[String],
+    read: SpecOfLine,
+) -> Result<ConnectorSpec, ConnectorError> {
+    let program = command.first().cloned().unwrap_or_default();
+    let asked = command.to_vec();
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        // Whoever asked may have gone.
+        let _ = sender.send(spec_of(&asked, read));
+    });
+    let answer = receiver.recv_timeout(PATIENCE).map_err(|error| match error {
+        RecvTimeoutError::Timeout => format!("it did not answer within {} s", PATIENCE.as_secs()),
+        RecvTimeoutError::Disconnected => "it could not be asked".to_owned(),
+    });
+    answer.and_then(|answer| answer).map_err(|problem| {
+        let text = format!("{connector}, {program}, does not say how it is configured: {problem}");
+        ConnectorError::new(ErrorKind::Config, text)
+    })
+}
+
 /// Runs `spec`.
-fn spec_of(command: &[String]) -> Result<ConnectorSpec, String> {
+fn spec_of(command: &[String], read: SpecOfLine) -> Result<ConnectorSpec, String> {
     let (program, words) = command.split_first().ok_or("the command is empty")?;
     let output = Command::new(program).args(words).arg("spec").stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("it cannot be started: {error}"))?;
@@ -97,14 +110,21 @@ fn spec_of(command: &[String]) -> Result<ConnectorSpec, String> {
     }
     let lines = output.stdout.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     for line in lines.filter(|line| !line.is_empty()) {
-        let message: Message = serde_json::from_slice(line).map_err(|error| {
-            format!("its stdout is not understood: {error}: {:.200}", String::from_utf8_lossy(line))
-        })?;
-        if let Payload::Spec(spec) = message.payload {
-            return Ok(*spec);
+        if let Some(spec) = read(line)? {
+            return Ok(spec);
         }
     }
     Err("it said no `spec`".to_owned())
+}
+
+fn spec_of_line(line: &[u8]) -> Result<Option<ConnectorSpec>, String> {
+    let message: Message = serde_json::from_slice(line).map_err(|error| {
+        format!("its stdout is not understood: {error}: {:.200}", String::from_utf8_lossy(line))
+    })?;
+    Ok(match message.payload {
+        Payload::Spec(spec) => Some(*spec),
+        _ => None,
+    })
 }
 
 /// A line of what is pushed into a source, or of messages.

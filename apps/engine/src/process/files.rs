@@ -8,13 +8,13 @@ use tempfile::{NamedTempFile, TempPath};
 
 /// The flags of a command. Their files are gone with it.
 #[derive(Debug, Default)]
-pub(super) struct Flags {
+pub(crate) struct Flags {
     files: Vec<(&'static str, TempPath)>,
 }
 
 impl Flags {
     /// The same with one more flag.
-    pub(super) fn with(mut self, flag: &'static str, value: &impl Serialize) -> io::Result<Flags> {
+    pub(crate) fn with(mut self, flag: &'static str, value: &impl Serialize) -> io::Result<Flags> {
         // Such a file can be read by its owner only.
         let mut file = NamedTempFile::with_prefix("sync-engine-")?;
         serde_json::to_writer(&mut file, value)?;
@@ -24,7 +24,7 @@ impl Flags {
     }
 
     /// The words for the command line.
-    pub(super) fn words(&self) -> impl Iterator<Item = PathBuf> {
+    pub(crate) fn words(&self) -> impl Iterator<Item = PathBuf> {
         self.files.iter().flat_map(|(flag, path)| [PathBuf::from(flag), path.to_path_buf()])
     }
 }

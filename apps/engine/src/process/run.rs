@@ -1,16 +1,19 @@
 //! One command of a connector.
 
+use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::{FutureExt, Stream, StreamExt};
-use protocol::{ConnectorError, ErrorKind, MessageStream, NdjsonReader};
+use protocol::{ConnectorError, ErrorKind, Message, MessageStream, NdjsonError, NdjsonReader};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
+use super::airbyte::Secrets;
 use super::files::Flags;
 use super::tail::{Tail, listen};
 
@@ -24,7 +27,7 @@ const INPUT_LINGER: Duration = Duration::from_millis(100);
 const AT_ONCE: usize = 64 << 10;
 
 /// Lines for stdin, each with its line feed.
-pub(super) type Lines = std::pin::Pin<Box<dyn Stream<Item = Result<Vec<u8>, ConnectorError>> + Send>>;
+pub(super) type Lines = Pin<Box<dyn Stream<Item = Result<Vec<u8>, ConnectorError>> + Send>>;
 
 /// A command that is to be run.
 pub(super) struct Run {
@@ -34,6 +37,29 @@ pub(super) struct Run {
     pub(super) flags: Flags,
     /// Without any, stdin is empty.
     pub(super) input: Option<Lines>,
+    /// Hidden in what it says on stderr.
+    pub(super) hidden: Secrets,
+}
+
+/// What is read from stdout, one after the other.
+pub(super) trait Heard: Send + Sized {
+    /// The next one, or `None` at the end.
+    fn next(
+        stdout: &mut NdjsonReader<ChildStdout>,
+    ) -> impl Future<Output = Result<Option<Self>, NdjsonError>> + Send;
+}
+
+impl Heard for Message {
+    async fn next(stdout: &mut NdjsonReader<ChildStdout>) -> Result<Option<Message>, NdjsonError> {
+        stdout.next_message().await
+    }
+}
+
+/// Lines, whatever they say.
+impl Heard for Bytes {
+    async fn next(stdout: &mut NdjsonReader<ChildStdout>) -> Result<Option<Bytes>, NdjsonError> {
+        stdout.next_text().await
+    }
 }
 
 impl Run {
@@ -43,7 +69,14 @@ impl Run {
 
     /// The messages as they come; the process begins with the first that is pulled. An error where the process fails, with
     /// what it said last.
-    pub(super) fn messages(mut self) -> MessageStream {
+    pub(super) fn messages(self) -> MessageStream {
+        self.said()
+    }
+
+    /// The same for messages or lines.
+    pub(super) fn said<T: Heard + 'static>(
+        mut self,
+    ) -> Pin<Box<dyn Stream<Item = Result<T, ConnectorError>> + Send>> {
         Box::pin(async_stream::stream! {
             let (mut process, pipes) = match Process::start(&self) {
                 Ok(started) => started,
@@ -55,7 +88,7 @@ impl Run {
             let input = self.input.take().zip(pipes.stdin).map(|(lines, stdin)| Input::feed(lines, stdin));
             let mut messages = NdjsonReader::new(pipes.stdout);
             let garbage = loop {
-                match messages.next_message().await {
+                match T::next(&mut messages).await {
                     Ok(Some(message)) => yield Ok(message),
                     Ok(None) => break None,
                     Err(error) => break Some(error),
@@ -176,7 +209,7 @@ impl Process {
         };
         let tail = Arc::default();
         let heard = BufReader::<ChildStderr>::new(stderr);
-        let listening = tokio::spawn(listen(name.clone(), heard, Arc::clone(&tail)));
+        let listening = tokio::spawn(listen(name.clone(), heard, Arc::clone(&tail), run.hidden.clone()));
         Ok((Process { name, child, group, tail, listening }, Pipes { stdin, stdout }))
     }
 

@@ -24,11 +24,31 @@ pub struct Search {
     pub folders: Vec<PathBuf>,
     /// Whether `npx @stripe/sync-<role>-<name>` is tried at last.
     pub npm: bool,
+    /// Whether `airbyte:<command>` may name any command, and not only programs that are found as `source-<name>`. It must not where
+    /// others say what to run.
+    pub any_command: bool,
 }
 
+/// A command that a name means, the program first.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Of a connector of ours.
+    Ours(Vec<String>),
+    /// Of a source of Airbyte.
+    Airbyte(Vec<String>),
+    /// It is not to be run, for this reason.
+    Refused(String),
+}
+
+/// What commands and names of Airbyte's sources begin with.
+const AIRBYTE: &str = "airbyte:";
+
 impl Search {
-    /// The words of the command, the program first.
-    pub(super) fn command(&self, role: Role, name: &str) -> Option<Vec<String>> {
+    /// The command that a name means; `None` where there is none.
+    pub(super) fn command(&self, role: Role, name: &str) -> Option<Found> {
+        if let Some(command) = name.strip_prefix(AIRBYTE) {
+            return Some(self.airbyte(role, command));
+        }
         // A type is written with underscores (`google_sheets`), a program with hyphens; either may be meant.
         let names: Vec<String> = {
             let hyphenated = name.replace('_', "-");
@@ -36,11 +56,35 @@ impl Search {
             if all[0] == all[1] { all[..1].to_vec() } else { all.to_vec() }
         };
         let programs: Vec<String> = names.iter().map(|name| format!("{role}-{name}")).collect();
-        let mapped =
-            programs.iter().find_map(|program| self.commands.get(program)).map(|command| words(command));
-        mapped
-            .or_else(|| programs.iter().find_map(|program| self.find(program)))
-            .or_else(|| self.npm.then(|| ["npx", "--yes", &package(role, name)].map(str::to_owned).to_vec()))
+        if let Some(command) = programs.iter().find_map(|program| self.commands.get(program)) {
+            return Some(match command.trim_start().strip_prefix(AIRBYTE) {
+                Some(command) => Found::Airbyte(words(command)),
+                None => Found::Ours(words(command)),
+            });
+        }
+        let npm = || self.npm.then(|| ["npx", "--yes", &package(role, name)].map(str::to_owned).to_vec());
+        programs.iter().find_map(|program| self.find(program)).or_else(npm).map(Found::Ours)
+    }
+
+    fn airbyte(&self, role: Role, command: &str) -> Found {
+        if role == Role::Destination {
+            return Found::Refused("of Airbyte's connectors, sources can be used only".to_owned());
+        }
+        if self.any_command {
+            return Found::Airbyte(words(command));
+        }
+        // What every other name may run, this may, too.
+        let program = command.trim();
+        let found = if program.starts_with("source-") { self.find(program) } else { None };
+        found.map_or_else(
+            || {
+                Found::Refused(format!(
+                    "`{AIRBYTE}{program}` may not be run here: only programs `source-…` that are found, and commands of \
+                     --connectors-from-command-map, such as {{\"source-shop\": \"{AIRBYTE}{program}\"}} for the type `shop`"
+                ))
+            },
+            Found::Airbyte,
+        )
     }
 
     fn find(&self, program: &str) -> Option<Vec<String>> {
@@ -108,6 +152,34 @@ mod tests {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    fn ours(found: Option<Found>) -> Vec<String> {
+        match found.unwrap() {
+            Found::Ours(words) => words,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn sources_of_airbyte_are_any_command_only_where_that_is_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        program(&folder.path().join("source-faker"));
+        program(&folder.path().join("rm"));
+        let commands =
+            CommandMap::from([("source-shop".to_owned(), "airbyte:docker run -i shop".to_owned())]);
+        let mut search = Search { commands, folders: vec![folder.path().to_owned()], ..Search::default() };
+        let airbyte =
+            |words: &[&str]| Some(Found::Airbyte(words.iter().map(|word| (*word).to_owned()).collect()));
+        let found = folder.path().join("source-faker");
+        assert_eq!(search.command(Role::Source, "shop"), airbyte(&["docker", "run", "-i", "shop"]));
+        assert_eq!(search.command(Role::Source, "airbyte:source-faker"), airbyte(&[found.to_str().unwrap()]));
+        for name in ["airbyte:rm", "airbyte:rm -rf x", "airbyte:source-faker x", "airbyte:source-none"] {
+            assert!(matches!(search.command(Role::Source, name), Some(Found::Refused(_))), "{name}");
+        }
+        search.any_command = true;
+        assert_eq!(search.command(Role::Source, "airbyte:python3 x.py"), airbyte(&["python3", "x.py"]));
+        assert!(matches!(search.command(Role::Destination, "airbyte:x"), Some(Found::Refused(_))));
+    }
+
     #[test]
     fn the_map_comes_before_modules_and_those_before_the_path() {
         let folder = tempfile::tempdir().unwrap();
@@ -115,7 +187,7 @@ mod tests {
         program(&path.join("source-shop"));
         let mut search =
             Search { working_folder: Some(work), folders: vec![path.clone()], ..Search::default() };
-        let found = |search: &Search| search.command(Role::Source, "shop").unwrap();
+        let found = |search: &Search| ours(search.command(Role::Source, "shop"));
         assert_eq!(found(&search), [path.join("source-shop").to_str().unwrap()]);
         assert_eq!(search.command(Role::Destination, "shop"), None);
 
@@ -137,17 +209,14 @@ mod tests {
     fn hyphens_stand_for_underscores() {
         let commands = CommandMap::from([("destination-google-sheets".to_owned(), "sheets.js".to_owned())]);
         let search = Search { commands, ..Search::default() };
-        assert_eq!(search.command(Role::Destination, "google_sheets").unwrap(), ["node", "sheets.js"]);
+        assert_eq!(ours(search.command(Role::Destination, "google_sheets")), ["node", "sheets.js"]);
     }
 
     #[test]
     fn npm_is_asked_last_and_only_if_wanted() {
         let search = Search { npm: true, ..Search::default() };
-        assert_eq!(
-            search.command(Role::Source, "shop").unwrap(),
-            ["npx", "--yes", "@stripe/sync-source-shop"]
-        );
-        assert_eq!(search.command(Role::Source, "./shop").unwrap()[2], "./shop");
+        assert_eq!(ours(search.command(Role::Source, "shop")), ["npx", "--yes", "@stripe/sync-source-shop"]);
+        assert_eq!(ours(search.command(Role::Source, "./shop"))[2], "./shop");
         assert_eq!(Search::default().command(Role::Source, "shop"), None);
     }
 }

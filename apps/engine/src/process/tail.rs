@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use logger::redact_text;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
+
+use super::airbyte::Secrets;
 
 /// Last lines that are told with a failure.
 const LINES: usize = 20;
@@ -35,7 +36,12 @@ impl Tail {
 }
 
 /// Logs each line, and keeps the last ones, until the process closes its stderr.
-pub(super) async fn listen(name: String, mut stderr: impl AsyncBufRead + Unpin, tail: Arc<Mutex<Tail>>) {
+pub(super) async fn listen(
+    name: String,
+    mut stderr: impl AsyncBufRead + Unpin,
+    tail: Arc<Mutex<Tail>>,
+    hidden: Secrets,
+) {
     let mut line = Vec::new();
     loop {
         let Ok(some) = stderr.fill_buf().await else { return };
@@ -50,18 +56,18 @@ pub(super) async fn listen(name: String, mut stderr: impl AsyncBufRead + Unpin, 
         line.extend_from_slice(&some[..room]);
         stderr.consume(taken);
         if ends {
-            heard(&name, &line, &tail);
+            heard(&name, &line, &tail, &hidden);
             line.clear();
         }
     }
     if !line.is_empty() {
-        heard(&name, &line, &tail);
+        heard(&name, &line, &tail, &hidden);
     }
 }
 
-fn heard(name: &str, line: &[u8], tail: &Mutex<Tail>) {
+fn heard(name: &str, line: &[u8], tail: &Mutex<Tail>, hidden: &Secrets) {
     let text = String::from_utf8_lossy(line);
-    let text = redact_text(text.trim_end()).into_owned();
+    let text = hidden.hide(text.trim_end());
     if text.is_empty() {
         return;
     }
@@ -81,7 +87,7 @@ mod tests {
         }
         said += &"x".repeat(3 * BYTES);
         let tail = Arc::default();
-        listen("x".to_owned(), said.as_bytes(), Arc::clone(&tail)).await;
+        listen("x".to_owned(), said.as_bytes(), Arc::clone(&tail), Secrets::default()).await;
         let told = tail.lock().unwrap().told();
         let lines: Vec<&str> = told.lines().collect();
         assert_eq!((lines.len(), lines[0], lines[18]), (20, ": line 11", "line 29"));

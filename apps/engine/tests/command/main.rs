@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod account;
+mod conformance;
 mod connected;
 mod data;
 mod doctor;

@@ -38,3 +38,28 @@ fn what_is_not_found_is_told_with_where_it_was_looked_for() {
         refused.stderr
     );
 }
+
+/// A source of Airbyte in a few lines of shell.
+const AIRBYTE: &str = "case $1 in\n\
+    spec) echo '{\"type\":\"SPEC\",\"spec\":{\"connectionSpecification\":{\"properties\":{\"token\":{\"type\":\"string\",\"airbyte_secret\":true}},\"required\":[\"token\"]}}}';;\n\
+    check) echo '{\"type\":\"CONNECTION_STATUS\",\"connectionStatus\":{\"status\":\"SUCCEEDED\"}}';;\n\
+    discover) echo '{\"type\":\"CATALOG\",\"catalog\":{\"streams\":[{\"name\":\"users\",\"json_schema\":{\"properties\":{\"name\":{\"type\":\"string\"}}},\"supported_sync_modes\":[\"full_refresh\"]}]}}';;\n\
+    read) grep -q veryverysecret \"$3\" && echo '{\"type\":\"RECORD\",\"record\":{\"stream\":\"users\",\"data\":{\"name\":\"Mary\"},\"emitted_at\":1}}'; echo 'I sent veryverysecret' >&2; echo 'veryverysecret';;\n\
+    esac\n";
+
+#[test]
+fn a_source_of_airbyte_is_named_by_its_command() {
+    let program =
+        Program::new().file("users.sh", AIRBYTE).variable("AIRBYTE_SH_USERS_SH_TOKEN", "veryverysecret");
+    let words = ["sync", "--source", "airbyte:sh users.sh", "--sqlite", "users.db", "-vv", "--plain"];
+    let ended = program.run(&words).expect(0);
+    assert!(ended.stdout.contains("1 row"), "{}", ended.stdout);
+    let file = rusqlite::Connection::open(program.path("users.db")).unwrap();
+    let name: String = file.query_row("SELECT name FROM users", [], |row| row.get(0)).unwrap();
+    assert_eq!(name, "Mary");
+    let refused = Program::new()
+        .file("users.sh", AIRBYTE)
+        .run(&["discover", "--source", "airbyte:sh users.sh"])
+        .expect(2);
+    assert!(refused.stderr.contains("needs `token`. It was looked for as"), "{}", refused.stderr);
+}

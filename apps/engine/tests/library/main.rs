@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod airbyte;
 mod batch;
+mod conformance;
 mod connections;
 mod http;
 mod limits;

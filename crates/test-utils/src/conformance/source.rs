@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
+use conformance::{keys_of, state_after, states_at};
 use futures::{FutureExt, StreamExt};
 use protocol::{
     AnySource, CatalogMessage, ConfiguredCatalog, ConfiguredStream, ConnectionState, Message, Payload,
@@ -11,7 +12,7 @@ use protocol::{
 };
 use serde_json::Value;
 
-use crate::conformance::{Case, Config, Report, check_config_schema};
+use crate::conformance::{Case, Config, Report};
 
 /// How many of the emitted states are read from again.
 const RESUMES: usize = 12;
@@ -60,7 +61,7 @@ fn cases<F: SourceFixture>(fixture: &F) -> Vec<Case<'_>> {
 }
 
 async fn spec_describes_an_object<F: SourceFixture>(fixture: &F) -> anyhow::Result<()> {
-    check_config_schema(&fixture.source().spec().config)?;
+    conformance::is_config_schema(&fixture.source().spec().config)?;
     fixture.source().validate(&fixture.config().await?)?;
     Ok(())
 }
@@ -138,76 +139,21 @@ async fn read<F: SourceFixture>(
 
 async fn discover_yields_one_catalog<F: SourceFixture>(fixture: &F) -> anyhow::Result<()> {
     let catalog = discover(fixture).await?;
-    ensure!(!catalog.streams.is_empty(), "the catalog is empty");
-    let mut names = BTreeSet::new();
-    for stream in &catalog.streams {
-        ensure!(!stream.name.is_empty(), "a stream has no name");
-        ensure!(names.insert(Arc::clone(&stream.name)), "two streams are called `{}`", stream.name);
-        let has_key =
-            !stream.primary_key.is_empty() && stream.primary_key.iter().all(|path| !path.is_empty());
-        ensure!(has_key, "stream `{}` has no primary key", stream.name);
-        ensure!(!stream.newer_than_field.is_empty(), "stream `{}` has no `newer_than_field`", stream.name);
-        let properties = stream.json_schema.as_ref().and_then(|schema| schema.get("properties"));
-        for field in stream.key_fields().into_iter().chain([stream.newer_than_field.as_str()]) {
-            let described = properties.is_none_or(|properties| properties.get(field).is_some());
-            ensure!(described, "stream `{}`: `{field}` is not in its schema", stream.name);
-        }
-    }
+    conformance::catalog_is_sound(&catalog)?;
     let again = discover(fixture).await?;
     ensure!(catalog == again, "two calls yield different catalogs");
     Ok(())
 }
 
 async fn read_yields_only_what_sources_may_say<F: SourceFixture>(fixture: &F) -> anyhow::Result<()> {
-    for payload in read(fixture, &configured(fixture).await?, None).await? {
-        let foreign = matches!(payload, Payload::Progress(_) | Payload::Eof(_) | Payload::SourceInput(_));
-        ensure!(!foreign, "read says `{}`, which only engines say", payload.type_name());
-    }
-    Ok(())
+    let said = read(fixture, &configured(fixture).await?, None).await?;
+    Ok(conformance::only_what_sources_say(&said)?)
 }
 
 async fn statuses_come_in_order<F: SourceFixture>(fixture: &F) -> anyhow::Result<()> {
     let catalog = configured(fixture).await?;
-    let mut started = BTreeSet::new();
-    let mut ended = BTreeSet::new();
-    for payload in read(fixture, &catalog, None).await? {
-        let Some(stream) = payload.stream().cloned() else { continue };
-        ensure!(!ended.contains(&stream), "stream `{stream}`: `{}` after its end", payload.type_name());
-        match &payload {
-            Payload::StreamStatus(status) => match &status.status {
-                StreamStatus::Start { .. } => {
-                    ensure!(started.insert(Arc::clone(&stream)), "stream `{stream}` starts twice");
-                }
-                StreamStatus::RangeComplete { range_complete } => {
-                    ensure!(
-                        started.contains(&stream),
-                        "stream `{stream}`: a range is complete before the start"
-                    );
-                    ensure!(
-                        range_complete.gte <= range_complete.lt,
-                        "stream `{stream}`: {range_complete:?} is reversed"
-                    );
-                }
-                StreamStatus::Skip { reason } => {
-                    ensure!(!reason.is_empty(), "stream `{stream}` is skipped without a reason");
-                    ended.insert(stream);
-                }
-                status if status.is_terminal() => {
-                    ensure!(started.contains(&stream), "stream `{stream}` ends before it starts");
-                    ended.insert(stream);
-                }
-                _ => {}
-            },
-            Payload::Record(_) => {
-                ensure!(started.contains(&stream), "stream `{stream}`: a record before the start");
-            }
-            _ => {}
-        }
-    }
-    for configured in &catalog.streams {
-        ensure!(ended.contains(&configured.stream.name), "stream `{}` never ends", configured.stream.name);
-    }
-    Ok(())
+    let said = read(fixture, &catalog, None).await?;
+    Ok(conformance::statuses_come_in_order(&catalog, &said)?)
 }
 
 async fn records_belong_to_configured_streams<F: SourceFixture>(fixture: &F) -> anyhow::Result<()> {
@@ -218,41 +164,8 @@ async fn records_belong_to_configured_streams<F: SourceFixture>(fixture: &F) -> 
         position += 1;
         position % 2 == 1
     });
-    for payload in read(fixture, &catalog, None).await? {
-        if let Some(stream) = payload.stream() {
-            ensure!(
-                catalog.stream(stream).is_some(),
-                "`{}` of `{stream}`, which is not configured",
-                payload.type_name()
-            );
-        }
-    }
-    Ok(())
-}
-
-type Keys = BTreeSet<(Arc<str>, Vec<String>)>;
-
-/// The records' streams and keys; deletions do not count.
-fn keys_of(catalog: &ConfiguredCatalog, messages: &[Payload]) -> anyhow::Result<Keys> {
-    let mut keys = Keys::new();
-    for payload in messages {
-        let Payload::Record(record) = payload else { continue };
-        if record.deleted {
-            continue;
-        }
-        let configured = catalog.stream(&record.stream).context("a record of an unknown stream")?;
-        let mut key = Vec::new();
-        for field in configured.stream.key_fields() {
-            let value = record.data.members([field])?[0];
-            let value = value.filter(|value| !value.get().starts_with(['n', '{', '[']));
-            let value = value.with_context(|| {
-                format!("stream `{}`: a record without `{field}`: {}", record.stream, record.data)
-            })?;
-            key.push(value.get().to_owned());
-        }
-        keys.insert((Arc::clone(&record.stream), key));
-    }
-    Ok(keys)
+    let said = read(fixture, &catalog, None).await?;
+    Ok(conformance::only_of_the_streams(&catalog, &said)?)
 }
 
 async fn records_have_their_key_and_version<F: SourceFixture>(fixture: &F) -> anyhow::Result<()> {
@@ -260,35 +173,14 @@ async fn records_have_their_key_and_version<F: SourceFixture>(fixture: &F) -> an
     let messages = read(fixture, &catalog, None).await?;
     let keys = keys_of(&catalog, &messages)?;
     ensure!(!keys.is_empty(), "there are no records");
-    for payload in &messages {
-        let Payload::Record(record) = payload else { continue };
-        let configured = catalog.stream(&record.stream).context("a record of an unknown stream")?;
-        let field = configured.stream.newer_than_field.as_str();
-        let version = record.data.members([field])?[0];
-        let whole = version.is_some_and(|version| version.get().parse::<i64>().is_ok());
-        ensure!(whole, "stream `{}`: `{field}` is {version:?}, not whole unix seconds", record.stream);
-    }
-    Ok(())
-}
-
-/// What the messages up to a position say about where the source stands.
-fn state_after(messages: &[Payload], position: usize) -> SourceState {
-    let mut state = SourceState::default();
-    for payload in &messages[..position] {
-        if let Payload::SourceState(message) = payload {
-            state.apply(message);
-        }
-    }
-    state
+    Ok(conformance::records_have_their_version(&catalog, &messages)?)
 }
 
 async fn a_read_can_resume_from_any_state<F: SourceFixture>(fixture: &F) -> anyhow::Result<()> {
     let catalog = configured(fixture).await?;
     let messages = read(fixture, &catalog, None).await?;
     let all = keys_of(&catalog, &messages)?;
-    let states: Vec<usize> = (1..=messages.len())
-        .filter(|position| matches!(messages[position - 1], Payload::SourceState(_)))
-        .collect();
+    let states = states_at(&messages);
     ensure!(!states.is_empty(), "the source emits no states");
     let every = states.len().div_ceil(RESUMES);
     for position in states.iter().copied().step_by(every) {
@@ -297,13 +189,7 @@ async fn a_read_can_resume_from_any_state<F: SourceFixture>(fixture: &F) -> anyh
         let rest = read(fixture, &catalog, Some(state.clone())).await.with_context(told)?;
         let mut seen = keys_of(&catalog, &messages[..position])?;
         seen.extend(keys_of(&catalog, &rest)?);
-        let missing: Vec<_> = all.difference(&seen).take(3).collect();
-        ensure!(
-            missing.is_empty(),
-            "{}: {} records never come, such as {missing:?}",
-            told(),
-            all.difference(&seen).count()
-        );
+        conformance::nothing_is_lost(&all, &seen).with_context(told)?;
     }
     Ok(())
 }

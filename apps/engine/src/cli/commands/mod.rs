@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod conformance;
 mod demo;
 mod discover;
 mod doctor;
@@ -41,6 +42,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Setup(args) => setup::run(&args, session).await,
         Command::Teardown(args) => teardown::run(&args, session).await,
         Command::Serve(args) => serve::run(&args, session).await,
+        Command::Conformance(args) => conformance::run(&args, session).await,
         Command::Demo(args) => demo::run(&args, session).await,
         Command::Completions { shell } => {
             completions::run(shell, session);

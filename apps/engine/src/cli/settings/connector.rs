@@ -128,7 +128,7 @@ impl<'a> Layers<'a> {
 
 /// The variable of a field, e.g. `STRIPE_API_KEY`.
 fn variable(connector: &str, field: &str) -> String {
-    format!("{connector}_{field}").to_uppercase().replace('-', "_")
+    format!("{connector}_{field}").to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
 }
 
 /// The fields that the environment sets. Only fields that the connector knows are looked for, since

@@ -8,6 +8,6 @@ mod logs;
 mod operations;
 mod query;
 mod remote;
-mod served;
+pub(crate) mod served;
 mod sources;
 mod status;

@@ -1,12 +1,10 @@
 //! What comes back, and when.
 
-use std::collections::HashMap;
-
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
+use conformance::comes_back_in_order;
+use conformance::script::interleaved;
 use futures::{StreamExt, stream as streams};
-use protocol::{
-    ConnectorError, ErrorKind, LogLevel, Message, Payload, SourceStateMessage, Stream, StreamStatus,
-};
+use protocol::{ConnectorError, ErrorKind, Payload, SourceStateMessage, Stream};
 
 use super::DestinationFixture;
 use super::place::{Place, global_state, input, key_of, payload, raw, state, stream, upsert};
@@ -15,58 +13,14 @@ fn three_streams() -> [Stream; 3] {
     ["customer", "charge", "invoice"].map(stream)
 }
 
-/// Records of three streams in turn, with states after some, statuses and log lines between.
-fn script(streams: &[Stream]) -> Vec<Message> {
-    let mut messages = Vec::new();
-    for stream in streams {
-        messages.push(Message::stream_status(
-            &stream.name,
-            StreamStatus::Start { time_range: None, reason: None },
-        ));
-    }
-    for at in 0..60 {
-        let stream = &streams[at % streams.len()];
-        messages.push(upsert(stream, &payload(&format!("id_{at}"), 1, "a")));
-        if at % 7 == 3 {
-            messages.push(state(stream, &format!(r#"{{"at":{at}}}"#)));
-        }
-        if at % 11 == 5 {
-            messages.push(Message::log(LogLevel::Info, format!("line {at}")));
-        }
-    }
-    for stream in streams {
-        messages.push(state(stream, r#"{"at":"end"}"#));
-        messages.push(Message::stream_status(&stream.name, StreamStatus::Complete));
-    }
-    messages
-}
-
-fn by_stream(messages: &[Message]) -> HashMap<Option<String>, Vec<&Payload>> {
-    let mut sorted: HashMap<Option<String>, Vec<&Payload>> = HashMap::new();
-    for message in messages {
-        let stream = message.payload.stream().map(ToString::to_string);
-        sorted.entry(stream).or_default().push(&message.payload);
-    }
-    sorted
-}
-
 pub(super) async fn every_message_comes_back_in_order<F: DestinationFixture>(
     fixture: &F,
 ) -> anyhow::Result<()> {
     let streams = three_streams();
     let place = Place::new(fixture, &streams).await?;
-    let sent = script(&streams);
+    let sent = interleaved(&streams);
     let back = place.write(sent.clone()).await?;
-    let (mut sent, mut back) = (by_stream(&sent), by_stream(&back));
-    for (stream, sent) in &mut sent {
-        let back = back.remove(stream).unwrap_or_default();
-        let name = stream.as_deref().unwrap_or("(none)");
-        ensure!(sent.len() == back.len(), "stream {name}: {} messages in, {} back", sent.len(), back.len());
-        if let Some(at) = (0..sent.len()).find(|at| sent[*at] != back[*at]) {
-            bail!("stream {name}: message {at} is {:?} instead of {:?}", back[at], sent[at]);
-        }
-    }
-    ensure!(back.is_empty(), "messages of other streams came back: {:?}", back.keys());
+    comes_back_in_order(&sent, &back)?;
     Ok(())
 }
 
@@ -90,7 +44,7 @@ pub(super) async fn states_come_back_only_after_their_rows<F: DestinationFixture
 ) -> anyhow::Result<()> {
     let streams = three_streams();
     let place = Place::new(fixture, &streams).await?;
-    let sent = script(&streams);
+    let sent = interleaved(&streams);
     let mut out = place.open(input(sent.clone()), None)?;
     while let Some(message) = out.next().await {
         let message = message?;

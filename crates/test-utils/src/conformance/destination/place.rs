@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
-use futures::stream;
+pub(super) use conformance::script::{
+    catalog, child, child_stream, delete, errors, global_state, key_of, payload, raw, state, stream, upsert,
+};
+use futures::stream as streams;
 use futures::{StreamExt, TryStreamExt};
 use protocol::{
     AnyDestination, ConfiguredCatalog, ConfiguredStream, ConnectorError, InspectRequest, InspectedRows,
-    Message, MessageStream, Payload, RawJson, Record, SourceState, StateStore, StoredRow, Stream,
-    StreamStatus, Timestamp, WriteRequest, run_to_end,
+    Message, MessageStream, SourceState, StateStore, StoredRow, Stream, WriteRequest, run_to_end,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{DestinationFixture, Exactness, Rows};
 use crate::conformance::{Config, json::canonical};
@@ -167,110 +169,7 @@ fn short(payload: &str) -> String {
     shown
 }
 
-/// The primary key of a payload, as text.
-pub(super) fn key_of(stream: &Stream, payload: &str) -> anyhow::Result<Vec<String>> {
-    let data = raw(payload);
-    let field = |name: &str| -> anyhow::Result<String> {
-        let value = data.members([name])?[0].with_context(|| format!("no `{name}`"))?;
-        Ok(serde_json::from_str(value.get())?)
-    };
-    stream.key_fields().into_iter().map(field).collect()
-}
-
-/// The streams of a sync.
-pub(super) fn catalog(streams: &[Stream]) -> ConfiguredCatalog {
-    ConfiguredCatalog { streams: streams.iter().cloned().map(ConfiguredStream::whole).collect() }
-}
-
-/// A stream like Stripe's: key `id` and `_account_id`, version `_updated_at`.
-pub(super) fn stream(name: &str) -> Stream {
-    Stream {
-        name: name.into(),
-        primary_key: vec![vec!["id".to_owned()], vec!["_account_id".to_owned()]],
-        newer_than_field: "_updated_at".to_owned(),
-        json_schema: json!({
-            "type": "object",
-            "properties": {
-                "id": {"type": "string"},
-                "note": {"oneOf": [{"type": "string"}, {"type": "null"}]},
-                "_account_id": {"type": "string"},
-                "_updated_at": {"type": "integer"},
-            },
-        })
-        .as_object()
-        .cloned(),
-        metadata: None,
-        soft_delete_field: None,
-    }
-}
-
-/// The same for children, whose rows have a `_parent_id`.
-pub(super) fn child_stream(name: &str) -> Stream {
-    let mut stream = stream(name);
-    if let Some(Value::Object(properties)) =
-        stream.json_schema.as_mut().and_then(|schema| schema.get_mut("properties"))
-    {
-        properties.insert("_parent_id".to_owned(), json!({"type": "string"}));
-    }
-    stream
-}
-
-/// A payload of such a child.
-pub(super) fn child(id: &str, version: i64, note: &str, parent: &str) -> String {
-    let payload = payload(id, version, note);
-    format!(r#"{{"_parent_id":{},{}"#, Value::from(parent), &payload[1..])
-}
-
-/// A payload of such a stream.
-pub(super) fn payload(id: &str, version: i64, note: &str) -> String {
-    let (id, note) = (Value::from(id), Value::from(note));
-    format!(r#"{{"id":{id},"note":{note},"_account_id":"acct_1","_updated_at":{version}}}"#)
-}
-
-/// A record with this payload.
-pub(super) fn upsert(stream: &Stream, payload: &str) -> Message {
-    record(stream, payload, false)
-}
-
-/// The deletion of what has the payload's key.
-pub(super) fn delete(stream: &Stream, payload: &str) -> Message {
-    record(stream, payload, true)
-}
-
-fn record(stream: &Stream, payload: &str, deleted: bool) -> Message {
-    let data = raw(payload);
-    let stream = Arc::clone(&stream.name);
-    Payload::Record(Record { stream, data, deleted, emitted_at: Timestamp::UNIX_EPOCH }).into()
-}
-
-/// A state of the stream.
-pub(super) fn state(stream: &Stream, data: &str) -> Message {
-    Message::stream_state(&stream.name, raw(data))
-}
-
-/// A global state.
-pub(super) fn global_state(data: &str) -> Message {
-    Payload::SourceState(protocol::SourceStateMessage::Global { data: raw(data) }).into()
-}
-
-/// # Panics
-/// If the text, which the suite wrote itself, is not JSON.
-pub(super) fn raw(text: &str) -> RawJson {
-    RawJson::parse(text.to_owned()).expect("the suite's own JSON")
-}
-
 /// Messages as input.
 pub(super) fn input(messages: Vec<Message>) -> MessageStream {
-    stream::iter(messages.into_iter().map(Ok::<_, ConnectorError>)).boxed()
-}
-
-/// The streams that failed, with their errors.
-pub(super) fn errors(messages: &[Message]) -> impl Iterator<Item = (&str, &str)> {
-    messages.iter().filter_map(|message| match &message.payload {
-        Payload::StreamStatus(status) => match &status.status {
-            StreamStatus::Error { error } => Some((&*status.stream, error.as_str())),
-            _ => None,
-        },
-        _ => None,
-    })
+    streams::iter(messages.into_iter().map(Ok::<_, ConnectorError>)).boxed()
 }

@@ -1,6 +1,8 @@
 //! Our connectors as programs: piped by hand, and run by the engine.
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod conformance;
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
