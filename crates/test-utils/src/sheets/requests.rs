@@ -157,7 +157,7 @@ fn apply(spreadsheet: &mut Spreadsheet, request: Request) -> Result<Value, ApiEr
             spreadsheet.sheets.remove(at);
         }
         Request::UpdateSheetProperties { properties, fields } => {
-            update_sheet(spreadsheet, properties, &fields)?
+            update_sheet(spreadsheet, &properties, &fields)?;
         }
         Request::AppendDimension { sheet_id, dimension, length } => {
             let sheet = sheet_mut(spreadsheet, sheet_id)?;
@@ -226,7 +226,11 @@ fn add_sheet(spreadsheet: &mut Spreadsheet, properties: Properties) -> Result<Va
     Ok(reply)
 }
 
-fn update_sheet(spreadsheet: &mut Spreadsheet, properties: Properties, fields: &str) -> Result<(), ApiError> {
+fn update_sheet(
+    spreadsheet: &mut Spreadsheet,
+    properties: &Properties,
+    fields: &str,
+) -> Result<(), ApiError> {
     let id = properties.sheet_id.unwrap_or_default();
     let at = position(spreadsheet, id)?;
     let missing = |field: &str| ApiError::invalid(format!("Field {field} is in the mask but not set."));
