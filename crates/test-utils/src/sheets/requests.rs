@@ -87,7 +87,6 @@ struct ProtectedRange {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[allow(dead_code, reason = "only what is asked for is looked at; all else is a mistake")]
 struct GridRange {
     sheet_id: i64,
     start_row_index: Option<usize>,
@@ -98,7 +97,6 @@ struct GridRange {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[allow(dead_code, reason = "read to be checked")]
 struct Rule {
     condition: Condition,
     strict: bool,
@@ -178,7 +176,8 @@ fn apply(spreadsheet: &mut Spreadsheet, request: Request) -> Result<Value, ApiEr
             let sheet = sheet_mut(spreadsheet, range.sheet_id)?;
             let from = range.start_column_index.unwrap_or(0);
             let to = range.end_column_index.unwrap_or(sheet.columns);
-            if to > sheet.columns || from >= to {
+            let rows = (range.start_row_index.unwrap_or(0), range.end_row_index.unwrap_or(sheet.rows));
+            if to > sheet.columns || from >= to || rows.1 > sheet.rows || rows.0 >= rows.1 {
                 return Err(ApiError::invalid("The range is outside of the grid."));
             }
             for column in from..to {
@@ -186,7 +185,12 @@ fn apply(spreadsheet: &mut Spreadsheet, request: Request) -> Result<Value, ApiEr
                     None => {
                         sheet.validations.remove(&column);
                     }
-                    Some(Rule { condition, .. }) => {
+                    Some(Rule { condition, strict, show_custom_ui }) => {
+                        if !strict || !show_custom_ui {
+                            return Err(ApiError::invalid(
+                                "Only strict lists that are shown are understood here.",
+                            ));
+                        }
                         if condition.r#type != "ONE_OF_LIST" || condition.values.is_empty() {
                             return Err(ApiError::invalid("Invalid condition."));
                         }
