@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("state-postgres", &["protocol", "util-postgres"]),
     ("source-stripe", &["protocol", "stripe-openapi"]),
     ("destination-sqlite", &["protocol"]),
+    ("destination-google-sheets", &["protocol"]),
     ("destination-postgres", &["protocol", "util-postgres", "state-postgres"]),
     ("stripe-simulator", &["stripe-openapi"]),
     ("conformance", &["protocol"]),

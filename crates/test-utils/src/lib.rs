@@ -1,4 +1,5 @@
-//! PostgreSQL clusters for tests, and the suite every connector must pass.
+//! PostgreSQL clusters and a Google Sheets server for tests, and the suite every connector must pass.
 
 pub mod conformance;
 pub mod postgres;
+pub mod sheets;
