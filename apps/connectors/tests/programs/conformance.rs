@@ -57,7 +57,8 @@ async fn destination_sqlite_does() {
         role: Role::Destination,
         command: vec![SQLITE.to_owned()],
         config: object(json!({"path": file})),
-        bad_config: Some(object(json!({"path": "/no/such/folder/copy.db"}))),
+        // Folders that are missing are made; a file is none.
+        bad_config: Some(object(json!({"path": rows.join("copy.db")}))),
         catalog: None,
         rows: Some(words.to_vec()),
     };
