@@ -57,7 +57,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Libraries that belong to one layer: nobody else may take a second way to the same thing.
 const OWNED: &[(&str, &[&str])] = &[
-    ("rusqlite", &["destination-sqlite", "engine", "e2e"]),
+    ("rusqlite", &["destination-sqlite", "engine", "e2e", "bench"]),
     (
         "tokio-postgres",
         &["util-postgres", "state-postgres", "destination-postgres", "test-utils", "e2e", "bench"],
