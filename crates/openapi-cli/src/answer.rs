@@ -64,10 +64,7 @@ where
 }
 
 /// Prints an answer. Blank lines between lines of NDJSON say only that the work goes on; they are left out.
-pub async fn print(
-    response: Response<ByteStream>,
-    out: &mut (impl Write + Send),
-) -> Result<(), AnswerError> {
+pub async fn print(response: Response<ByteStream>, out: &mut (impl Write + Send)) -> Result<(), AnswerError> {
     let (head, mut body) = response.into_parts();
     if !head.status.is_success() {
         let body = whole(body).await?;
@@ -101,7 +98,8 @@ async fn lines(mut body: ByteStream, out: &mut (impl Write + Send)) -> Result<()
         begun.extend_from_slice(&bytes);
         if let Some(end) = end {
             let whole = begun.split_to(end);
-            let said = whole.split_inclusive(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+            let said =
+                whole.split_inclusive(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
             let said = said.collect::<Vec<_>>().concat();
             write(out, &said)?;
         }

@@ -14,8 +14,7 @@ use crate::answer::ByteStream;
 use crate::document::{Api, BODY, Field, Operation, Place};
 
 /// What is written as it is in paths and queries; everything else is escaped.
-const ESCAPED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Stands for stdin.
 const STDIN: &str = "-";
@@ -103,7 +102,9 @@ impl Operation {
         let mut headers = HeaderMap::new();
         for field in &self.fields {
             let Some(values) = matches.get_many::<String>(&field.name) else { continue };
-            for (value, place) in values.flat_map(|value| field.places.iter().map(move |place| (value, place))) {
+            for (value, place) in
+                values.flat_map(|value| field.places.iter().map(move |place| (value, place)))
+            {
                 match place {
                     Place::Path(name) => {
                         path.insert(name.as_str(), segment(field, value)?);
@@ -111,7 +112,10 @@ impl Operation {
                     Place::Query(name) => query.push(format!("{}={}", escape(name), escape(value))),
                     Place::Header(name) => {
                         let refused = || {
-                            CallError(format!("--{}: a header holds one line of visible characters", field.name))
+                            CallError(format!(
+                                "--{}: a header holds one line of visible characters",
+                                field.name
+                            ))
                         };
                         headers.append(name, HeaderValue::from_str(value).map_err(|_| refused())?);
                     }
@@ -136,7 +140,8 @@ impl Operation {
         // Where only lines will do they are expected.
         let given = given.or((body.lines && !body.json).then_some(STDIN));
         let Some(given) = given else {
-            let made = self.object(matches, |_| true).or_else(|| body.required.then(|| Bytes::from_static(b"{}")));
+            let made =
+                self.object(matches, |_| true).or_else(|| body.required.then(|| Bytes::from_static(b"{}")));
             return match made {
                 Some(made) if body.json => {
                     Content { media: Some("application/json"), given: made, stdin: false }

@@ -43,7 +43,8 @@ fn operation(operation: &Operation) -> Command {
 }
 
 fn argument(field: &Field, body: Option<Body>) -> Arg {
-    let mut argument = Arg::new(field.name.clone()).value_name(field.kind.placeholder()).required(field.required);
+    let mut argument =
+        Arg::new(field.name.clone()).value_name(field.kind.placeholder()).required(field.required);
     if field.positional {
         argument = argument.value_name(field.name.clone());
     } else {

@@ -31,7 +31,9 @@ pub enum DocumentError {
     #[error("the OpenAPI document has no `paths`")]
     NoPaths,
     /// Two operations would be one command.
-    #[error("the OpenAPI document has two operations that would be `{0}`; give one another operationId or tag")]
+    #[error(
+        "the OpenAPI document has two operations that would be `{0}`; give one another operationId or tag"
+    )]
     Twice(String),
     /// A parameter is not as the specification wants it.
     #[error("the OpenAPI document, {operation}: {text}")]
@@ -174,7 +176,8 @@ impl Reading<'_> {
         };
         let mut fields = self.parameters()?;
         let body = self.body(&mut fields);
-        let text = |member| self.said.get(member).and_then(Value::as_str).map(|text: &str| text.trim().to_owned());
+        let text =
+            |member| self.said.get(member).and_then(Value::as_str).map(|text: &str| text.trim().to_owned());
         let method = Method::from_bytes(self.method.to_ascii_uppercase().as_bytes())
             .map_err(|_| self.wrong("its method is none"))?;
         Ok(Operation {
@@ -207,7 +210,8 @@ impl Reading<'_> {
                 parameter.get("in").is_some_and(|place| place == "path")
                     && parameter.get("name").is_some_and(|declared| declared == name)
             });
-            let declared = declared.ok_or_else(|| self.wrong(&format!("the path's `{name}` is no parameter")))?;
+            let declared =
+                declared.ok_or_else(|| self.wrong(&format!("the path's `{name}` is no parameter")))?;
             fields.push(Field {
                 positional: true,
                 required: true,
@@ -260,7 +264,8 @@ impl Reading<'_> {
     fn body(&self, fields: &mut Vec<Field>) -> Option<Body> {
         let body = resolve(self.document, self.said.get("requestBody")?);
         let content = body.get("content").and_then(Value::as_object)?;
-        let of = |wanted: fn(&str) -> bool| content.iter().find(|(media, _)| wanted(media)).map(|(_, said)| said);
+        let of =
+            |wanted: fn(&str) -> bool| content.iter().find(|(media, _)| wanted(media)).map(|(_, said)| said);
         let (json, lines) = (of(is_json), of(is_lines));
         let required = body.get("required") == Some(&Value::Bool(true));
         let whole = self.properties(json);
@@ -281,7 +286,8 @@ impl Reading<'_> {
         let schema = resolve(self.document, schema);
         let none = Map::new();
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
-        let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let required =
+            schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let needed = |name: &str| required.iter().any(|required| required == name);
         properties.iter().map(|(name, schema)| (name.clone(), schema.clone(), needed(name))).collect()
     }

@@ -120,7 +120,9 @@ fn constants(document: &Value, schema: &Value) -> Option<Vec<String>> {
     if let Some(Value::String(only)) = schema.get("const") {
         return Some(vec![only.clone()]);
     }
-    let Some(Value::Array(choices)) = schema.get("oneOf").or_else(|| schema.get("anyOf")) else { return None };
+    let Some(Value::Array(choices)) = schema.get("oneOf").or_else(|| schema.get("anyOf")) else {
+        return None;
+    };
     let constant = |choice: &Value| resolve(document, choice).get("const")?.as_str().map(str::to_owned);
     choices.iter().map(constant).collect()
 }
