@@ -15,7 +15,7 @@ use stripe_simulator::{Running, Simulator};
 use tempfile::TempDir;
 
 use crate::meter::ended_seconds;
-use crate::report;
+use crate::report::{self, median};
 
 const KEY: &str = "sk_live_simulated";
 /// Requests per second that the source may make: more than it can.
@@ -92,12 +92,6 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     simulator.stop().await;
     report::publish("paths", &text, options.publish)
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// The folder of the programs, as they are released.

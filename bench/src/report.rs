@@ -21,22 +21,24 @@ struct Figures {
     disk_per_row: f64,
 }
 
-fn median(costs: &[Cost], of: impl Fn(&Cost) -> f64) -> f64 {
-    let mut values: Vec<f64> = costs.iter().map(of).collect();
+/// The one in the middle.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
 impl Figures {
     fn of(costs: &[Cost], rows: usize) -> Figures {
+        let of = |figure: fn(&Cost) -> f64| median(costs.iter().map(figure));
         let rows = rows as f64;
         let million = rows / 1e6;
         Figures {
-            rows_per_second: rows / median(costs, |cost| cost.wall.as_secs_f64()),
-            client_seconds_per_million: median(costs, |cost| cost.client) / million,
-            server_seconds_per_million: median(costs, |cost| cost.server) / million,
-            wal_per_row: median(costs, |cost| cost.wal as f64) / rows,
-            disk_per_row: median(costs, |cost| cost.disk as f64) / rows,
+            rows_per_second: rows / of(|cost| cost.wall.as_secs_f64()),
+            client_seconds_per_million: of(|cost| cost.client) / million,
+            server_seconds_per_million: of(|cost| cost.server) / million,
+            wal_per_row: of(|cost| cost.wal as f64) / rows,
+            disk_per_row: of(|cost| cost.disk as f64) / rows,
         }
     }
 }
@@ -72,10 +74,8 @@ fn ratios(text: &mut String, shapes: &[(Shape, usize)], costs: &Costs) -> Result
 fn speedup(one: Option<&[Cost]>, other: Option<&[Cost]>) -> String {
     let (Some(one), Some(other)) = (one, other) else { return "–".to_owned() };
     let seconds = |cost: &Cost| cost.wall.as_secs_f64();
-    let mut ratios: Vec<f64> =
-        one.iter().zip(other).map(|(one, other)| seconds(other) / seconds(one)).collect();
-    ratios.sort_by(f64::total_cmp);
-    format!("{:.2}", ratios[ratios.len() / 2])
+    let ratios = one.iter().zip(other).map(|(one, other)| seconds(other) / seconds(one));
+    format!("{:.2}", median(ratios))
 }
 
 /// Prints the tables; or publishes them, and the first loads as a plot.

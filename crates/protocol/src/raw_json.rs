@@ -93,6 +93,7 @@ impl RawJson {
             }
             return Ok(values);
         }
+        // A key with escapes, or no object at all.
         let mut deserializer = serde_json::Deserializer::from_slice(&self.0);
         Ok(Members(names).deserialize(&mut deserializer)?)
     }

@@ -70,6 +70,11 @@ impl Search {
         if role == Role::Destination {
             return Found::Refused("of Airbyte's connectors, sources can be used only".to_owned());
         }
+        if command.trim().is_empty() {
+            return Found::Refused(format!(
+                "`{AIRBYTE}` is followed by the words of a command, as in `{AIRBYTE}source-faker`"
+            ));
+        }
         if self.any_command {
             return Found::Airbyte(words(command));
         }
@@ -176,6 +181,7 @@ mod tests {
             assert!(matches!(search.command(Role::Source, name), Some(Found::Refused(_))), "{name}");
         }
         search.any_command = true;
+        assert!(matches!(search.command(Role::Source, "airbyte: "), Some(Found::Refused(_))));
         assert_eq!(search.command(Role::Source, "airbyte:python3 x.py"), airbyte(&["python3", "x.py"]));
         assert!(matches!(search.command(Role::Destination, "airbyte:x"), Some(Found::Refused(_))));
     }

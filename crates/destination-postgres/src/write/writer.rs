@@ -142,12 +142,14 @@ impl Writer {
                     stream.trend().saw(counts.upserts, counts.created);
                     fail_point!("rows written");
                     let carries_state = progress.written().await;
-                    if !carries_state {
-                        // What carries the state commits after this one and makes the log durable up to there.
-                        transaction.batch_execute("SET LOCAL synchronous_commit TO off").await?;
-                    }
-                    if let (true, Some(sync_id), Some(state)) = (carries_state, &self.sync_id, state) {
-                        self.states.save(&transaction, sync_id, &stream.fields.stream, state).await?;
+                    if let Some((sync_id, state)) = self.sync_id.as_deref().zip(state) {
+                        if carries_state {
+                            self.states.save(&transaction, sync_id, &stream.fields.stream, state).await?;
+                        } else {
+                            // The state is written after this commits, and flushes the log up to there. A
+                            // transaction that writes nothing would flush nothing.
+                            transaction.batch_execute("SET LOCAL synchronous_commit TO off").await?;
+                        }
                     }
                     fail_point!("state written");
                     transaction.commit().await?;

@@ -1,9 +1,14 @@
 //! Rows.
 
-use protocol::Payload;
+use std::num::NonZeroUsize;
+
+use destination_postgres::{PostgresConfig, PostgresDestination};
+use futures::{StreamExt, stream};
+use protocol::{Destination, Message, Payload, WriteRequest, run_to_end};
+use test_utils::postgres::{Cluster, Settings};
 
 use crate::harness::{
-    catalog, global_state, place, plain_stream, record, state, stream_errors, stripe_stream,
+    Place, catalog, global_state, place, plain_stream, record, state, stream_errors, stripe_stream,
 };
 
 #[tokio::test]
@@ -67,6 +72,44 @@ async fn the_newer_version_stays() {
         assert_eq!(place.query(stored).await, [expected]);
     }
     assert_eq!(place.query("SELECT extract(year FROM _updated_at) FROM stripe.thing").await, ["9999"]);
+}
+
+/// Of the two parts that such a batch is written in, one has nothing to write and takes longer to find that out. Its
+/// commit must not be what makes the other durable.
+#[tokio::test]
+async fn what_comes_back_is_in_the_log_on_disk_also_without_a_state() {
+    let options = [("wal_writer_delay", "10000"), ("autovacuum", "off")];
+    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let cluster = Cluster::start_with(Settings { options, ..Settings::default() });
+    let place = Place { url: cluster.database("durable").await, schema: "stripe".to_owned() };
+    let catalog = catalog([plain_stream("thing")]);
+    place.setup(&catalog).await.unwrap();
+    let config = PostgresConfig { connections: NonZeroUsize::new(2).unwrap(), ..place.config() };
+    let write = async |records: Vec<Message>| {
+        let input = stream::iter(records).map(Ok).boxed();
+        let request = WriteRequest { catalog: catalog.clone(), input, sync_id: None };
+        run_to_end(PostgresDestination.write(config.clone(), request)).await.unwrap()
+    };
+    let rows = |name: &str, bytes: usize| -> Vec<Message> {
+        // Nothing that compresses well.
+        let mut seed = 7_u64;
+        let mut letter = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'a' + (seed >> 60) as u8)
+        };
+        let mut row = |at| {
+            let text: String = (0..bytes).map(|_| letter()).collect();
+            format!(r#"{{"id":"{name}{at:02}","text":"{text}","updated":5}}"#)
+        };
+        (0..20).map(|at| record("thing", &row(at))).collect()
+    };
+    let large = rows("a", 100_000);
+    write(large.clone()).await;
+    let back = write([large, rows("z", 3000)].concat()).await;
+    assert_eq!(back.len(), 40);
+    let behind = place.query("SELECT pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn()").await;
+    let behind: f64 = behind[0].parse().unwrap();
+    assert!(behind < 8192.0, "{behind} bytes of the log are not on disk yet");
 }
 
 #[tokio::test]

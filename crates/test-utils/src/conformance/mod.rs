@@ -90,3 +90,11 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
+
+/// Whether a configuration schema describes an object with properties.
+fn check_config_schema(schema: &Map<String, Value>) -> anyhow::Result<()> {
+    conformance::is_config_schema(schema)?;
+    let properties = schema.get("properties").and_then(Value::as_object);
+    anyhow::ensure!(properties.is_some_and(|properties| !properties.is_empty()), "there are no properties");
+    Ok(())
+}

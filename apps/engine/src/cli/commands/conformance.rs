@@ -27,13 +27,15 @@ pub(super) async fn run(args: &ConformanceArgs, session: &Session) -> Result<(),
     let interrupt = Interrupt::listen(session.screen.clone())?;
     let role = match said {
         Some(role) => role,
-        None => interrupt.unless(async { Ok::<_, Failure>(detect(&command).await) }).await?.ok_or_else(|| {
-            Failure::usage(format!(
+        None => {
+            let detected = interrupt.unless(async { Ok::<_, Failure>(detect(&command).await) }).await?;
+            let detected = detected.map_err(|breach| Failure::usage(breach.came))?;
+            detected.ok_or_else(|| Failure::usage(format!(
                 "`{}` does not tell by its name or its commands what it is; say `conformance source …` or `conformance \
                  destination …`",
                 command.join(" ")
-            ))
-        })?,
+            )))?
+        }
     };
     let suite = Conformance { role, command, config, bad_config, catalog, rows };
     let report = interrupt.unless(async { Ok::<_, Failure>(suite.run().await) }).await?;

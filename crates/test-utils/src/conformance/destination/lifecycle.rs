@@ -6,10 +6,10 @@ use serde_json::json;
 
 use super::DestinationFixture;
 use super::place::{Place, catalog, payload, state, stream, upsert};
-use crate::conformance::Config;
+use crate::conformance::{Config, check_config_schema};
 
 pub(super) async fn spec_describes_an_object<F: DestinationFixture>(fixture: &F) -> anyhow::Result<()> {
-    conformance::is_config_schema(&fixture.destination().spec().config)?;
+    check_config_schema(&fixture.destination().spec().config)?;
     let config = fixture.fresh().await?;
     fixture.destination().validate(&config)?;
     let mut unknown = config;
