@@ -24,7 +24,7 @@ use crate::verdict;
 
 /// Memory for pages between Stripe and the consumer at the rate of a live account, and the most at any rate:
 /// the faster pages may be asked for, the more of them are under way.
-const PAGE_MEMORY: usize = 5 << 20;
+const PAGE_MEMORY: usize = 6 << 20;
 const MOST_PAGE_MEMORY: usize = 32 << 20;
 
 /// Requests per second that [`PAGE_MEMORY`] is for.

@@ -26,7 +26,10 @@ const FIRST_PAGE_BYTES: usize = 256 << 10;
 const LEAST_PAGE_BYTES: usize = 16 << 10;
 
 /// Pages of one stream that ask for more and are under way at the same time.
-const PAGES_THAT_ASK: usize = 4;
+const PAGES_THAT_ASK: f64 = 4.0;
+
+/// How much the latest page counts for the share of pages that ask for more.
+const LATEST: f64 = 0.125;
 
 /// What is known of a stream besides its plan.
 #[derive(Debug)]
@@ -37,8 +40,8 @@ pub(crate) struct StreamRun {
     pub(crate) followers: Vec<Follower>,
     /// Pages that were asked for and have not ended.
     under_way: usize,
-    /// Whether its pages ask for more: the rows under their objects, or the rest of nested lists.
-    asks_for_more: bool,
+    /// The share of its pages, lately, that ask for more: the rows under their objects, or the rest of nested lists.
+    asks_for_more: f64,
     /// Whether rows of the stream were read before: children that are gone have to be told.
     pub(crate) again: bool,
     /// Whether only rows are told, neither how the reading goes nor where it stands: it is done over and over.
@@ -68,7 +71,7 @@ impl StreamRun {
             passes,
             followers: Vec::new(),
             under_way: 0,
-            asks_for_more: false,
+            asks_for_more: 0.0,
             again: false,
             quiet: false,
             reason: None,
@@ -83,19 +86,21 @@ impl StreamRun {
     /// A page is asked for. `lists_under` says that its objects will be asked for their children.
     pub(crate) fn begin_page(&mut self, lists_under: bool) {
         self.under_way += 1;
-        self.asks_for_more |= lists_under;
+        if lists_under {
+            self.asks_for_more = 1.0;
+        }
     }
 
     /// A page has ended. `asked_for_more` says that it took further requests.
     pub(crate) fn end_page(&mut self, asked_for_more: bool) {
         self.under_way -= 1;
-        self.asks_for_more |= asked_for_more;
+        self.asks_for_more += LATEST * (f64::from(u8::from(asked_for_more)) - self.asks_for_more);
     }
 
     /// Whether no page should be asked for until one ends: each waits, in memory, for the requests that it takes,
     /// and a few give the limiter enough to do.
     pub(crate) fn has_enough_under_way(&self) -> bool {
-        self.asks_for_more && self.under_way >= PAGES_THAT_ASK
+        self.under_way as f64 * self.asks_for_more >= PAGES_THAT_ASK
     }
 
     /// The stream and those that follow it.

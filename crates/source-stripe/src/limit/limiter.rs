@@ -116,6 +116,11 @@ impl Limiter {
         self.account.rate()
     }
 
+    /// Requests per second to one endpoint when all is well.
+    pub(crate) fn endpoint_rate(&self) -> f64 {
+        self.limits.endpoint_rate
+    }
+
     /// Requests under way.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.now

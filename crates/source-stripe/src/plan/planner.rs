@@ -132,6 +132,11 @@ impl Planner {
         self.ranges.iter().map(of).sum::<f64>() as u64
     }
 
+    /// Full pages that were read.
+    pub(crate) fn pages_read(&self) -> f64 {
+        self.read.objects / self.page_size as f64
+    }
+
     /// The list that the next request would ask; `None` where no range waits.
     pub(crate) fn idle_pass(&self) -> Option<usize> {
         self.idle().map(|index| self.ranges[index].part.pass)

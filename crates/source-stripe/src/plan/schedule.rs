@@ -1,5 +1,6 @@
 //! Which stream may send its next request, over all streams of a read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,9 +30,13 @@ pub(crate) enum Pick {
     Nothing,
 }
 
-/// Picks the next request. Lanes take turns, beginning after the one served last. Only when no range that
-/// waits may be asked for, and yet the limiter would let a request through, is one split: of all lanes
-/// the one that gains most by it.
+/// A list is urgent when it alone, asked as fast as one list may be, takes this share of the time that all together
+/// take yet: in turn with the others it would be left alone at the end, at less than the account's rate.
+const URGENT: f64 = 0.6;
+
+/// Picks the next request. Lanes take turns, beginning after the one served last; those of an [urgent](URGENT)
+/// list come before the others. Only when no range that waits may be asked for, and yet the limiter would let a request
+/// through, is one split: of all lanes the one that gains most by it.
 pub(crate) fn pick(
     lanes: &mut [Lane],
     limiter: &mut Limiter,
@@ -41,6 +46,20 @@ pub(crate) fn pick(
 ) -> Pick {
     let mut soonest: Option<Duration> = None;
     let mut waits_for_room = false;
+    if let Some(index) = most_urgent(lanes, limiter)
+        && let Some(endpoint) = lanes[index].next_endpoint()
+    {
+        match limiter.would_admit(endpoint, now) {
+            Ok(()) if !has_room(index) => waits_for_room = true,
+            Ok(()) => {
+                if let Some(request) = lanes[index].send_or_split(limiter, now) {
+                    return Pick::Send(index, request);
+                }
+            }
+            Err(Refused::Until(at)) => soonest = Some(at),
+            Err(Refused::Busy) => {}
+        }
+    }
     for step in 1..=lanes.len() {
         let index = (*last + step) % lanes.len();
         let lane = &mut lanes[index];
@@ -60,17 +79,56 @@ pub(crate) fn pick(
             Err(Refused::Busy) => {}
         }
     }
-    if !waits_for_room && let Some(index) = heaviest(lanes, limiter, now, &has_room, &mut soonest) {
-        let lane = &mut lanes[index];
-        if lane.planner.split()
-            && let Some(pass) = lane.idle_pass()
-            && limiter.admit(&lane.endpoints[pass], now).is_ok()
-            && let Some(request) = lane.planner.next_request()
-        {
-            return Pick::Send(index, request);
-        }
+    if !waits_for_room
+        && let Some(index) = heaviest(lanes, limiter, now, &has_room, &mut soonest)
+        && let Some(request) = lanes[index].send_or_split(limiter, now)
+    {
+        return Pick::Send(index, request);
     }
     soonest.map_or(Pick::Nothing, Pick::At)
+}
+
+/// Of the lanes that ask the list which takes the longest, if it is [urgent](URGENT), the one with the most to ask.
+fn most_urgent(lanes: &[Lane], limiter: &Limiter) -> Option<usize> {
+    let mut asked: BTreeMap<&str, Asked> = BTreeMap::new();
+    for lane in lanes.iter().filter(|lane| lane.open) {
+        asked.entry(lane.endpoints.first()?).or_default().add(&lane.planner);
+    }
+    let of_all: f64 = asked.values().map(Asked::requests).sum();
+    let most = asked.iter().map(|(endpoint, asked)| (*endpoint, asked.requests()));
+    let (endpoint, most) = most.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    let (of_one, of_account) = (limiter.endpoint_rate(), limiter.rate());
+    // Where one list alone may take the whole rate, none can be left alone below it.
+    if of_one >= of_account || most / of_one < URGENT * of_all / of_account {
+        return None;
+    }
+    let asks = |lane: &Lane| lane.endpoints.first().is_some_and(|first| &**first == endpoint);
+    let able = lanes.iter().enumerate().filter(|(_, lane)| asks(lane) && lane.next_endpoint().is_some());
+    able.max_by_key(|(_, lane)| lane.planner.expected_requests()).map(|(index, _)| index)
+}
+
+/// What the lanes that read one list ask of it.
+#[derive(Debug, Default)]
+struct Asked {
+    lanes: f64,
+    /// Pages of the list, as the lane that saw most of it believes.
+    pages: f64,
+    /// Pages that were read, by all lanes.
+    read: f64,
+}
+
+impl Asked {
+    fn add(&mut self, planner: &Planner) {
+        let read = planner.pages_read();
+        self.lanes += 1.0;
+        self.pages = self.pages.max(read + planner.expected_requests() as f64);
+        self.read += read;
+    }
+
+    /// Requests that are left. The list is as long for one lane as for the others.
+    fn requests(&self) -> f64 {
+        self.lanes * self.pages - self.read
+    }
 }
 
 /// The lane whose best split is worth most, among those that could send a request at once.
@@ -101,90 +159,27 @@ impl Lane {
     fn idle_pass(&self) -> Option<usize> {
         if self.open && !self.paused { self.planner.idle_pass() } else { None }
     }
+
+    /// The endpoint of the next request of this lane, which may have to split a range for it.
+    fn next_endpoint(&self) -> Option<&Arc<str>> {
+        let may_ask = self.open && !self.paused;
+        match self.planner.idle_pass() {
+            _ if !may_ask => None,
+            Some(pass) => self.endpoints.get(pass),
+            None => self.planner.split_weight().and_then(|_| self.endpoints.first()),
+        }
+    }
+
+    /// The next request of this lane, counted by the limiter; where no range waits, one is split.
+    fn send_or_split(&mut self, limiter: &mut Limiter, now: Duration) -> Option<Request> {
+        if self.idle_pass().is_none() && !self.planner.split() {
+            return None;
+        }
+        limiter.admit(&self.endpoints[self.idle_pass()?], now).ok()?;
+        self.planner.next_request()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::limit::Limits;
-    use crate::plan::{PageFacts, Part};
-    use crate::window::Window;
-
-    const WINDOW: Window = Window { gte: 0, lt: 1_000_000 };
-
-    fn lane(path: &str) -> Lane {
-        let part =
-            Part { pass: 0, label: None, window: WINDOW, cursor: None, windowed: true, stop_below: None };
-        let planner = Planner::new(vec![part], 100, None);
-        Lane { planner, endpoints: vec![path.into()], open: true, paused: false }
-    }
-
-    fn arrive(lane: &mut Lane, request: &Request) {
-        let created: Vec<i64> = (0..100).map(|back| request.window.lt - 1 - back).collect();
-        let page = PageFacts { count: 100, created: Some(created), hints: None, next: Some("x".to_owned()) };
-        lane.planner.page_arrived(request.range, &page);
-    }
-
-    fn sent(picked: Pick) -> (usize, Request) {
-        match picked {
-            Pick::Send(lane, request) => (lane, request),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn lanes_take_turns_and_none_is_split_while_another_waits() {
-        let mut lanes = [lane("/v1/a"), lane("/v1/b"), lane("/v1/c")];
-        let limits = Limits { account_rate: 1000.0, endpoint_rate: 1000.0, in_flight: 100 };
-        let mut limiter = Limiter::new(limits, Duration::ZERO);
-        let mut last = 2;
-        for expected in [0, 1, 2] {
-            assert_eq!(sent(pick(&mut lanes, &mut limiter, &mut last, Duration::ZERO, |_| true)).0, expected);
-        }
-        // Before any density is known nothing is split.
-        assert_eq!(pick(&mut lanes, &mut limiter, &mut last, Duration::ZERO, |_| true), Pick::Nothing);
-    }
-
-    #[test]
-    fn a_lane_that_waits_for_its_endpoint_does_not_keep_others_from_splitting() {
-        let mut lanes = [lane("/v1/a"), lane("/v1/b")];
-        let limits = Limits { account_rate: 1000.0, endpoint_rate: 5.0, in_flight: 100 };
-        let mut limiter = Limiter::new(limits, Duration::ZERO);
-        let mut last = 1;
-        let now = Duration::ZERO;
-        let (_, first) = sent(pick(&mut lanes, &mut limiter, &mut last, now, |_| true));
-        arrive(&mut lanes[0], &first);
-        // The first lane has a range waiting, but its endpoint has had its share.
-        let (second, request) = sent(pick(&mut lanes, &mut limiter, &mut last, now, |_| true));
-        assert_eq!(second, 1);
-        arrive(&mut lanes[1], &request);
-        assert!(matches!(pick(&mut lanes, &mut limiter, &mut last, now, |_| true), Pick::At(_)));
-        // Later both endpoints have a token: the second lane's goes to its waiting range, then it splits.
-        let now = Duration::from_millis(250);
-        let mut served: Vec<usize> = Vec::new();
-        while let Pick::Send(lane, _) = pick(&mut lanes, &mut limiter, &mut last, now, |_| true) {
-            served.push(lane);
-        }
-        assert_eq!(served, [0, 1]);
-        let now = Duration::from_millis(500);
-        let (split, _) = sent(pick(&mut lanes, &mut limiter, &mut last, now, |_| true));
-        assert_eq!(lanes[split].planner.remaining().len(), 2);
-    }
-
-    #[test]
-    fn nothing_is_split_for_want_of_memory() {
-        let mut lanes = [lane("/v1/a"), lane("/v1/b")];
-        let limits = Limits { account_rate: 1000.0, endpoint_rate: 1000.0, in_flight: 100 };
-        let mut limiter = Limiter::new(limits, Duration::ZERO);
-        let mut last = 1;
-        let (_, first) = sent(pick(&mut lanes, &mut limiter, &mut last, Duration::ZERO, |lane| lane == 0));
-        arrive(&mut lanes[0], &first);
-        let (_, again) = sent(pick(&mut lanes, &mut limiter, &mut last, Duration::ZERO, |lane| lane == 0));
-        assert_eq!(again.range, first.range);
-        assert_eq!(
-            pick(&mut lanes, &mut limiter, &mut last, Duration::ZERO, |lane| lane == 0),
-            Pick::Nothing
-        );
-        assert_eq!(lanes[0].planner.remaining().len(), 1);
-    }
-}
+#[path = "schedule_tests.rs"]
+mod tests;
