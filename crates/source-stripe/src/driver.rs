@@ -22,13 +22,13 @@ use crate::plan::{Lane, Pick, Request, pick};
 use crate::room::{Reserved, Room};
 use crate::verdict;
 
-/// Memory for pages between Stripe and the consumer at the rate of a live account, and the most at any rate:
+/// Memory for pages between Stripe and the consumer at the default rate of a live account, and the most at any rate:
 /// the faster pages may be asked for, the more of them are under way.
-const PAGE_MEMORY: usize = 6 << 20;
+const PAGE_MEMORY: usize = 5 << 20;
 const MOST_PAGE_MEMORY: usize = 32 << 20;
 
 /// Requests per second that [`PAGE_MEMORY`] is for.
-const PAGE_MEMORY_RATE: f64 = 100.0;
+const PAGE_MEMORY_RATE: f64 = 80.0;
 
 /// Memory for pages at a rate of so many requests per second.
 pub(crate) fn page_memory(rate: f64) -> usize {
@@ -389,7 +389,7 @@ mod tests {
     fn memory_for_pages_depends_on_the_rate_alone() {
         assert_eq!(page_memory(20.0), PAGE_MEMORY);
         assert_eq!(page_memory(80.0), PAGE_MEMORY);
-        assert_eq!(page_memory(200.0), 2 * PAGE_MEMORY);
+        assert_eq!(page_memory(160.0), 2 * PAGE_MEMORY);
         assert_eq!(page_memory(1e9), MOST_PAGE_MEMORY);
     }
 }
