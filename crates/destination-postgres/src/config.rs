@@ -18,12 +18,15 @@ pub const DEFAULT_BATCH_SIZE: usize = 4000;
 /// Connections unless configured: with three, two cores of a server never wait.
 const DEFAULT_CONNECTIONS: usize = 3;
 
-/// Payload bytes per transaction. Each costs a flush of the log and some round trips, and where it is written in parts, the
-/// parts end together: with 1 MiB two connections stood still for a third of the time.
-const BATCH_BYTES: usize = 3 << 20;
+/// Payload bytes of a batch for each connection that may write a part of it; of a batch at least, and at most. Each part
+/// costs a flush of the log and some round trips, and the parts of a batch end together: with 1 MiB in all, two connections
+/// stood still for a third of the time.
+const PART_BYTES: usize = 1 << 20;
+const LEAST_BATCH_BYTES: usize = 3 << 20;
+const MOST_BATCH_BYTES: usize = 8 << 20;
 
-/// Payload bytes held in all: batches being written, and the next ones. What is read meanwhile needs room, too.
-const HELD_BYTES: usize = 5 << 20;
+/// Payload bytes held in all, for each three of a batch: what is read meanwhile needs room, too.
+const HELD_PER_THREE: usize = 5;
 
 /// Configuration of the PostgreSQL destination.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -216,11 +219,13 @@ impl PostgresConfig {
 
     /// How records are gathered into batches.
     pub(crate) fn limits(&self) -> BatchLimits {
+        let bytes = self.connections.get().saturating_mul(PART_BYTES);
+        let bytes = bytes.clamp(LEAST_BATCH_BYTES, MOST_BATCH_BYTES);
         BatchLimits {
             rows: self.batch_size.get(),
-            bytes: BATCH_BYTES,
+            bytes,
             writers: self.connections.get(),
-            total_bytes: HELD_BYTES,
+            total_bytes: bytes / 3 * HELD_PER_THREE,
             ..BatchLimits::default()
         }
     }

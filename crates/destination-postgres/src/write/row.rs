@@ -1,6 +1,5 @@
 //! One record as the writer sees it.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use protocol::{ConnectorError, ErrorKind, RawJson, Record, Stream};
@@ -66,10 +65,9 @@ impl Fields {
 
     /// Reads a record in one scan. `now` (unix seconds) is the version of a deletion that names none.
     pub(super) fn row(&self, record: &Record, now: i64) -> Result<Row, ConnectorError> {
-        let payload = match storable(record.data.as_str()) {
-            Cow::Borrowed(_) => record.data.clone(),
-            Cow::Owned(replaced) => RawJson::from_trusted(replaced.into()),
-        };
+        let replaced = storable(record.data.as_bytes()).map(|text| RawJson::from_trusted(text.into()));
+        let is_replaced = replaced.is_some();
+        let payload = replaced.unwrap_or_else(|| record.data.clone());
         let mut names = [&*self.newer_than; MAX_KEY_FIELDS + 1];
         for (name, field) in names.iter_mut().zip(&self.key) {
             *name = field;
@@ -82,7 +80,7 @@ impl Fields {
             text.and_then(key_text).ok_or_else(|| self.without_key(field, text, &found))
         });
         let key = Key(values.collect::<Result<_, _>>()?);
-        if payload != record.data {
+        if is_replaced {
             tracing::warn!(
                 stream = self.stream,
                 key = %key,
