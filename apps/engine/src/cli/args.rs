@@ -36,12 +36,14 @@ left to a reverse proxy. SIGTERM and Ctrl-C end syncs that are under way: what t
 last message holds the state to go on from.";
 
 const AFTER_API: &str = "\
-  sync-engine api meta meta-sources-list
-  sync-engine api pipeline pipeline-check --pipeline \"$(cat pipeline.json)\"
-  sync-engine api pipeline pipeline-sync --body - --engine-url http://127.0.0.1:3000 < body.json
+The commands are those of the document at /openapi.json, which also describes the answers. Answers
+go to stdout as they come, one JSON object per line where the API streams; they are data, so keys in
+them are not hidden.
 
-The commands are those of /openapi.json, which also describes the answers. They go to stdout as they come, one JSON object per line
-where the API streams; they are data for programs, so keys in them are not hidden.
+  sync-engine api meta meta-sources-list
+  sync-engine api pipeline pipeline-check --body - < body.json
+  sync-engine api pipeline pipeline-sync --pipeline \"$(cat pipeline.json)\" > messages.ndjson
+  sync-engine api status health --engine-url http://127.0.0.1:3000
 
 Exit codes:
   0    the API answered with success; in a stream, the messages say whether the work succeeded
@@ -167,6 +169,8 @@ impl Command {
     pub(crate) fn usual_level(&self) -> &'static str {
         match self {
             Command::Serve(_) => "info",
+            // What the API refuses is told as its answer.
+            Command::Api(_) => "warn,engine::limits=error,server=error",
             _ => "warn,engine::limits=error",
         }
     }

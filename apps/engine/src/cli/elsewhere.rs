@@ -79,8 +79,8 @@ pub(crate) fn refuse_local_flags(args: &PipelineArgs, search: &Search) -> Result
     ];
     match refused.into_iter().find(|(given, ..)| *given) {
         Some((_, flag, instead)) => Err(Failure::usage(format!(
-            "{flag} acts only in this process, but the engine at --engine-url does the work: sync without {flag}, \
-             {instead}; or without --engine-url"
+            "{flag} acts only in this process, but an engine elsewhere does the work (--engine-url or ENGINE_URL): sync \
+             without {flag}, {instead}; or sync without that engine"
         ))),
         None => Ok(()),
     }
@@ -90,7 +90,7 @@ pub(crate) fn refuse_local_flags(args: &PipelineArgs, search: &Search) -> Result
 pub(crate) fn refuse_unnamed_file(destination: &DestinationSettings) -> Result<(), Failure> {
     match destination.unnamed_file {
         true => Err(Failure::usage(
-            "no destination was given, and a file of this name would be made on the machine of the engine: name the \
+            "no destination was given, and the usual file would be made on the machine of the engine: name the \
              database by --postgres-url, or a file there by --sqlite PATH",
         )),
         false => Ok(()),

@@ -6,9 +6,10 @@ use crate::cli::documents;
 use crate::cli::elsewhere::{STOPPING, refuse_local_flags, refuse_unnamed_file};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::job::Job;
+use crate::cli::job::{Job, tell};
 use crate::cli::session::Session;
 use crate::cli::settings::{resolve_run, resolve_selection};
+use crate::cli::shared_limit::VARIABLE;
 use crate::cli::worker::Worker;
 
 pub(super) async fn run(args: &SyncArgs, session: &Session) -> Result<(), Failure> {
@@ -36,6 +37,12 @@ pub(super) async fn run(args: &SyncArgs, session: &Session) -> Result<(), Failur
         Some(elsewhere) => {
             let destination = opened.destination_anywhere(session, &args.pipeline)?;
             refuse_unnamed_file(&destination)?;
+            if session.environment.get(VARIABLE).is_some() {
+                tell(
+                    session,
+                    &format!("{VARIABLE} is not used: the engine elsewhere keeps a limit of its own."),
+                );
+            }
             let interrupt = Interrupt::listen_saying(session.screen.clone(), STOPPING)?;
             (Worker::There(elsewhere), destination, interrupt)
         }
