@@ -186,7 +186,12 @@ impl RemoteEngine {
             let response = engine.send(path, request).await?;
             let bytes = response.bytes_stream().map_err(std::io::Error::other);
             let mut messages = NdjsonReader::new(StreamReader::new(bytes));
-            let broken = |error: protocol::NdjsonError| EngineError::Remote(format!("Engine {path}: {error}"));
+            let broken = |error: protocol::NdjsonError| EngineError::Remote(match error {
+                protocol::NdjsonError::Io { source, .. } => {
+                    format!("Engine {path}: the answer broke off: {}", with_causes(&source))
+                }
+                other => format!("Engine {path}: {other}"),
+            });
             while let Some(message) = messages.next_message().await.map_err(broken)? {
                 yield message;
             }
@@ -238,13 +243,19 @@ async fn read_json<T: serde::de::DeserializeOwned>(path: &str, response: Respons
 
 fn unreachable(path: &str, error: &reqwest::Error) -> EngineError {
     let nobody = error.is_connect() || error.is_timeout();
-    let mut text = format!("Engine {path} cannot be asked: {error}");
-    let mut cause = std::error::Error::source(error);
+    let text = format!("Engine {path} cannot be asked: {}", with_causes(error));
+    if nobody { EngineError::NoEngine(text) } else { EngineError::Remote(text) }
+}
+
+/// What an error says, and what is behind it.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
     while let Some(error) = cause {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    if nobody { EngineError::NoEngine(text) } else { EngineError::Remote(text) }
+    text
 }
 
 /// The members of a body.

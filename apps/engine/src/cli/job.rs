@@ -166,6 +166,9 @@ impl Job {
         // A file elsewhere cannot be looked into from here.
         let reachable = self.worker.elsewhere().is_none() || self.destination.connector.connector != "sqlite";
         let query = |stream: &str| self.destination.query_hint(stream).filter(|_| reachable);
+        let limited = self.run.limits.hard.is_some() || self.run.limits.soft.is_some();
+        // Nobody asked it to end here.
+        let stopped_by = self.worker.elsewhere().filter(|_| eof.has_more && !limited);
         let text = summarise(&Summary {
             eof,
             elapsed_ms: finished.elapsed_ms,
@@ -173,7 +176,7 @@ impl Job {
             place: &self.destination.place(),
             query: &query,
             keeps_state: self.run.position != Position::Nowhere,
-            interrupted: finished.interrupted,
+            interrupted: finished.interrupted || stopped_by.is_some(),
             followed: self.live,
         });
         session.say(&text);
@@ -190,6 +193,13 @@ impl Job {
         }
         if finished.interrupted {
             return Err(Failure::Interrupted);
+        }
+        if let Some(there) = stopped_by {
+            return Err(Failure::failed(format!(
+                "the engine at {} was stopped before the sync had finished; what it read is saved, and the same \
+                 command goes on",
+                there.url
+            )));
         }
         if session.output.is_closed() && session.mode == Mode::Json {
             return Err(Failure::failed(

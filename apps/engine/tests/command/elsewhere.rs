@@ -121,3 +121,29 @@ fn a_signal_ends_the_request_and_the_work() {
     let saved = crate::account::rows(&file, "customer").len();
     assert!((200..3000).contains(&saved), "{saved}");
 }
+
+#[test]
+fn an_engine_that_stops_is_told_of() {
+    let cases = [
+        ("TERM", "was stopped before the sync had finished", "Interrupted: "),
+        ("KILL", "Engine /pipeline_sync: the answer broke off", ""),
+    ];
+    for (name, because, summary) in cases {
+        let account = Account::start(|account| account.table("customer", 3000).latency(150, 0));
+        let there = Program::new();
+        let server = Server::start(&there, &[]);
+        let file = there.path("copy.db");
+        let here = account.program().variable("STRIPE_RATE_LIMIT", "5").variable("ENGINE_URL", &server.url);
+        let child = here.start(&["sync", "--streams", "customer", "--sqlite", file.to_str().unwrap()]);
+        while count(&file) < 200 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        signal(&server.child, name);
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(because), "{stderr}");
+        assert!(stdout.starts_with(summary), "{stdout}");
+    }
+}
