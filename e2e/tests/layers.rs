@@ -34,6 +34,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "connectors",
             "logger",
             "http-api",
+            // The commands of `api`.
+            "openapi-cli",
             "allocator",
             "stripe-openapi",
             "source-stripe",

@@ -61,9 +61,15 @@ pub enum EngineError {
         /// The limit.
         seconds: u64,
     },
-    /// An engine elsewhere cannot be reached, refuses, or is not understood.
+    /// An engine elsewhere failed, or is not understood.
     #[error("{0}")]
     Remote(String),
+    /// Nobody answers where an engine should be, or somebody who is none.
+    #[error("{0}")]
+    NoEngine(String),
+    /// An engine elsewhere wants a token, or another one.
+    #[error("{0}")]
+    Denied(String),
     /// The request contradicts itself.
     #[error("{0}")]
     Request(String),
@@ -85,7 +91,10 @@ impl EngineError {
             | EngineError::UnknownStreams { .. }
             | EngineError::Request(_) => ErrorKind::Config,
             EngineError::Connector { source, .. } => source.kind(),
-            EngineError::SetupTimedOut { .. } | EngineError::Remote(_) => ErrorKind::Transient,
+            EngineError::Denied(_) => ErrorKind::Auth,
+            EngineError::SetupTimedOut { .. } | EngineError::Remote(_) | EngineError::NoEngine(_) => {
+                ErrorKind::Transient
+            }
         }
     }
 }

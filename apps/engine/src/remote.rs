@@ -8,6 +8,8 @@ use std::time::Duration;
 use async_stream::try_stream;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+use http::{HeaderMap, StatusCode};
+use http_api::REQUEST_ID;
 use protocol::{
     ConnectorConfig, ConnectorError, EofPayload, InputStream, Message, NdjsonReader, Payload, PipelineConfig,
     RawJson,
@@ -121,18 +123,52 @@ impl RemoteEngine {
         format!("{}{path}", self.url)
     }
 
-    async fn send(&self, path: &str, request: RequestBuilder) -> Result<Response, EngineError> {
+    /// Sends any request of the API; its address is a path with a query. Whatever the engine answers is answered, also
+    /// its refusals. Fails where nobody answers, or somebody who is no engine.
+    pub async fn call<B: Into<Body>>(
+        &self,
+        request: http::Request<B>,
+    ) -> Result<http::Response<Answered>, EngineError> {
+        let (head, body) = request.into_parts();
+        let asked = self.client.request(head.method, self.at(&head.uri.to_string()));
+        let response = self.ask(head.uri.path(), asked.headers(head.headers).body(body)).await?;
+        let mut answer = http::Response::new(());
+        *answer.status_mut() = response.status();
+        answer.headers_mut().clone_from(response.headers());
+        Ok(answer.map(|()| response.bytes_stream().map_err(std::io::Error::other).boxed()))
+    }
+
+    /// What an engine answers, whatever it is.
+    async fn ask(&self, path: &str, request: RequestBuilder) -> Result<Response, EngineError> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token.expose_secret()),
             None => request,
         };
         let response = request.send().await.map_err(|error| unreachable(path, &error))?;
+        if is_engine(response.headers()) {
+            return Ok(response);
+        }
+        let status = response.status();
+        let text = beginning(&response.text().await.unwrap_or_default());
+        let url = &self.url;
+        Err(EngineError::NoEngine(format!(
+            "Engine {path}: {url} is no sync engine; it answers {status}: {text}"
+        )))
+    }
+
+    async fn send(&self, path: &str, request: RequestBuilder) -> Result<Response, EngineError> {
+        let response = self.ask(path, request).await?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
         let text = response.text().await.unwrap_or_default();
-        Err(EngineError::Remote(format!("Engine {path} failed ({}): {text}", status.as_u16())))
+        let text = format!("Engine {path} failed ({}): {text}", status.as_u16());
+        Err(match status {
+            StatusCode::UNAUTHORIZED => EngineError::Denied(text),
+            StatusCode::BAD_REQUEST => EngineError::Request(text),
+            _ => EngineError::Remote(text),
+        })
     }
 
     fn stream(&self, path: &'static str, fields: &Fields, lines: Option<Sent>) -> EngineStream {
@@ -150,7 +186,12 @@ impl RemoteEngine {
             let response = engine.send(path, request).await?;
             let bytes = response.bytes_stream().map_err(std::io::Error::other);
             let mut messages = NdjsonReader::new(StreamReader::new(bytes));
-            let broken = |error: protocol::NdjsonError| EngineError::Remote(format!("Engine {path}: {error}"));
+            let broken = |error: protocol::NdjsonError| EngineError::Remote(match error {
+                protocol::NdjsonError::Io { source, .. } => {
+                    format!("Engine {path}: the answer broke off: {}", with_causes(&source))
+                }
+                other => format!("Engine {path}: {other}"),
+            });
             while let Some(message) = messages.next_message().await.map_err(broken)? {
                 yield message;
             }
@@ -159,6 +200,27 @@ impl RemoteEngine {
 }
 
 type Sent = stream::BoxStream<'static, Result<Bytes, ConnectorError>>;
+
+/// The body of an answer, as it comes.
+pub type Answered = stream::BoxStream<'static, std::io::Result<Bytes>>;
+
+/// Every answer of an engine names its request.
+fn is_engine(headers: &HeaderMap) -> bool {
+    headers.contains_key(REQUEST_ID)
+}
+
+/// So many characters of an answer that is not understood are shown.
+const SHOWN: usize = 200;
+
+/// What a text begins with, on one line.
+fn beginning(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
 
 /// What is pushed, as lines. Whatever it is, it reaches the source as it is.
 fn pushed(input: InputStream) -> Sent {
@@ -180,13 +242,20 @@ async fn read_json<T: serde::de::DeserializeOwned>(path: &str, response: Respons
 }
 
 fn unreachable(path: &str, error: &reqwest::Error) -> EngineError {
-    let mut text = format!("Engine {path} cannot be asked: {error}");
-    let mut cause = std::error::Error::source(error);
+    let nobody = error.is_connect() || error.is_timeout();
+    let text = format!("Engine {path} cannot be asked: {}", with_causes(error));
+    if nobody { EngineError::NoEngine(text) } else { EngineError::Remote(text) }
+}
+
+/// What an error says, and what is behind it.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
     while let Some(error) = cause {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    EngineError::Remote(text)
+    text
 }
 
 /// The members of a body.

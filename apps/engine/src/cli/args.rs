@@ -4,6 +4,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use secrecy::SecretString;
 
+use super::elsewhere::EngineArgs;
+use super::generated::ApiArgs;
 use super::settings::{StreamChoice, parse_duration, parse_moment};
 
 const AFTER_HELP: &str = "\
@@ -32,6 +34,22 @@ const AFTER_SERVE: &str = "\
 The API is described at /docs and /openapi.json. Without a token only programs of this machine are answered. TLS is
 left to a reverse proxy. SIGTERM and Ctrl-C end syncs that are under way: what they read is still written, and their
 last message holds the state to go on from.";
+
+const AFTER_API: &str = "\
+The commands are those of the document at /openapi.json, which also describes the answers. Answers
+go to stdout as they come, one JSON object per line where the API streams; they are data, so keys in
+them are not hidden.
+
+  sync-engine api meta meta-sources-list
+  sync-engine api pipeline pipeline-check --body - < body.json
+  sync-engine api pipeline pipeline-sync --pipeline \"$(cat pipeline.json)\" > messages.ndjson
+  sync-engine api status health --engine-url http://127.0.0.1:3000
+
+Exit codes:
+  0    the API answered with success; in a stream, the messages say whether the work succeeded
+  1    it answered with an error, which stderr shows, or did not answer
+  2    wrong usage; nothing was asked
+  130  interrupted";
 
 const AFTER_CONFORMANCE: &str = "\
   sync-engine conformance source --config shop.json python3 shop.py
@@ -120,6 +138,9 @@ pub(crate) enum Command {
     /// Serve the HTTP API
     #[command(after_help = AFTER_SERVE)]
     Serve(ServeArgs),
+    /// Call an operation of the HTTP API, in this process or on an engine elsewhere
+    #[command(after_help = AFTER_API)]
+    Api(ApiArgs),
     /// Check a connector, in any language, against the contract of connectors
     #[command(after_help = AFTER_CONFORMANCE)]
     Conformance(ConformanceArgs),
@@ -148,6 +169,8 @@ impl Command {
     pub(crate) fn usual_level(&self) -> &'static str {
         match self {
             Command::Serve(_) => "info",
+            // What the API refuses is told as its answer.
+            Command::Api(_) => "warn,engine::limits=error,server=error",
             _ => "warn,engine::limits=error",
         }
     }
@@ -251,6 +274,8 @@ pub(crate) struct SyncArgs {
     pub(crate) changes: ChangesArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
 }
 
 /// How changes to what was read before are followed.
@@ -424,6 +449,7 @@ pub(crate) struct DemoArgs {
     pub(crate) api_version: Option<String>,
 }
 
-fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+/// The value of a flag that nothing shows.
+pub(crate) fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
     Ok(SecretString::from(text.to_owned()))
 }

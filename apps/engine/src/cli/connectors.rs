@@ -35,12 +35,15 @@ pub(crate) fn connect(
     };
     let meter = Arc::clone(&options.meter);
     let programs = Programs::new(environment.search.clone());
-    let registry = Registry::new()
-        .with_programs(programs)
+    Ok(Connected { engine: Engine::new(built_in(options).with_programs(programs)), meter })
+}
+
+/// The connectors that are built in.
+pub(crate) fn built_in(options: StripeSourceOptions) -> Registry {
+    Registry::new()
         .with_source(StripeSource::new(options))
         .with_destination(SqliteDestination)
-        .with_destination(PostgresDestination);
-    Ok(Connected { engine: Engine::new(registry), meter })
+        .with_destination(PostgresDestination)
 }
 
 /// What the counter says now.

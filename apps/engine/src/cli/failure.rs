@@ -45,6 +45,13 @@ impl Failure {
     }
 }
 
+/// What to do where no engine answers.
+const NO_ENGINE: &str =
+    "Is `sync-engine serve` running there, and is --engine-url (or ENGINE_URL) its address?";
+
+/// What to do where an engine wants another token, or any.
+pub(crate) const DENIED: &str = "Give the token that the engine was started with: as SYNC_ENGINE_TOKEN in the environment, or by --engine-token.";
+
 /// The exit code of an interrupted command.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -54,9 +61,14 @@ impl From<EngineError> for Failure {
         for cause in causes {
             tracing::debug!(error = cause, "caused by");
         }
+        let text = match &error {
+            EngineError::NoEngine(text) => format!("{text}\n{NO_ENGINE}"),
+            EngineError::Denied(text) => format!("{text}\n{DENIED}"),
+            other => other.to_string(),
+        };
         match error.kind() {
-            ErrorKind::Config => Failure::Usage(error.to_string()),
-            _ => Failure::Failed(error.to_string()),
+            ErrorKind::Config => Failure::Usage(text),
+            _ => Failure::Failed(text),
         }
     }
 }

@@ -15,11 +15,16 @@ pub(crate) struct Interrupt {
 impl Interrupt {
     /// Begins to listen. The first signal asks the work to end; the second ends the process.
     pub(crate) fn listen(screen: Screen) -> Result<Interrupt, Failure> {
+        Interrupt::listen_saying(screen, "Stopping: what was read is being saved")
+    }
+
+    /// The same; `said` tells people what the first signal does.
+    pub(crate) fn listen_saying(screen: Screen, said: &'static str) -> Result<Interrupt, Failure> {
         let stop = CancellationToken::new();
         let failed = |error: std::io::Error| Failure::failed(format!("signals cannot be handled: {error}"));
         let keyboard = signal(SignalKind::interrupt()).map_err(failed)?;
         let system = signal(SignalKind::terminate()).map_err(failed)?;
-        tokio::spawn(watch(keyboard, system, stop.clone(), screen));
+        tokio::spawn(watch(keyboard, system, stop.clone(), screen, said));
         Ok(Interrupt { stop })
     }
 
@@ -45,7 +50,13 @@ impl Interrupt {
     }
 }
 
-async fn watch(mut keyboard: Signal, mut system: Signal, stop: CancellationToken, screen: Screen) {
+async fn watch(
+    mut keyboard: Signal,
+    mut system: Signal,
+    stop: CancellationToken,
+    screen: Screen,
+    said: &'static str,
+) {
     for again in [false, true] {
         let by_keyboard = tokio::select! {
             _ = keyboard.recv() => true,
@@ -58,6 +69,6 @@ async fn watch(mut keyboard: Signal, mut system: Signal, stop: CancellationToken
         }
         stop.cancel();
         let how = if by_keyboard { "Ctrl-C again aborts" } else { "another signal aborts" };
-        screen.note(&format!("Stopping: what was read is being saved ({how})."));
+        screen.note(&format!("{said} ({how})."));
     }
 }

@@ -3,29 +3,27 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine::{Engine, PipelineSync, Setup, Side};
+use engine::{Engine, EngineStream, PipelineSync, Setup, Side};
 use futures::StreamExt;
 use protocol::{
     CatalogMessage, ConnectionState, Control, Eof, EofPayload, Payload, PipelineConfig, StreamRunStatus,
-    SyncState, Transforms,
+    Transforms,
 };
-use source_stripe::RequestMeter;
 use tokio::time::MissedTickBehavior;
 
-use super::connectors::requests;
 use super::display::{Reporter, Summary, summarise};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::session::{Mode, Session};
 use super::settings::{DestinationSettings, Position, RunSettings, SourceSettings};
+use super::worker::Worker;
 
 /// How often a display is redrawn.
 const TICK: Duration = Duration::from_millis(150);
 
 /// What to sync.
 pub(crate) struct Job {
-    pub(crate) engine: Engine,
-    pub(crate) meter: Arc<RequestMeter>,
+    pub(crate) worker: Worker,
     pub(crate) source: SourceSettings,
     pub(crate) destination: DestinationSettings,
     pub(crate) run: RunSettings,
@@ -48,11 +46,16 @@ impl Job {
         if let Some(because) = &self.destination.because {
             tell(session, because);
         }
-        tell(session, &format!("Copying {} into {}.", self.source.name, self.destination.place()));
+        let by = self.worker.elsewhere().map(|there| format!(", by the engine at {}", there.url));
+        let by = by.unwrap_or_default();
+        tell(session, &format!("Copying {} into {}{by}.", self.source.name, self.destination.place()));
         let started = Instant::now();
         let (pipeline, discovered) = interrupt.unless(self.prepare(session)).await?;
         let sync_id = self.run.position.sync_id(&pipeline.source.config);
-        let state = interrupt.unless(self.load_state(sync_id.as_deref())).await?;
+        let state = match &sync_id {
+            None => None,
+            Some(id) => interrupt.unless(self.worker.stored_state(&self.destination.connector, id)).await?,
+        };
         let request = PipelineSync {
             state,
             sync_id,
@@ -60,7 +63,12 @@ impl Job {
             limits: self.run.limits,
             ..PipelineSync::new(pipeline)
         };
-        let eof = self.sync(session, interrupt, request).await?;
+        let syncing = self.sync(session, interrupt, request);
+        let eof = match self.worker.elsewhere() {
+            None => syncing.await?,
+            // It cannot be asked to stop; it stops when nobody hears it any more.
+            Some(_) => interrupt.unless(syncing).await?,
+        };
         session.screen.clear();
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         // What is followed ends by being stopped, unless that came before the lists were read.
@@ -75,27 +83,21 @@ impl Job {
 
     /// Discovers and sets up; answers the pipeline as the connectors want it from now on.
     async fn prepare(&self, session: &Session) -> Result<(PipelineConfig, Arc<CatalogMessage>), Failure> {
-        let discovered = Arc::new(self.engine.discover(&self.source.connector).await?);
+        let discovered = Arc::new(self.worker.discover(&self.source.connector).await?);
+        let streams = self.run.selection(&discovered);
+        // Names that there are not are told before anything is made.
+        engine::configure(&discovered, &streams)?;
         let mut pipeline = PipelineConfig {
             source: self.source.connector.clone(),
             destination: self.destination.connector.clone(),
-            streams: Some(self.run.selection(&discovered)),
+            streams: Some(streams),
             transforms: self.transforms.clone(),
         };
-        set_up(&self.engine, session, &mut pipeline, Some(Arc::clone(&discovered))).await?;
+        let known = Some(Arc::clone(&discovered));
+        let set_up =
+            self.worker.set_up(Setup { pipeline: pipeline.clone(), side: Side::Both, discovered: known });
+        changed_by(set_up, session, &mut pipeline).await?;
         Ok((pipeline, discovered))
-    }
-
-    async fn load_state(&self, sync_id: Option<&str>) -> Result<Option<SyncState>, Failure> {
-        let Some(sync_id) = sync_id else { return Ok(None) };
-        let Some(store) = self.engine.state_store(&self.destination.connector, sync_id).await? else {
-            return Ok(None);
-        };
-        let role_failed = |error: protocol::ConnectorError| {
-            Failure::failed(format!("the stored position cannot be read: {error}"))
-        };
-        let loaded = store.load().await.map_err(role_failed)?;
-        Ok(loaded.map(|source| SyncState { source, ..SyncState::empty() }))
     }
 
     async fn sync(
@@ -114,7 +116,7 @@ impl Job {
         // A run ends at the time it began; what is followed has no end.
         let new = (!self.live).then(|| uuid::Uuid::new_v4().to_string());
         let run_id = self.run.run_id.clone().or(new);
-        let mut messages = self.engine.pipeline_sync(PipelineSync { run_id, stop: stop.clone(), ..request });
+        let mut messages = self.worker.sync(PipelineSync { run_id, stop: stop.clone(), ..request });
         let mut reporter = match session.mode {
             Mode::Live => Reporter::live(session.screen.clone(), names.into_iter(), self.live),
             Mode::Plain => Reporter::plain(session.screen.clone()),
@@ -128,7 +130,7 @@ impl Job {
             let message = tokio::select! {
                 message = messages.next() => message,
                 _ = ticks.tick() => {
-                    reporter.tick(Some(requests(&self.meter)), interrupt.happened());
+                    reporter.tick(self.worker.requests(), interrupt.happened());
                     continue;
                 }
             };
@@ -143,6 +145,11 @@ impl Job {
                     if session.output.is_closed() && session.mode == Mode::Json {
                         // Whoever read along is gone; what was read is still saved.
                         stop.cancel();
+                        if self.worker.elsewhere().is_some() {
+                            return Err(Failure::failed(
+                                "stdout was closed; the request was ended, and the engine elsewhere stops",
+                            ));
+                        }
                     }
                     if let Payload::Eof(Eof::Sync(eof)) = message.payload {
                         end = Some(*eof);
@@ -156,15 +163,20 @@ impl Job {
     /// Says how it ended, and decides whether that is a success.
     fn conclude(&self, session: &Session, finished: &Finished) -> Result<(), Failure> {
         let eof = &finished.eof;
-        let query = |stream: &str| self.destination.query_hint(stream);
+        // A file elsewhere cannot be looked into from here.
+        let reachable = self.worker.elsewhere().is_none() || self.destination.connector.connector != "sqlite";
+        let query = |stream: &str| self.destination.query_hint(stream).filter(|_| reachable);
+        let limited = self.run.limits.hard.is_some() || self.run.limits.soft.is_some();
+        // Nobody asked it to end here.
+        let stopped_by = self.worker.elsewhere().filter(|_| eof.has_more && !limited);
         let text = summarise(&Summary {
             eof,
             elapsed_ms: finished.elapsed_ms,
-            requests: Some(self.meter.requests_sent()).filter(|sent| *sent > 0),
+            requests: self.worker.requests().map(|requests| requests.sent).filter(|sent| *sent > 0),
             place: &self.destination.place(),
             query: &query,
             keeps_state: self.run.position != Position::Nowhere,
-            interrupted: finished.interrupted,
+            interrupted: finished.interrupted || stopped_by.is_some(),
             followed: self.live,
         });
         session.say(&text);
@@ -181,6 +193,13 @@ impl Job {
         }
         if finished.interrupted {
             return Err(Failure::Interrupted);
+        }
+        if let Some(there) = stopped_by {
+            return Err(Failure::failed(format!(
+                "the engine at {} was stopped before the sync had finished; what it read is saved, and the same \
+                 command goes on",
+                there.url
+            )));
         }
         if session.output.is_closed() && session.mode == Mode::Json {
             return Err(Failure::failed(
@@ -203,10 +222,19 @@ pub(crate) async fn set_up(
     engine: &Engine,
     session: &Session,
     pipeline: &mut PipelineConfig,
-    discovered: Option<Arc<CatalogMessage>>,
+    discovered: Arc<CatalogMessage>,
 ) -> Result<(), Failure> {
-    let mut messages =
-        engine.pipeline_setup(Setup { pipeline: pipeline.clone(), side: Side::Both, discovered });
+    let discovered = Some(discovered);
+    let request = Setup { pipeline: pipeline.clone(), side: Side::Both, discovered };
+    changed_by(engine.pipeline_setup(request), session, pipeline).await
+}
+
+/// Takes over into the pipeline what the messages of a setup say.
+async fn changed_by(
+    mut messages: EngineStream,
+    session: &Session,
+    pipeline: &mut PipelineConfig,
+) -> Result<(), Failure> {
     while let Some(message) = messages.next().await {
         let message = message?;
         if session.mode == Mode::Json {
@@ -219,6 +247,7 @@ pub(crate) async fn set_up(
             Payload::Control(Control::DestinationConfig { destination_config }) => {
                 pipeline.destination.config = destination_config;
             }
+            Payload::Log(log) if session.mode != Mode::Json => logger::relog(&log),
             _ => {}
         }
     }

@@ -5,8 +5,10 @@ mod commands;
 mod connectors;
 mod display;
 mod documents;
+mod elsewhere;
 mod environment;
 mod failure;
+mod generated;
 mod interrupt;
 mod job;
 mod output;
@@ -14,6 +16,7 @@ mod programs;
 mod session;
 mod settings;
 mod shared_limit;
+mod worker;
 
 #[cfg(test)]
 mod tests;

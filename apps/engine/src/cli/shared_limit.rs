@@ -16,7 +16,8 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::DestinationSettings;
 
-const VARIABLE: &str = "SHARED_LIMIT_URL";
+/// Where the database is named, if no flag does it.
+pub(crate) const VARIABLE: &str = "SHARED_LIMIT_URL";
 
 /// The schema of the table, unless it lies beside the data.
 const SCHEMA: &str = "stripe";

@@ -46,7 +46,8 @@ fn a_signal_saves_what_was_read_and_the_same_command_goes_on() {
     }
 }
 
-fn count(file: &std::path::Path) -> usize {
+/// How many customers the file has by now.
+pub(crate) fn count(file: &std::path::Path) -> usize {
     let connection = rusqlite::Connection::open_with_flags(file, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
     let counted = connection.and_then(|connection| {
         connection.query_row("SELECT count(*) FROM customer", [], |row| row.get::<_, i64>(0))

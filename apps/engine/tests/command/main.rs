@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod account;
+mod api;
 mod conformance;
 mod connected;
 mod data;
 mod doctor;
+mod elsewhere;
 mod interrupts;
 mod keys;
 mod mistakes;
@@ -15,6 +17,7 @@ mod postgres;
 mod program;
 mod programs;
 mod reconciling;
+mod server;
 mod serving;
 mod standing;
 mod words;

@@ -1,53 +1,11 @@
 //! `sync-engine serve` as a process.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::Child;
-
-use reqwest::{Client, RequestBuilder};
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 use crate::account::Account;
 use crate::program::{KEY, Program, signal, wait_for};
-
-/// A running server; killed when dropped.
-struct Server {
-    child: Child,
-    stderr: BufReader<Box<dyn Read + Send>>,
-    url: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server {
-    fn start(program: &Program, words: &[&str]) -> Server {
-        let mut child = program.start(&[&["serve", "--port", "0"], words].concat());
-        let stderr: Box<dyn Read + Send> = Box::new(child.stderr.take().unwrap());
-        let mut stderr = BufReader::new(stderr);
-        let mut line = String::new();
-        while !line.contains("Listening on ") {
-            line.clear();
-            assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended before it listened");
-        }
-        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
-        Server { url: url.trim_end_matches(',').to_owned(), child, stderr }
-    }
-
-    fn post(&self, path: &str, body: &Value) -> RequestBuilder {
-        client().post(format!("{}{path}", self.url)).json(body)
-    }
-}
-
-fn client() -> Client {
-    // Another test may have done so already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy().build().unwrap()
-}
+use crate::server::{Server, client};
 
 fn said(account: &Account, request: RequestBuilder) -> Vec<Value> {
     let text = account.block_on(async { request.send().await.unwrap().text().await.unwrap() });

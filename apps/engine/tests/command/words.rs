@@ -10,6 +10,7 @@ fn help_is_complete() {
         ("help_reconcile", &["reconcile", "--help"]),
         ("help_demo", &["demo", "--help"]),
         ("help_streams", &["streams", "--help"]),
+        ("help_api", &["api", "--help"]),
     ] {
         let ended = Program::new().variable("STRIPE_API_KEY", KEY).run(words).expect(0);
         assert_eq!(ended.stderr, "");

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod api;
 mod check;
 mod completions;
 mod conformance;
@@ -42,6 +43,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
         Command::Setup(args) => setup::run(&args, session).await,
         Command::Teardown(args) => teardown::run(&args, session).await,
         Command::Serve(args) => serve::run(&args, session).await,
+        Command::Api(args) => api::run(&args, session).await,
         Command::Conformance(args) => conformance::run(&args, session).await,
         Command::Demo(args) => demo::run(&args, session).await,
         Command::Completions { shell } => {
@@ -108,12 +110,21 @@ impl Opened {
     }
 
     fn destination(&self, session: &Session, args: &PipelineArgs) -> Result<DestinationSettings, Failure> {
-        let args = &args.destination;
-        let config = config_flag("--destination-config", args.destination_config.as_deref())?;
-        let settings = resolve_destination(args, config.as_ref(), &self.given(session))?;
+        let settings = self.destination_anywhere(session, args)?;
         // One that there is not is told before anything is asked of the source.
         self.engine.registry().destination(&settings.connector.connector)?;
         Ok(settings)
+    }
+
+    /// The destination, of any type: one elsewhere may know others.
+    fn destination_anywhere(
+        &self,
+        session: &Session,
+        args: &PipelineArgs,
+    ) -> Result<DestinationSettings, Failure> {
+        let args = &args.destination;
+        let config = config_flag("--destination-config", args.destination_config.as_deref())?;
+        resolve_destination(args, config.as_ref(), &self.given(session))
     }
 }
 

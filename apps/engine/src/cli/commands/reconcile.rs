@@ -29,7 +29,7 @@ pub(super) async fn run(args: &ReconcileArgs, session: &Session) -> Result<(), F
         streams: Some(streams),
         transforms: opened.transforms(session),
     };
-    let prepared = set_up(&opened.engine, session, &mut pipeline, Some(Arc::clone(&discovered)));
+    let prepared = set_up(&opened.engine, session, &mut pipeline, Arc::clone(&discovered));
     interrupt.unless(prepared).await?;
     let position = args.comparison.sync_id.clone().map_or(Position::OfAccount, Position::Named);
     let sync_id = position.sync_id(&pipeline.source.config).map(|name| format!("{name}/reconcile"));

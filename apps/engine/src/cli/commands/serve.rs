@@ -62,7 +62,7 @@ async fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {
     found.ok_or_else(|| Failure::usage(format!("--host: `{host}` is no address and no known name")))
 }
 
-fn build(environment: &Environment) -> Build {
+pub(super) fn build(environment: &Environment) -> Build {
     let variable = |name| environment.get(name).map(str::to_owned);
     let named = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let hostname = named.map(|name| name.trim().to_owned()).or_else(|| variable("HOSTNAME"));

@@ -29,7 +29,7 @@ pub(super) async fn run(args: &SetupArgs, session: &Session) -> Result<(), Failu
         streams: Some(streams),
         transforms: opened.transforms(session),
     };
-    interrupt.unless(set_up(&opened.engine, session, &mut pipeline, Some(discovered))).await?;
+    interrupt.unless(set_up(&opened.engine, session, &mut pipeline, discovered)).await?;
     let noun = if number == 1 { "stream" } else { "streams" };
     session.say(&format!("{} {noun} can be written into {place}.", count(number as u64)));
     Ok(())

@@ -29,6 +29,8 @@ pub(crate) struct DestinationSettings {
     pub(crate) connector: ConnectorConfig,
     /// Why it is this one, where the user did not say so by a flag; a sentence.
     pub(crate) because: Option<String>,
+    /// Whether it is a file that nothing names.
+    pub(crate) unnamed_file: bool,
 }
 
 /// Why a type was chosen.
@@ -72,10 +74,12 @@ pub(crate) fn resolve_destination(
         layers.default(field, value);
     }
     let mut because = choice.because;
+    let mut unnamed_file = false;
     let mut required: &[&str] = &[];
     match connector.as_str() {
         SQLITE => {
             if !layers.has("path") {
+                unnamed_file = true;
                 because =
                     Some(format!("No destination was given; writing to the SQLite file {DEFAULT_FILE}."));
             }
@@ -92,7 +96,7 @@ pub(crate) fn resolve_destination(
         _ => {}
     }
     let config = layers.finish(aliases, required)?;
-    Ok(DestinationSettings { connector: ConnectorConfig::new(connector, config), because })
+    Ok(DestinationSettings { connector: ConnectorConfig::new(connector, config), because, unnamed_file })
 }
 
 /// The proxy that `PG_PROXY_HOST`, `PG_PROXY_PORT` and `PG_NO_PROXY` name.

@@ -2,8 +2,8 @@
 
 use engine::api::ApiOptions;
 use engine::remote::RemoteEngine;
-use engine::{PipelineRead, PipelineSync, PipelineSyncBatch, Role, Setup, Side};
-use futures::StreamExt;
+use engine::{EngineError, PipelineRead, PipelineSync, PipelineSyncBatch, Role, Setup, Side};
+use futures::{StreamExt, TryStreamExt};
 use protocol::{ConnectorConfig, PipelineConfig};
 use secrecy::SecretString;
 use serde_json::{Map, json};
@@ -72,7 +72,9 @@ async fn refusals_are_errors_with_their_words() {
     let served = Served::with(echo(), ApiOptions { token: token.clone(), ..ApiOptions::default() }).await;
     let unknown = PipelineConfig { source: ConnectorConfig::new("nowhere", Map::new()), ..scripted() };
     let (_, error) = heard(remote(&served).pipeline_check(&unknown, Side::Both)).await;
-    assert!(error.unwrap().to_string().starts_with("Engine /pipeline_check failed (401): {"));
+    let error = error.unwrap();
+    assert!(error.to_string().starts_with("Engine /pipeline_check failed (401): {"));
+    assert!(matches!(error, EngineError::Denied(_)), "{error:?}");
     let known = RemoteEngine::new(&served.url(""), token).unwrap();
     let (_, error) = heard(known.pipeline_check(&unknown, Side::Both)).await;
     let text = error.unwrap().to_string();
@@ -80,7 +82,25 @@ async fn refusals_are_errors_with_their_words() {
     assert!(RemoteEngine::new("ftp://host", None).is_err() && RemoteEngine::new("host", None).is_err());
     let nobody = RemoteEngine::new("http://127.0.0.1:1", None).unwrap();
     let (_, error) = heard(nobody.pipeline_check(&unknown, Side::Both)).await;
-    assert!(error.unwrap().to_string().contains("cannot be asked"));
+    let error = error.unwrap();
+    assert!(matches!(&error, EngineError::NoEngine(text) if text.contains("cannot be asked")), "{error:?}");
+}
+
+#[tokio::test]
+async fn any_request_can_be_sent_and_a_refusal_is_an_answer() {
+    let token = Some(SecretString::from("t".to_owned()));
+    let served = Served::with(echo(), ApiOptions { token: token.clone(), ..ApiOptions::default() }).await;
+    let asked = async |engine: &RemoteEngine, path: &str| {
+        let request = http::Request::get(path).body("").unwrap();
+        let (head, body) = engine.call(request).await.unwrap().into_parts();
+        (head.status.as_u16(), body.try_collect::<Vec<_>>().await.unwrap().concat())
+    };
+    let known = RemoteEngine::new(&served.url("/"), token).unwrap();
+    let (status, body) = asked(&known, "/meta/sources/test?any=thing").await;
+    assert_eq!(status, 200);
+    assert!(String::from_utf8(body).unwrap().starts_with("{\"config_schema\""));
+    assert_eq!(asked(&known, "/nowhere").await.0, 404);
+    assert_eq!(asked(&remote(&served), "/meta/sources").await.0, 401);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::job::Job;
 use crate::cli::session::{Mode, Session};
 use crate::cli::settings::{DestinationSettings, Position, RunSettings, SourceSettings};
+use crate::cli::worker::Worker;
 
 /// Looks like a key of live mode, so that the sync goes at the pace of one.
 const KEY: &str = "sk_live_simulated";
@@ -42,8 +43,7 @@ pub(super) async fn run(args: &DemoArgs, session: &Session) -> Result<(), Failur
         .map_err(|error| Failure::failed(format!("the simulated account cannot be started: {error}")))?;
     let connected = connect(None, &session.environment, None)?;
     let job = Job {
-        engine: connected.engine,
-        meter: connected.meter,
+        worker: Worker::Here { engine: connected.engine, meter: connected.meter },
         source: SourceSettings {
             connector: ConnectorConfig::new(
                 "stripe",
@@ -57,6 +57,7 @@ pub(super) async fn run(args: &DemoArgs, session: &Session) -> Result<(), Failur
         destination: DestinationSettings {
             connector: ConnectorConfig::new("sqlite", object(&json!({"path": args.db}))),
             because: None,
+            unnamed_file: false,
         },
         run: RunSettings {
             streams: Vec::new(),
