@@ -39,6 +39,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "source-stripe",
             "destination-sqlite",
             "destination-postgres",
+            "destination-google-sheets",
             // The rate limit that processes share.
             "util-postgres",
             // Of the product only `demo` knows the simulator; see `only_demo_knows_the_simulator`.
@@ -47,7 +48,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "connectors",
-        &["protocol", "logger", "allocator", "source-stripe", "destination-sqlite", "destination-postgres"],
+        &[
+            "protocol",
+            "logger",
+            "allocator",
+            "source-stripe",
+            "destination-sqlite",
+            "destination-postgres",
+            "destination-google-sheets",
+        ],
     ),
     ("e2e", &["stripe-openapi", "stripe-simulator", "test-utils"]),
     (
@@ -66,7 +75,10 @@ const OWNED: &[(&str, &[&str])] = &[
     ("clap", &["protocol", "openapi-cli", "engine", "stripe-simulator", "stripe-openapi", "e2e", "bench"]),
     ("dotenvy", &["engine"]),
     ("indicatif", &["engine"]),
-    ("reqwest", &["source-stripe", "stripe-openapi", "stripe-simulator", "engine", "e2e"]),
+    (
+        "reqwest",
+        &["source-stripe", "destination-google-sheets", "stripe-openapi", "stripe-simulator", "engine", "e2e"],
+    ),
 ];
 
 fn workspace() -> Vec<Package> {

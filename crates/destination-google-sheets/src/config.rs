@@ -121,7 +121,7 @@ impl SheetsConfig {
     pub(crate) fn limits(&self) -> BatchLimits {
         BatchLimits {
             rows: self.batch_size.get(),
-            bytes: 8 << 20,
+            bytes: 6 << 20,
             age: Duration::from_secs(2),
             writers: 64,
             total_bytes: 24 << 20,

@@ -80,10 +80,13 @@ impl Seen<'_> {
         let mut taken: BTreeSet<String> =
             self.described.tabs.iter().map(|tab| tab.title.to_lowercase()).collect();
         taken.extend([books::TITLE.to_lowercase(), OVERVIEW.to_lowercase()]);
+        let mut ids: BTreeSet<i64> = self.described.tabs.iter().map(|tab| tab.id).collect();
         if self.tab(|tab| tab.title == books::TITLE).is_none() {
             let (rows, columns) = BOOKS_GRID;
             cells += rows * columns;
+            let id = (1..).find(|id| ids.insert(*id)).unwrap_or_default();
             plan.requests.push(json!({"addSheet": {"properties": {
+                "sheetId": id,
                 "title": books::TITLE, "hidden": true,
                 "gridProperties": {"rowCount": rows, "columnCount": columns, "frozenRowCount": 1},
             }}}));
@@ -125,8 +128,10 @@ impl Seen<'_> {
             taken.insert(title.to_lowercase());
             if let Some(tab) = spare.take() {
                 plan.requests.push(json!({"updateSheetProperties": {
-                    "properties": {"sheetId": tab.id, "title": title}, "fields": "title",
+                    "properties": {"sheetId": tab.id, "title": title, "gridProperties": {"frozenRowCount": 1}},
+                    "fields": "title,gridProperties.frozenRowCount",
                 }}));
+                plan.requests.push(protect(tab.id));
                 continue;
             }
             let more = NEW_ROWS * layout.columns.len();
@@ -136,10 +141,13 @@ impl Seen<'_> {
                 continue;
             }
             cells += more;
+            // A number of our own choice, so that the new tab can be spoken of in the same request.
+            let id = (1..).find(|id| ids.insert(*id)).unwrap_or_default();
             plan.requests.push(json!({"addSheet": {"properties": {
-                "title": title,
+                "sheetId": id, "title": title,
                 "gridProperties": {"rowCount": NEW_ROWS, "columnCount": layout.columns.len(), "frozenRowCount": 1},
             }}}));
+            plan.requests.push(protect(id));
         }
         plan
     }
@@ -176,11 +184,16 @@ fn changes(place: &Place) -> Vec<Value> {
         }}));
     }
     if !tab.protected {
-        requests.push(json!({"addProtectedRange": {"protectedRange": {
-            "range": {"sheetId": tab.id}, "description": PROTECTION, "warningOnly": true,
-        }}}));
+        requests.push(protect(tab.id));
     }
     requests
+}
+
+/// Google asks users whether they mean it before they edit the tab.
+fn protect(sheet: i64) -> Value {
+    json!({"addProtectedRange": {"protectedRange": {
+        "range": {"sheetId": sheet}, "description": PROTECTION, "warningOnly": true,
+    }}})
 }
 
 /// The stream's name as that of a tab: not too long, and none that is there already, in whatever case.

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use destination_google_sheets::SheetsDestination;
 use destination_postgres::PostgresDestination;
 use destination_sqlite::SqliteDestination;
 use engine::process::Programs;
@@ -39,7 +40,8 @@ pub(crate) fn connect(
         .with_programs(programs)
         .with_source(StripeSource::new(options))
         .with_destination(SqliteDestination)
-        .with_destination(PostgresDestination);
+        .with_destination(PostgresDestination)
+        .with_destination(SheetsDestination::new(connectors::sheets_options(|name| environment.get(name))));
     Ok(Connected { engine: Engine::new(registry), meter })
 }
 

@@ -39,9 +39,9 @@ async fn a_full_spreadsheet_is_refused_before_anything_is_lost() {
     assert_eq!(world.names("customer"), crate::world::expected(2, 10));
 }
 
-/// 5,000 rows of 20 columns are about 2.5 MB: one request of rows, of which Google recommends no more than 2 MB, would be the
-/// least; and one for each of: describing the spreadsheet, its first rows, making tabs, looking at what came of it (2), naming
-/// the columns, making room, and reading the keys.
+/// The least is a request for each 2 MB of cells, as Google recommends, and one for each of: describing the spreadsheet and
+/// reading its first rows, both once more after tabs were made, making the tabs, naming the columns, making room, and reading
+/// the keys.
 #[tokio::test]
 async fn five_thousand_rows_take_few_requests() {
     let world = World::new().await;
