@@ -51,6 +51,13 @@ impl Job {
         tell(session, &format!("Copying {} into {}.", self.source.name, self.destination.place()));
         let started = Instant::now();
         let (pipeline, discovered) = interrupt.unless(self.prepare(session)).await?;
+        // What it is from now on, where setup made it.
+        let destination =
+            DestinationSettings { connector: pipeline.destination.clone(), ..self.destination.clone() };
+        if destination != self.destination {
+            let text = format!("Made {}; name it the next time, or another one is made.", destination.place());
+            tell(session, &text);
+        }
         let sync_id = self.run.position.sync_id(&pipeline.source.config);
         let state = interrupt.unless(self.load_state(sync_id.as_deref())).await?;
         let request = PipelineSync {
@@ -69,7 +76,7 @@ impl Job {
         };
         let interrupted = interrupt.happened() && eof.has_more && (!self.live || unfinished(&eof));
         let finished = Finished { interrupted, eof, elapsed_ms };
-        self.conclude(session, &finished)?;
+        self.conclude(session, &finished, &destination)?;
         Ok(finished)
     }
 
@@ -154,14 +161,19 @@ impl Job {
     }
 
     /// Says how it ended, and decides whether that is a success.
-    fn conclude(&self, session: &Session, finished: &Finished) -> Result<(), Failure> {
+    fn conclude(
+        &self,
+        session: &Session,
+        finished: &Finished,
+        destination: &DestinationSettings,
+    ) -> Result<(), Failure> {
         let eof = &finished.eof;
-        let query = |stream: &str| self.destination.query_hint(stream);
+        let query = |stream: &str| destination.query_hint(stream);
         let text = summarise(&Summary {
             eof,
             elapsed_ms: finished.elapsed_ms,
             requests: Some(self.meter.requests_sent()).filter(|sent| *sent > 0),
-            place: &self.destination.place(),
+            place: &destination.place(),
             query: &query,
             keeps_state: self.run.position != Position::Nowhere,
             interrupted: finished.interrupted,

@@ -16,5 +16,6 @@ mod program;
 mod programs;
 mod reconciling;
 mod serving;
+mod sheets;
 mod standing;
 mod words;
