@@ -169,6 +169,7 @@ impl Destination for SheetsDestination {
             match shared.prepare(&config, &catalog, sender).await {
                 Ok((mut workbook, messages)) => {
                     said.extend(messages.into_iter().map(Ok));
+                    said.extend(workbook.write_overview().await.err().map(|error| Err(error.into())));
                     said.extend(workbook.refused.drain().map(|(_, error)| Err(error.into())));
                 }
                 Err(error) => said.push(Err(error.into())),

@@ -31,6 +31,7 @@ mod index;
 pub mod jwt;
 mod layout;
 mod options;
+mod overview;
 pub mod pacing;
 mod ranges;
 mod state;

@@ -149,10 +149,34 @@ impl StreamTab {
         ranges::range(&range, &format!("[{}]", names.join(",")))
     }
 
+    /// The requests that give columns a list of texts to choose from, where it is not the known one. Columns of users are
+    /// left alone.
+    pub(crate) fn lists(&self, known: &[(String, Vec<String>)]) -> Vec<serde_json::Value> {
+        if self.tab.rows < 2 {
+            return Vec::new();
+        }
+        let new = self.layout.enums.iter().filter(|list| !known.contains(list));
+        let placed = new.filter_map(|(name, texts)| Some((self.columns.position(name)?, texts)));
+        let request = |(column, texts): (usize, &Vec<String>)| {
+            let values: Vec<_> =
+                texts.iter().map(|text| serde_json::json!({"userEnteredValue": text})).collect();
+            serde_json::json!({"setDataValidation": {
+                "range": {
+                    "sheetId": self.tab.id, "startRowIndex": 1, "startColumnIndex": column, "endColumnIndex": column + 1,
+                },
+                "rule": {
+                    "condition": {"type": "ONE_OF_LIST", "values": values}, "strict": true, "showCustomUi": true,
+                },
+            }})
+        };
+        placed.map(request).collect()
+    }
+
     /// What the books say of its tab.
     pub(crate) fn entry(&self) -> String {
         serde_json::json!({
             "sheet": self.tab.id, "key": self.layout.key, "columns": self.columns.our_names(),
+            "enums": self.layout.enums,
         })
         .to_string()
     }

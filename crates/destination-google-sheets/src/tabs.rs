@@ -32,6 +32,9 @@ pub(crate) struct Kept {
     pub(crate) key: Vec<String>,
     #[serde(default)]
     columns: BTreeSet<String>,
+    /// The lists that columns were given.
+    #[serde(default)]
+    pub(crate) enums: Vec<(String, Vec<String>)>,
 }
 
 impl Kept {

@@ -15,9 +15,10 @@ use crate::columns::Columns;
 use crate::error::SheetsError;
 use crate::index::{Count, Index, Watched};
 use crate::layout::Layout;
+use crate::overview::HEADING;
 use crate::ranges;
 use crate::stream::StreamTab;
-use crate::tabs::{Kept, Place, Plan, Seen};
+use crate::tabs::{Kept, OVERVIEW, Place, Plan, Seen};
 
 /// How often the tabs are changed until they are as they should be.
 const ROUNDS: usize = 4;
@@ -31,6 +32,8 @@ pub(crate) struct Workbook {
     pub(crate) books: Books,
     pub(crate) streams: HashMap<Arc<str>, StreamTab>,
     pub(crate) refused: HashMap<Arc<str>, SheetsError>,
+    /// The tab that explains the others, where its first cell says that it does.
+    pub(crate) overview: Option<i64>,
 }
 
 /// What was read at the beginning.
@@ -75,10 +78,11 @@ impl Workbook {
             if requests.is_empty() {
                 let mut workbook = Workbook {
                     spreadsheet,
-                    described,
                     books,
                     streams: HashMap::new(),
                     refused: refused.into_iter().collect(),
+                    overview: explains(&described, &headers),
+                    described,
                 };
                 if is_new {
                     workbook.books.set(Kind::Made, "", "", "by sync-engine");
@@ -95,24 +99,37 @@ impl Workbook {
         Err(SheetsError::Internal("the tabs of the spreadsheet cannot be brought into shape".to_owned()))
     }
 
-    /// Writes first rows that are not complete.
+    /// Writes first rows that are not complete, and gives columns of few texts a list to choose from.
     async fn take_places(
         &mut self,
         layouts: Vec<Layout>,
         mut places: HashMap<Arc<str>, Place>,
     ) -> Result<(), SheetsError> {
-        let mut data = Vec::new();
+        let (mut data, mut lists) = (Vec::new(), Vec::new());
         for layout in layouts {
             let stream = Arc::clone(&layout.stream);
+            let known = Kept::of(&self.books, &stream).unwrap_or_default().enums;
             let Some(Place { tab, columns, header_changed }) = places.remove(&stream) else { continue };
             let tab = StreamTab::new(layout, tab, columns);
             if header_changed {
                 data.push(tab.header());
             }
+            lists.extend(tab.lists(&known));
             self.books.set(Kind::Stream, &stream, "", &tab.entry());
             self.streams.insert(stream, tab);
         }
+        if !lists.is_empty() {
+            self.set_lists(&lists).await?;
+        }
         self.write(data).await
+    }
+
+    /// Sets what columns may hold, which can be done twice.
+    async fn set_lists(&self, requests: &[Value]) -> Result<(), SheetsError> {
+        match self.spreadsheet.change(requests).await {
+            Err(Failure::Lost(_)) => Ok(self.spreadsheet.change(requests).await?),
+            other => Ok(other?),
+        }
     }
 
     /// Writes value ranges and what changed in the books.
@@ -166,6 +183,12 @@ impl Workbook {
         self.write(data).await?;
         Ok(lost)
     }
+}
+
+/// The tab whose first cell says that it explains the others.
+fn explains(described: &Described, headers: &HashMap<i64, Vec<Value>>) -> Option<i64> {
+    let is_heading = |id: &i64| headers.get(id).and_then(|cells| cells.first()).is_some_and(|cell| *cell == HEADING);
+    described.tabs.iter().filter(|tab| tab.title == OVERVIEW).map(|tab| tab.id).find(is_heading)
 }
 
 /// Whether the keys are not those that were counted.

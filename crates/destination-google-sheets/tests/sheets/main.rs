@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod limits;
+mod picture;
 mod rows;
 mod setup;
 mod tokens;
