@@ -154,7 +154,6 @@ impl Actor {
         };
         let Planned { ranges, rows, columns, warnings } = planned;
         for warning in warnings {
-            tracing::warn!("{warning}");
             spreadsheet.client.say(LogLevel::Warn, warning);
         }
         if let (Some(sync_id), Some(state), false) = (&self.sync_id, batch.state(), tab.tainted) {
@@ -225,6 +224,16 @@ impl Actor {
         }
         workbook.described = workbook.spreadsheet.describe().await?;
         workbook.take_grids();
+        let (there, gone): (Vec<_>, Vec<_>) = streams.into_iter().partition(|stream| {
+            let tab = workbook.streams.get(stream).map(|tab| tab.tab.id);
+            workbook.described.tabs.iter().any(|described| Some(described.id) == tab)
+        });
+        for stream in gone {
+            if let Some(tab) = workbook.streams.get_mut(&stream) {
+                tab.broken = Some(format!("the tab of stream `{stream}` was deleted while it was written; run the sync again"));
+            }
+        }
+        let streams = there;
         let headers: Vec<String> = streams
             .iter()
             .filter_map(|stream| workbook.streams.get(stream))

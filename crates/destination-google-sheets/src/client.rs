@@ -207,7 +207,6 @@ impl Client {
             pause.as_secs_f64().ceil(),
             self.most
         );
-        tracing::info!("{text}");
         self.say(LogLevel::Info, text);
     }
 

@@ -177,7 +177,6 @@ impl Workbook {
             let text = format!(
                 "stream `{stream}`: rows were deleted or added by hand since the last sync; it is read again from the beginning"
             );
-            tracing::warn!("{text}");
             self.spreadsheet.client.say(LogLevel::Warn, text);
         }
         self.write(data).await?;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod by_hand;
+mod conformance;
 mod limits;
 mod picture;
 mod rows;

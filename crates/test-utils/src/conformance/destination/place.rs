@@ -15,7 +15,7 @@ use protocol::{
 use serde_json::json;
 
 use super::{DestinationFixture, Exactness, Rows};
-use crate::conformance::{Config, json::canonical};
+use crate::conformance::{Config, json::{canonical, cells}};
 
 /// A place that was set up for some streams.
 pub(super) struct Place<'f, F> {
@@ -131,6 +131,7 @@ impl<'f, F: DestinationFixture> Place<'f, F> {
             let same = match self.fixture.exactness() {
                 Exactness::Text => found == payload,
                 Exactness::Value => canonical(found)? == canonical(payload)?,
+                Exactness::Cells => cells(found)? == cells(payload)?,
             };
             ensure!(
                 same,
