@@ -77,7 +77,14 @@ const OWNED: &[(&str, &[&str])] = &[
     ("indicatif", &["engine"]),
     (
         "reqwest",
-        &["source-stripe", "destination-google-sheets", "stripe-openapi", "stripe-simulator", "engine", "e2e"],
+        &[
+            "source-stripe",
+            "destination-google-sheets",
+            "stripe-openapi",
+            "stripe-simulator",
+            "engine",
+            "e2e",
+        ],
     ),
 ];
 

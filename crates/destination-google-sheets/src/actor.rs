@@ -140,7 +140,10 @@ impl Actor {
         let stream = Arc::clone(batch.stream());
         let Some(tab) = streams.get_mut(&stream) else {
             let error = refused.remove(&stream);
-            return Err((done, error.unwrap_or_else(|| SheetsError::UnknownStream { stream: stream.to_string() })));
+            return Err((
+                done,
+                error.unwrap_or_else(|| SheetsError::UnknownStream { stream: stream.to_string() }),
+            ));
         };
         if let Some(problem) = &tab.broken {
             return Err((done, SheetsError::Config(problem.clone())));
@@ -216,7 +219,9 @@ impl Actor {
         let (now, workbook) = (Instant::now(), &mut self.workbook);
         let streams: Vec<Arc<str>> = jobs
             .iter()
-            .filter_map(|job| if let Work::Batch(batch) = &job.work { Some(Arc::clone(batch.stream())) } else { None })
+            .filter_map(|job| {
+                if let Work::Batch(batch) = &job.work { Some(Arc::clone(batch.stream())) } else { None }
+            })
             .filter(|stream| workbook.streams.get(stream).is_some_and(|tab| tab.is_stale(now, self.minute)))
             .collect();
         if streams.is_empty() {
@@ -230,7 +235,9 @@ impl Actor {
         });
         for stream in gone {
             if let Some(tab) = workbook.streams.get_mut(&stream) {
-                tab.broken = Some(format!("the tab of stream `{stream}` was deleted while it was written; run the sync again"));
+                tab.broken = Some(format!(
+                    "the tab of stream `{stream}` was deleted while it was written; run the sync again"
+                ));
             }
         }
         let streams = there;

@@ -98,7 +98,9 @@ pub(crate) struct Spreadsheet {
 
 fn read<T: for<'de> Deserialize<'de>>(value: Value, what: &str) -> Result<T, SheetsError> {
     serde_json::from_value(value).map_err(|error| {
-        SheetsError::Internal(format!("Google's answer to {what} is not what its documentation says: {error}"))
+        SheetsError::Internal(format!(
+            "Google's answer to {what} is not what its documentation says: {error}"
+        ))
     })
 }
 
@@ -113,7 +115,9 @@ impl Spreadsheet {
             Ok(value) => read(value, what)?,
             Err(Failure::Refused(error)) => return Err(error),
             Err(Failure::Lost(error)) => {
-                let text = format!("{error}. Look into your Google Drive whether `{title}` was made, and give its `spreadsheet_id`");
+                let text = format!(
+                    "{error}. Look into your Google Drive whether `{title}` was made, and give its `spreadsheet_id`"
+                );
                 return Err(SheetsError::Unreachable { what: what.to_owned(), cause: text });
             }
         };
@@ -143,7 +147,11 @@ impl Spreadsheet {
     }
 
     /// The values of ranges, in their order, as lists of columns or rows without empty ends.
-    pub(crate) async fn values(&self, ranges: &[String], columns: bool) -> Result<Vec<Vec<Vec<Value>>>, SheetsError> {
+    pub(crate) async fn values(
+        &self,
+        ranges: &[String],
+        columns: bool,
+    ) -> Result<Vec<Vec<Vec<Value>>>, SheetsError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Answer {
@@ -157,7 +165,8 @@ impl Spreadsheet {
         }
         let what = "to read values";
         let mut read_values = Vec::with_capacity(ranges.len());
-        let mut rest: Vec<String> = ranges.iter().map(|range| format!("&ranges={}", encoded(range))).collect();
+        let mut rest: Vec<String> =
+            ranges.iter().map(|range| format!("&ranges={}", encoded(range))).collect();
         while !rest.is_empty() {
             let mut length = 0;
             let fit = rest.iter().take_while(|range| {

@@ -181,7 +181,10 @@ mod tests {
         books.remove(Kind::Deleted, "customer", "[\"x\"]");
         books.set(Kind::Count, "customer", "", "0 0");
         let changes = books.take_changes();
-        assert!(changes.ranges[0].contains(r#"["state","a","customer","{}","",""],["count","customer","","0 0"]"#));
+        assert!(
+            changes.ranges[0]
+                .contains(r#"["state","a","customer","{}","",""],["count","customer","","0 0"]"#)
+        );
         assert_eq!(changes.rows, 3);
     }
 }

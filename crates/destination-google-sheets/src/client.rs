@@ -165,7 +165,10 @@ impl Client {
                         attempt += 1;
                         if attempt == ATTEMPTS {
                             let seconds = began.elapsed().as_secs();
-                            return Err(Failure::Refused(SheetsError::Quota { what: what.to_owned(), seconds }));
+                            return Err(Failure::Refused(SheetsError::Quota {
+                                what: what.to_owned(),
+                                seconds,
+                            }));
                         }
                         let pause = back_off(attempt - 1, self.minute, rand::random(), asked);
                         self.say_wait(&method, pause);
@@ -181,7 +184,10 @@ impl Client {
             };
             lost += 1;
             if again == Again::No || lost == LOST_ATTEMPTS {
-                return Err(Failure::Lost(SheetsError::Unreachable { what: what.to_owned(), cause: problem }));
+                return Err(Failure::Lost(SheetsError::Unreachable {
+                    what: what.to_owned(),
+                    cause: problem,
+                }));
             }
             tracing::info!(what, problem, "Google did not answer; the request is sent again");
             tokio::time::sleep(back_off(lost - 1, self.minute, rand::random(), None)).await;
@@ -212,7 +218,9 @@ impl Client {
 
     fn refused(&self, status: StatusCode, said: String, what: &str, id: &str) -> SheetsError {
         match status {
-            StatusCode::NOT_FOUND if !id.is_empty() => SheetsError::NotFound { id: id.to_owned(), who: self.who() },
+            StatusCode::NOT_FOUND if !id.is_empty() => {
+                SheetsError::NotFound { id: id.to_owned(), who: self.who() }
+            }
             StatusCode::FORBIDDEN => SheetsError::Forbidden { who: self.who(), said },
             StatusCode::UNAUTHORIZED => SheetsError::Auth(format!(
                 "Google does not accept the access token of {} ({said}). Sign in again",
@@ -243,8 +251,10 @@ struct Said {
 fn said(body: &[u8]) -> Said {
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let error = &value["error"];
-    let reasons = error["details"].as_array().into_iter().flatten().filter_map(|detail| detail["reason"].as_str());
-    let is_quota = error["status"] == "RESOURCE_EXHAUSTED" || reasons.into_iter().any(|reason| reason == "RATE_LIMIT_EXCEEDED");
+    let reasons =
+        error["details"].as_array().into_iter().flatten().filter_map(|detail| detail["reason"].as_str());
+    let is_quota = error["status"] == "RESOURCE_EXHAUSTED"
+        || reasons.into_iter().any(|reason| reason == "RATE_LIMIT_EXCEEDED");
     let text = error["message"].as_str().map(str::to_owned);
     Said { text: text.unwrap_or_else(|| String::from_utf8_lossy(body).chars().take(300).collect()), is_quota }
 }

@@ -76,7 +76,9 @@ fn key_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretS
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(SecretString::from(text))),
         Some(object @ Value::Object(_)) => Ok(Some(SecretString::from(object.to_string()))),
-        Some(_) => Err(serde::de::Error::custom("the key of a service account is a JSON object, or a text of it")),
+        Some(_) => {
+            Err(serde::de::Error::custom("the key of a service account is a JSON object, or a text of it"))
+        }
     }
 }
 
@@ -136,7 +138,8 @@ impl SheetsConfig {
                 config.insert(name.to_owned(), Value::from(value));
             }
         };
-        let secret = |secret: &'_ Option<SecretString>| secret.as_ref().map(|text| text.expose_secret().to_owned());
+        let secret =
+            |secret: &'_ Option<SecretString>| secret.as_ref().map(|text| text.expose_secret().to_owned());
         set("client_id", self.client_id.as_deref());
         set("client_secret", secret(&self.client_secret).as_deref());
         set("access_token", secret(&self.access_token).as_deref());

@@ -76,14 +76,19 @@ impl Credentials {
         match self {
             Credentials::ServiceAccount(key) => key.client_email.clone(),
             Credentials::Machine(_) => "the service account of this machine".to_owned(),
-            Credentials::Refresh { .. } | Credentials::Token(_) => "the Google account that signed in".to_owned(),
+            Credentials::Refresh { .. } | Credentials::Token(_) => {
+                "the Google account that signed in".to_owned()
+            }
         }
     }
 }
 
 fn read(path: &Path) -> Result<String, SheetsError> {
     std::fs::read_to_string(path).map_err(|error| {
-        SheetsError::Config(format!("the file of Google credentials {} cannot be read: {error}", path.display()))
+        SheetsError::Config(format!(
+            "the file of Google credentials {} cannot be read: {error}",
+            path.display()
+        ))
     })
 }
 
@@ -94,14 +99,17 @@ fn service_account(text: &str, place: &str) -> Result<Credentials, SheetsError> 
 
 fn default_credentials(text: &str, path: &Path, token_url: &str) -> Result<Credentials, SheetsError> {
     let place = path.display().to_string();
-    let value: Value = serde_json::from_str(text)
-        .map_err(|error| SheetsError::Config(format!("the file of Google credentials {place} is not JSON: {error}")))?;
+    let value: Value = serde_json::from_str(text).map_err(|error| {
+        SheetsError::Config(format!("the file of Google credentials {place} is not JSON: {error}"))
+    })?;
     if value["type"] != "authorized_user" {
         return service_account(text, &place);
     }
     let member = |name: &str| {
         value[name].as_str().map(str::to_owned).ok_or_else(|| {
-            SheetsError::Config(format!("the file of Google credentials {place} has no `{name}`; sign in again"))
+            SheetsError::Config(format!(
+                "the file of Google credentials {place} has no `{name}`; sign in again"
+            ))
         })
     };
     Ok(Credentials::Refresh {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::BoxFuture;
 use futures::{Stream, StreamExt, stream};
 use protocol::{
-    ConfiguredCatalog, ConnectionStatus, ConnectorError, ConnectorSpec, Control, Destination, LogLevel, Message,
-    MessageStream, Payload, StateStore, WriteRequest, once, write_batches,
+    ConfiguredCatalog, ConnectionStatus, ConnectorError, ConnectorSpec, Control, Destination, LogLevel,
+    Message, MessageStream, Payload, StateStore, WriteRequest, once, write_batches,
 };
 use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -43,7 +43,11 @@ impl SheetsDestination {
 
 impl Shared {
     /// A way to Google, and the spreadsheet where one is named. Words for people go to `logs`.
-    pub(crate) fn client(&self, config: &SheetsConfig, logs: UnboundedSender<Message>) -> Result<Client, SheetsError> {
+    pub(crate) fn client(
+        &self,
+        config: &SheetsConfig,
+        logs: UnboundedSender<Message>,
+    ) -> Result<Client, SheetsError> {
         let most = config.requests_per_minute.get();
         let quotas = {
             let mut known = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);

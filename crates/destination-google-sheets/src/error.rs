@@ -57,7 +57,9 @@ pub enum SheetsError {
         said: String,
     },
     /// Google asks for fewer requests, and went on to.
-    #[error("Google's quota did not allow {what} for {seconds} seconds. Try again later, or ask for a higher quota in the Google Cloud console")]
+    #[error(
+        "Google's quota did not allow {what} for {seconds} seconds. Try again later, or ask for a higher quota in the Google Cloud console"
+    )]
     Quota {
         /// What was asked for.
         what: String,
@@ -86,7 +88,9 @@ pub enum SheetsError {
         field: String,
     },
     /// The catalog does not have the stream.
-    #[error("stream `{stream}` is not in the catalog that the sync was given; select it, then run setup again")]
+    #[error(
+        "stream `{stream}` is not in the catalog that the sync was given; select it, then run setup again"
+    )]
     UnknownStream {
         /// The stream.
         stream: String,
@@ -111,7 +115,9 @@ impl SheetsError {
             SheetsError::Config(_) | SheetsError::NotOurs { .. } | SheetsError::UnknownStream { .. } => {
                 ErrorKind::Config
             }
-            SheetsError::Auth(_) | SheetsError::NotFound { .. } | SheetsError::Forbidden { .. } => ErrorKind::Auth,
+            SheetsError::Auth(_) | SheetsError::NotFound { .. } | SheetsError::Forbidden { .. } => {
+                ErrorKind::Auth
+            }
             SheetsError::Quota { .. } => ErrorKind::RateLimited,
             SheetsError::Unreachable { .. } => ErrorKind::Transient,
             SheetsError::Full { .. } | SheetsError::Refused { .. } | SheetsError::Record { .. } => {

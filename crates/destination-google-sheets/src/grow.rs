@@ -33,7 +33,10 @@ fn requests(tabs: &mut [Tab], needs: &[Need], most: usize) -> (Vec<Value>, Vec<R
     for need in needs {
         let total: usize = tabs.iter().map(|tab| tab.rows * tab.columns).sum();
         let Some(tab) = tabs.iter_mut().find(|tab| tab.id == need.sheet) else {
-            let text = format!("the tab of stream `{}` was deleted while it was written; run the sync again", need.stream);
+            let text = format!(
+                "the tab of stream `{}` was deleted while it was written; run the sync again",
+                need.stream
+            );
             answers.push(Err(SheetsError::Config(text)));
             continue;
         };
@@ -48,7 +51,9 @@ fn requests(tabs: &mut [Tab], needs: &[Need], most: usize) -> (Vec<Value>, Vec<R
         }
         for (dimension, more) in [("COLUMNS", columns - tab.columns), ("ROWS", rows - tab.rows)] {
             if more > 0 {
-                requests.push(json!({"appendDimension": {"sheetId": tab.id, "dimension": dimension, "length": more}}));
+                requests.push(
+                    json!({"appendDimension": {"sheetId": tab.id, "dimension": dimension, "length": more}}),
+                );
             }
         }
         (tab.rows, tab.columns) = (rows, columns);
@@ -73,10 +78,17 @@ impl Workbook {
                     self.take_grids();
                     return Ok(answers);
                 }
-                Err(Failure::Refused(SheetsError::Refused { said, .. })) if said.contains("above the limit") => {
+                Err(Failure::Refused(SheetsError::Refused { said, .. }))
+                    if said.contains("above the limit") =>
+                {
                     // Others have made tabs larger meanwhile.
-                    let cells = tabs.iter().map(|tab| tab.rows * tab.columns).sum::<usize>().max(SPREADSHEET_CELLS + 1);
-                    let full = |need: &Need| Err(SheetsError::Full { stream: need.stream.to_string(), cells });
+                    let cells = tabs
+                        .iter()
+                        .map(|tab| tab.rows * tab.columns)
+                        .sum::<usize>()
+                        .max(SPREADSHEET_CELLS + 1);
+                    let full =
+                        |need: &Need| Err(SheetsError::Full { stream: need.stream.to_string(), cells });
                     return Ok(needs.iter().map(full).collect());
                 }
                 Err(Failure::Refused(error)) => return Err(error),

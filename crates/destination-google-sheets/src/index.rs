@@ -150,7 +150,8 @@ impl Index {
         }
         match self.rows.get_mut(&key) {
             Some(before) => {
-                if before.child.as_ref().map(|child| &child.parent) != entry.child.as_ref().map(|child| &child.parent)
+                if before.child.as_ref().map(|child| &child.parent)
+                    != entry.child.as_ref().map(|child| &child.parent)
                     && let Some(child) = &before.child
                     && let Some(siblings) = self.children.get_mut(&child.parent)
                 {

@@ -67,7 +67,11 @@ impl Workbook {
             let Some(tab) = self.described.tabs.iter().find(|tab| tab.id == kept.sheet) else { continue };
             let written = self.streams.get(stream);
             let key = written.and_then(|written| written.columns.position(written.layout.key.first()?));
-            lines.push(Line { stream: stream.to_owned(), tab: tab.title.clone(), key: key.unwrap_or_default() });
+            lines.push(Line {
+                stream: stream.to_owned(),
+                tab: tab.title.clone(),
+                key: key.unwrap_or_default(),
+            });
         }
         let mut rows = rows(&lines, Timestamp::now());
         let need = Need { stream: OVERVIEW.into(), sheet: id, rows: rows.len(), columns: COLUMNS };

@@ -70,7 +70,10 @@ mod tests {
                 "{\"range\":\"'a''b'!A5:B5\",\"values\":[[4]]}"
             ]
         );
-        assert_eq!(requests(["aa".to_owned(), "bb".to_owned(), "cc".to_owned()], 4), [&b"aa"[..], b"bb", b"cc"]);
+        assert_eq!(
+            requests(["aa".to_owned(), "bb".to_owned(), "cc".to_owned()], 4),
+            [&b"aa"[..], b"bb", b"cc"]
+        );
         assert_eq!(requests(["aa".to_owned(), "bb".to_owned(), "c".to_owned()], 6), [&b"aa,bb"[..], b"c"]);
     }
 }

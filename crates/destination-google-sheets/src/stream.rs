@@ -82,7 +82,8 @@ impl StreamTab {
     /// sync is at work. While it writes without a pause, it looks once a minute.
     pub(crate) fn is_stale(&self, now: Instant, minute: Duration) -> bool {
         self.broken.is_none()
-            && (now.duration_since(self.looked) >= minute || now.duration_since(self.wrote.max(self.looked)) >= minute / 6)
+            && (now.duration_since(self.looked) >= minute
+                || now.duration_since(self.wrote.max(self.looked)) >= minute / 6)
     }
 
     /// Takes in a first row that was read again.
@@ -99,7 +100,12 @@ impl StreamTab {
     }
 
     /// Applies the records of a batch, one after the other.
-    pub(crate) fn plan(&mut self, batch: &Batch, books: &mut Books, now: Timestamp) -> Result<Planned, SheetsError> {
+    pub(crate) fn plan(
+        &mut self,
+        batch: &Batch,
+        books: &mut Books,
+        now: Timestamp,
+    ) -> Result<Planned, SheetsError> {
         self.plan_records(batch.records(), books, now)
     }
 
@@ -184,23 +190,22 @@ impl StreamTab {
 
 impl Edits<'_> {
     fn record(&mut self, record: &Record) -> Result<(), SheetsError> {
-        let members: Members<'_> = record
-            .data
-            .read()
-            .map_err(|error| self.stream.wrong(format!("a record is not an object that can be read: {error}")))?;
+        let members: Members<'_> = record.data.read().map_err(|error| {
+            self.stream.wrong(format!("a record is not an object that can be read: {error}"))
+        })?;
         let layout = &self.stream.layout;
-        let mut values = Vec::with_capacity(layout.key.len());
-        for field in &layout.key {
-            let value = members.get(field.as_str()).and_then(|value| scalar(value));
-            match value.filter(|value| !value.is_empty()) {
-                Some(value) => values.push(value),
-                None => {
-                    let known = values.join(", ");
-                    return Err(self.stream.wrong(format!(
-                        "a record has no `{field}`, which is part of the primary key (the fields before it: [{known}])"
-                    )));
-                }
-            }
+        let value = |field: &String| {
+            let value = members.get(field.as_str()).and_then(scalar);
+            value.filter(|value| !value.is_empty())
+        };
+        let values: Vec<Cow<'_, str>> = layout.key.iter().filter_map(value).collect();
+        if let Some(missing) = layout.key.iter().find(|field| value(field).is_none()) {
+            let known = layout.key.iter().filter_map(|field| Some(format!("{field}: {}", value(field)?)));
+            let known = known.collect::<Vec<_>>().join(", ");
+            let known = if known.is_empty() { "no other key field is set".to_owned() } else { known };
+            return Err(self
+                .stream
+                .wrong(format!("a record has no `{missing}`, which is part of the primary key ({known})")));
         }
         let key = key_of(values.iter().map(AsRef::as_ref));
         let version = members.get(layout.newer_than.as_str());
@@ -238,7 +243,7 @@ impl Edits<'_> {
             Some(entry) => entry.row,
             None => self.stream.index.allocate(),
         };
-        let text = |name: &str| members.get(name).and_then(|value| scalar(value)).unwrap_or_default();
+        let text = |name: &str| members.get(name).and_then(scalar).unwrap_or_default();
         let parent = text(PARENT_ID);
         let child = (!parent.is_empty()).then(|| Child {
             parent: parent.into(),
@@ -254,10 +259,8 @@ impl Edits<'_> {
     /// The cells of a row; columns that are new are added.
     fn cells(&mut self, key: &str, members: &Members<'_>) -> String {
         let StreamTab { columns, cut, layout, .. } = &mut *self.stream;
-        let mut new: Vec<&Cow<'_, str>> = members
-            .keys()
-            .filter(|name| !name.is_empty() && columns.position(name).is_none())
-            .collect();
+        let mut new: Vec<&Cow<'_, str>> =
+            members.keys().filter(|name| !name.is_empty() && columns.position(name).is_none()).collect();
         new.sort_unstable();
         for name in new {
             self.header_changed |= columns.add(name);

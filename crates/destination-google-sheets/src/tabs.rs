@@ -60,6 +60,8 @@ pub(crate) struct Plan {
     pub(crate) requests: Vec<Value>,
     pub(crate) places: HashMap<Arc<str>, Place>,
     pub(crate) refused: Vec<(Arc<str>, SheetsError)>,
+    /// The numbers of the tabs that the requests make: their titles are not always the streams' names.
+    pub(crate) made: HashMap<Arc<str>, i64>,
 }
 
 /// A spreadsheet as it was looked at: the tabs, and the first row of each by its number.
@@ -67,6 +69,8 @@ pub(crate) struct Seen<'s> {
     pub(crate) described: &'s Described,
     pub(crate) headers: &'s HashMap<i64, Vec<Value>>,
     pub(crate) books: &'s Books,
+    /// The tabs that were made for streams before it was looked at.
+    pub(crate) made: &'s HashMap<Arc<str>, i64>,
     /// Whether we made it, so that its empty tab is ours.
     pub(crate) is_new: bool,
 }
@@ -102,9 +106,13 @@ impl Seen<'_> {
             let ours: BTreeSet<String> = layout.columns.iter().cloned().chain(kept.columns).collect();
             let known = self.books.get(Kind::Stream, &layout.stream, "").is_some();
             let by_books = self.tab(|tab| known && tab.id == kept.sheet);
-            let found = by_books.or_else(|| {
+            let made = self.made.get(&layout.stream);
+            let found = by_books.or_else(|| self.tab(|tab| made == Some(&tab.id))).or_else(|| {
                 self.tab(|tab| {
-                    tab.title == *layout.stream && tab.title != books::TITLE && !used.contains(&tab.id) && tab.rows > 0
+                    tab.title == *layout.stream
+                        && tab.title != books::TITLE
+                        && !used.contains(&tab.id)
+                        && tab.rows > 0
                 })
             });
             if let Some(tab) = found {
@@ -135,6 +143,7 @@ impl Seen<'_> {
                     "fields": "title,gridProperties.frozenRowCount",
                 }}));
                 plan.requests.push(protect(tab.id));
+                plan.made.insert(Arc::clone(&layout.stream), tab.id);
                 continue;
             }
             let more = NEW_ROWS * layout.columns.len();
@@ -151,13 +160,19 @@ impl Seen<'_> {
                 "gridProperties": {"rowCount": NEW_ROWS, "columnCount": layout.columns.len(), "frozenRowCount": 1},
             }}}));
             plan.requests.push(protect(id));
+            plan.made.insert(Arc::clone(&layout.stream), id);
         }
         plan
     }
 }
 
 /// The stream in a tab, if it is the stream's.
-fn place(layout: &Layout, tab: &Tab, header: &[Value], ours: &BTreeSet<String>) -> Result<Place, SheetsError> {
+fn place(
+    layout: &Layout,
+    tab: &Tab,
+    header: &[Value],
+    ours: &BTreeSet<String>,
+) -> Result<Place, SheetsError> {
     let mut columns = Columns::read(header, ours);
     let missing = layout.key.iter().find(|field| columns.position(field).is_none());
     if let (Some(field), false) = (missing, columns.is_blank()) {

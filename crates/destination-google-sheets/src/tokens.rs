@@ -50,7 +50,11 @@ impl Tokens {
     }
 
     /// A token that is good for a while. `stale` is one that Google no longer takes.
-    pub(crate) async fn get(&self, http: &reqwest::Client, stale: Option<&str>) -> Result<SecretString, SheetsError> {
+    pub(crate) async fn get(
+        &self,
+        http: &reqwest::Client,
+        stale: Option<&str>,
+    ) -> Result<SecretString, SheetsError> {
         if let Credentials::Token(token) = &self.credentials {
             return match stale {
                 None => Ok(token.clone()),
@@ -84,7 +88,9 @@ impl Tokens {
                     let body = response.bytes().await.unwrap_or_default();
                     if status.is_success() {
                         return serde_json::from_slice(&body).map_err(|error| {
-                            SheetsError::Auth(format!("Google's answer to the request for a token is not one: {error}"))
+                            SheetsError::Auth(format!(
+                                "Google's answer to the request for a token is not one: {error}"
+                            ))
                         });
                     }
                     if !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS {

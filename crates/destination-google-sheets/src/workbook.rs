@@ -71,10 +71,12 @@ impl Workbook {
         is_new: bool,
     ) -> Result<Workbook, SheetsError> {
         let layouts: Vec<Layout> = catalog.streams.iter().map(Layout::of).collect();
+        let mut tabs_made = HashMap::new();
         for _ in 0..ROUNDS {
             let Look { described, headers, books } = look(&spreadsheet).await?;
-            let seen = Seen { described: &described, headers: &headers, books: &books, is_new };
-            let Plan { requests, places, refused } = seen.plan(&layouts);
+            let seen =
+                Seen { described: &described, headers: &headers, books: &books, made: &tabs_made, is_new };
+            let Plan { requests, places, refused, made } = seen.plan(&layouts);
             if requests.is_empty() {
                 let mut workbook = Workbook {
                     spreadsheet,
@@ -90,6 +92,7 @@ impl Workbook {
                 workbook.take_places(layouts, places).await?;
                 return Ok(workbook);
             }
+            tabs_made.extend(made);
             match spreadsheet.change(&requests).await {
                 // What came of it is looked at.
                 Ok(()) | Err(Failure::Lost(_)) => {}
@@ -139,7 +142,10 @@ impl Workbook {
             return Ok(());
         }
         if !changes.ranges.is_empty() {
-            data.push(ranges::range(&a1::rows(books::TITLE, 1, 1, books::HEADER.len()), &ranges::texts(&books::HEADER)));
+            data.push(ranges::range(
+                &a1::rows(books::TITLE, 1, 1, books::HEADER.len()),
+                &ranges::texts(&books::HEADER),
+            ));
         }
         self.grow_books(changes.rows, changes.columns).await?;
         data.extend(changes.ranges);
@@ -186,7 +192,8 @@ impl Workbook {
 
 /// The tab whose first cell says that it explains the others.
 fn explains(described: &Described, headers: &HashMap<i64, Vec<Value>>) -> Option<i64> {
-    let is_heading = |id: &i64| headers.get(id).and_then(|cells| cells.first()).is_some_and(|cell| *cell == HEADING);
+    let is_heading =
+        |id: &i64| headers.get(id).and_then(|cells| cells.first()).is_some_and(|cell| *cell == HEADING);
     described.tabs.iter().filter(|tab| tab.title == OVERVIEW).map(|tab| tab.id).find(is_heading)
 }
 
@@ -209,7 +216,10 @@ fn forget_states(books: &mut Books, stream: &str) {
 }
 
 /// The streams of the books whose rows are not those that were counted.
-pub(crate) async fn short_streams(spreadsheet: &Spreadsheet, look: &Look) -> Result<BTreeSet<String>, SheetsError> {
+pub(crate) async fn short_streams(
+    spreadsheet: &Spreadsheet,
+    look: &Look,
+) -> Result<BTreeSet<String>, SheetsError> {
     let (mut asked, mut ranges, mut short) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (stream, _, counted) in look.books.of_kind(Kind::Count) {
         let kept = Kept::of(&look.books, stream).unwrap_or_default();
@@ -255,7 +265,8 @@ fn take_watched(tab: &StreamTab, read: &mut impl Iterator<Item = Vec<Vec<Value>>
     if tab.tab.rows >= 2 {
         for name in tab.layout.watched() {
             if tab.columns.position(name).is_some_and(|position| position < tab.tab.columns) {
-                let column = read.next().and_then(|mut columns| (!columns.is_empty()).then(|| columns.swap_remove(0)));
+                let column =
+                    read.next().and_then(|mut columns| (!columns.is_empty()).then(|| columns.swap_remove(0)));
                 found.insert(name, column.unwrap_or_default());
             }
         }

@@ -55,7 +55,8 @@ impl Job {
         let destination =
             DestinationSettings { connector: pipeline.destination.clone(), ..self.destination.clone() };
         if destination != self.destination {
-            let text = format!("Made {}; name it the next time, or another one is made.", destination.place());
+            let text =
+                format!("Made {}; name it the next time, or another one is made.", destination.place());
             tell(session, &text);
         }
         let sync_id = self.run.position.sync_id(&pipeline.source.config);

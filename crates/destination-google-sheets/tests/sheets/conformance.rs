@@ -80,7 +80,10 @@ impl DestinationFixture for Sheets {
             let row: BTreeMap<&String, String> = shown.map(|(name, cell)| (name, cell.shown())).collect();
             let key = |field: &str| row.get(&field.to_owned()).cloned().unwrap_or_default();
             let key: Vec<String> = stream.key_fields().into_iter().map(key).collect();
-            anyhow::ensure!(rows.insert(key.clone(), serde_json::to_string(&row)?).is_none(), "{key:?} is there twice");
+            anyhow::ensure!(
+                rows.insert(key.clone(), serde_json::to_string(&row)?).is_none(),
+                "{key:?} is there twice"
+            );
         }
         Ok(Some(rows))
     }

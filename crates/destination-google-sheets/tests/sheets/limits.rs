@@ -73,16 +73,21 @@ async fn five_thousand_rows_take_few_requests() {
 #[tokio::test]
 async fn many_streams_share_requests() {
     let world = World::new().await;
-    let streams: Vec<_> = (0..20).map(|number| stream_of(&format!("s{number}"), &json!({"id": {}}))).collect();
+    let streams: Vec<_> =
+        (0..20).map(|number| stream_of(&format!("s{number}"), &json!({"id": {}}))).collect();
     let all: Vec<_> = streams.iter().collect();
     world.write(&all, Vec::new()).await;
     let before = world.server.calls();
-    let rows = |stream| (0..50).map(move |id| upsert(stream, &json!({"id": id.to_string(), "_updated_at": 1})));
+    let rows =
+        |stream| (0..50).map(move |id| upsert(stream, &json!({"id": id.to_string(), "_updated_at": 1})));
     world.write(&all, streams.iter().flat_map(rows).collect()).await;
     let after = world.server.calls();
     assert!(after.writes - before.writes <= 4, "{before:?} {after:?}");
     for stream in &streams {
         assert_eq!(world.rows(&stream.name).len(), 50);
     }
-    assert_eq!(world.server.spreadsheet(&world.id).sheet("s3").unwrap().cell(1, 0), &Cell::Text("0".to_owned()));
+    assert_eq!(
+        world.server.spreadsheet(&world.id).sheet("s3").unwrap().cell(1, 0),
+        &Cell::Text("0".to_owned())
+    );
 }

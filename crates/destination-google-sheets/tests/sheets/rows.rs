@@ -73,14 +73,17 @@ async fn texts_stay_texts_and_numbers_keep_their_digits() {
     });
     world.write(&[&stream], vec![upsert(&stream, &data)]).await;
     let sheet = world.server.spreadsheet(&world.id).sheet("customer").unwrap().clone();
-    let at = |name: &str| sheet.cell(1, sheet.headers().iter().position(|header| header == name).unwrap()).clone();
+    let at =
+        |name: &str| sheet.cell(1, sheet.headers().iter().position(|header| header == name).unwrap()).clone();
     assert_eq!(at("id"), Cell::Text("007".to_owned()));
     assert_eq!(at("name"), Cell::Text("=HYPERLINK(\"x\")".to_owned()));
     assert_eq!(at("plus"), Cell::Text("+1".to_owned()));
     assert_eq!(at("big"), Cell::Text("9007199254740993".to_owned()));
     assert_eq!((at("small"), at("yes")), (Cell::Number(5.0), Cell::Bool(true)));
     // The same key again is the same row.
-    world.write(&[&stream], vec![upsert(&stream, &json!({"id": "007", "name": "b", "_updated_at": 2}))]).await;
+    world
+        .write(&[&stream], vec![upsert(&stream, &json!({"id": "007", "name": "b", "_updated_at": 2}))])
+        .await;
     assert_eq!(world.names("customer").len(), 1);
 }
 

@@ -11,9 +11,12 @@ async fn a_spreadsheet_is_made_and_its_id_told() {
     let mut world = World::new().await;
     let (first, second) = (customers(), stream_of("charge", &json!({"id": {}})));
     let config = world.config_with(json!({"spreadsheet_id": null, "spreadsheet_title": "Books"}));
-    let said = run_to_end(world.destination.setup(config, catalog(&[&first, &second])).unwrap()).await.unwrap();
+    let said =
+        run_to_end(world.destination.setup(config, catalog(&[&first, &second])).unwrap()).await.unwrap();
     let told = said.iter().find_map(|message| match &message.payload {
-        Payload::Control(Control::DestinationConfig { destination_config }) => Some(destination_config.clone()),
+        Payload::Control(Control::DestinationConfig { destination_config }) => {
+            Some(destination_config.clone())
+        }
         _ => None,
     });
     let told = told.expect("a new configuration");
@@ -25,7 +28,10 @@ async fn a_spreadsheet_is_made_and_its_id_told() {
     assert_eq!(made.sheet("charge").unwrap().headers(), ["id", "_updated_at", "_synced_at"]);
 
     let overview = &made.sheets[0];
-    assert_eq!((overview.title.as_str(), overview.cell(0, 0).shown().as_str()), ("Overview", "Stripe Sync Engine"));
+    assert_eq!(
+        (overview.title.as_str(), overview.cell(0, 0).shown().as_str()),
+        ("Overview", "Stripe Sync Engine")
+    );
     assert_eq!(overview.cell(7, 2), &Cell::Formula("=COUNTUNIQUE('customer'!A2:A)".to_owned()));
 
     // The configuration that was told works, and setup can be repeated.
@@ -66,7 +72,8 @@ async fn sheets_of_the_typescript_engine_are_adopted() {
         let sheet = spreadsheet.sheet_mut("Sheet1").unwrap();
         sheet.title = "customer".to_owned();
         // As it writes them: alphabetical columns, texts as they were typed.
-        let rows = [["_synced_at", "_updated_at", "id", "name"], ["2025-01-01T00:00:00Z", "", "cus_0", "old"]];
+        let rows =
+            [["_synced_at", "_updated_at", "id", "name"], ["2025-01-01T00:00:00Z", "", "cus_0", "old"]];
         for (row, cells) in rows.iter().enumerate() {
             for (column, text) in cells.iter().enumerate() {
                 sheet.set(row, column, Cell::Text((*text).to_owned()));

@@ -15,7 +15,8 @@ async fn lost_answers_and_refusals_lose_and_double_nothing() {
     let back = world.write(&[&stream], page(&stream, 50, 10)).await;
     assert_eq!((back.records, back.states.len()), (50, 1), "{back:?}");
     assert_eq!(world.names("customer"), expected(50, 10));
-    let tabs: Vec<String> = world.server.spreadsheet(&world.id).sheets.into_iter().map(|tab| tab.title).collect();
+    let tabs: Vec<String> =
+        world.server.spreadsheet(&world.id).sheets.into_iter().map(|tab| tab.title).collect();
     assert_eq!(tabs.iter().filter(|title| *title == "customer").count(), 1, "{tabs:?}");
 
     // The second batch fails in the middle of a run, after the grid was made larger.
@@ -51,11 +52,15 @@ async fn one_stream_that_google_refuses_does_not_fail_the_others() {
         None
     });
     let input = futures::StreamExt::filter_map(
-        futures::StreamExt::chain(shrink, futures::stream::iter(messages.into_iter().map(|message| Some(Ok(message))))),
+        futures::StreamExt::chain(
+            shrink,
+            futures::stream::iter(messages.into_iter().map(|message| Some(Ok(message)))),
+        ),
         |message| async { message },
     );
     let messages: Vec<_> = futures::StreamExt::collect(input).await;
-    let messages = messages.into_iter().map(|message: Result<_, protocol::ConnectorError>| message.unwrap()).collect();
+    let messages =
+        messages.into_iter().map(|message: Result<_, protocol::ConnectorError>| message.unwrap()).collect();
     let back = world.write(&[&good, &other], messages).await;
     assert!(back.errors.is_empty(), "a grid that is too small is made larger: {back:?}");
     assert_eq!(world.names("customer"), expected(3, 10));
@@ -123,7 +128,9 @@ async fn what_users_do_during_a_run_is_noticed() {
     let world = World::new().await;
     let stream = customers();
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
-    let input = futures::stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|m| (Ok(m), receiver)) });
+    let input = futures::stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|m| (Ok(m), receiver))
+    });
     let request = protocol::WriteRequest {
         catalog: crate::world::catalog(&[&stream]),
         input: Box::pin(input),
@@ -136,8 +143,13 @@ async fn what_users_do_during_a_run_is_noticed() {
     }
     // A message behind the batch, so that it is cut.
     sender.send(upsert(&stream, &json!({"id": "cus_0", "name": "N0 v11", "_updated_at": 11}))).unwrap();
-    while !matches!(futures::StreamExt::next(&mut back).await.unwrap().unwrap().payload, Payload::SourceState(_)) {}
-    world.server.edit(&world.id, |spreadsheet| spreadsheet.sheet_mut("customer").unwrap().cells[1..5].reverse());
+    while !matches!(
+        futures::StreamExt::next(&mut back).await.unwrap().unwrap().payload,
+        Payload::SourceState(_)
+    ) {}
+    world
+        .server
+        .edit(&world.id, |spreadsheet| spreadsheet.sheet_mut("customer").unwrap().cells[1..5].reverse());
     tokio::time::sleep(MINUTE / 4).await;
     drop(sender);
     run_to_end(back).await.unwrap();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use destination_google_sheets::{SheetsConfig, SheetsDestination, SheetsOptions};
 use futures::{StreamExt, stream};
 use protocol::{
-    ConfiguredCatalog, ConfiguredStream, ConnectorError, Destination, LogLevel, Message, Payload, RawJson, Record,
-    SourceState, Stream, StreamStatus, Timestamp, WriteRequest, run_to_end,
+    ConfiguredCatalog, ConfiguredStream, ConnectorError, Destination, LogLevel, Message, Payload, RawJson,
+    Record, SourceState, Stream, StreamStatus, Timestamp, WriteRequest, run_to_end,
 };
 use serde_json::{Value, json};
 use test_utils::sheets::{CLIENT_ID, CLIENT_SECRET, Cell, REFRESH_TOKEN, SheetsServer};
@@ -69,7 +69,10 @@ pub(crate) fn state(stream: &Stream, data: &Value) -> Message {
 /// The customers `0..count` at a version, and a state after them.
 pub(crate) fn page(stream: &Stream, count: usize, version: i64) -> Vec<Message> {
     let one = |number: usize| {
-        upsert(stream, &json!({"id": format!("cus_{number}"), "name": format!("N{number} v{version}"), "_updated_at": version}))
+        upsert(
+            stream,
+            &json!({"id": format!("cus_{number}"), "name": format!("N{number} v{version}"), "_updated_at": version}),
+        )
     };
     (0..count).map(one).chain([state(stream, &json!({"at": version}))]).collect()
 }
@@ -117,7 +120,8 @@ impl World {
     }
 
     pub(crate) async fn stored(&self) -> Option<SourceState> {
-        let store = Destination::state_store(&self.destination, self.config(), "sync").unwrap().await.unwrap();
+        let store =
+            Destination::state_store(&self.destination, self.config(), "sync").unwrap().await.unwrap();
         store.load().await.unwrap()
     }
 

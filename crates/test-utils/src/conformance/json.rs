@@ -30,7 +30,8 @@ pub(super) fn cells(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
             _ => json.to_owned(),
         };
         let (most, compared) = CELL;
-        let shown = if shown.chars().count() >= most { shown.chars().take(compared).collect() } else { shown };
+        let shown =
+            if shown.chars().count() >= most { shown.chars().take(compared).collect() } else { shown };
         if !shown.is_empty() && !name.is_empty() && name != "_synced_at" {
             cells.insert(name, shown);
         }
