@@ -96,7 +96,7 @@ async fn a_renamed_tab_stays_ours() {
     let stream = customers();
     world.write(&[&stream], page(&stream, 3, 10)).await;
     world.server.edit(&world.id, |spreadsheet| {
-        spreadsheet.sheet_mut("customer").unwrap().title = "Kunden".to_owned()
+        spreadsheet.sheet_mut("customer").unwrap().title = "Kunden".to_owned();
     });
     world.write(&[&stream], page(&stream, 3, 11)).await;
     assert_eq!(world.names("Kunden"), expected(3, 11));
