@@ -41,6 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "source-stripe",
             "destination-sqlite",
             "destination-postgres",
+            "destination-google-sheets",
             // The rate limit that processes share.
             "util-postgres",
             // Of the product only `demo` knows the simulator; see `only_demo_knows_the_simulator`.
@@ -49,7 +50,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "connectors",
-        &["protocol", "logger", "allocator", "source-stripe", "destination-sqlite", "destination-postgres"],
+        &[
+            "protocol",
+            "logger",
+            "allocator",
+            "source-stripe",
+            "destination-sqlite",
+            "destination-postgres",
+            "destination-google-sheets",
+        ],
     ),
     ("e2e", &["stripe-openapi", "stripe-simulator", "test-utils"]),
     (
@@ -68,7 +77,17 @@ const OWNED: &[(&str, &[&str])] = &[
     ("clap", &["protocol", "openapi-cli", "engine", "stripe-simulator", "stripe-openapi", "e2e", "bench"]),
     ("dotenvy", &["engine"]),
     ("indicatif", &["engine"]),
-    ("reqwest", &["source-stripe", "stripe-openapi", "stripe-simulator", "engine", "e2e"]),
+    (
+        "reqwest",
+        &[
+            "source-stripe",
+            "destination-google-sheets",
+            "stripe-openapi",
+            "stripe-simulator",
+            "engine",
+            "e2e",
+        ],
+    ),
 ];
 
 fn workspace() -> Vec<Package> {

@@ -1,4 +1,5 @@
-//! Our connectors as programs: `source-stripe`, `destination-postgres`, `destination-sqlite`.
+//! Our connectors as programs: `source-stripe`, `destination-postgres`, `destination-sqlite`,
+//! `destination-google-sheets`.
 //!
 //! What is here is what programs know and connectors do not: the environment, the log on stdout, the runtime.
 
@@ -7,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use destination_google_sheets::SheetsOptions;
 use logger::{Format, Logging};
 use protocol::ConnectorError;
 use secrecy::SecretString;
@@ -63,6 +65,30 @@ pub fn stripe_options<'v>(
         options.request_timeout = Duration::from_millis(millis.ok_or_else(refused)?);
     }
     Ok(options)
+}
+
+/// Where a machine of Google's tells which service account it runs as.
+const METADATA: &str = "http://metadata.google.internal";
+
+/// What the environment says to the Google Sheets destination: `GOOGLE_CLIENT_ID`, `GOOGLE_CLIENT_SECRET`,
+/// `GOOGLE_REFRESH_TOKEN`, and where Application Default Credentials are: `GOOGLE_APPLICATION_CREDENTIALS`, the file that
+/// `gcloud auth application-default login` writes (`CLOUDSDK_CONFIG`, `HOME`), `GCE_METADATA_HOST`.
+pub fn sheets_options<'v>(variable: impl Fn(&str) -> Option<&'v str>) -> SheetsOptions {
+    let named = variable("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from);
+    let folder = variable("CLOUDSDK_CONFIG").map(PathBuf::from);
+    let folder = folder.or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".config/gcloud")));
+    let written = folder.map(|folder| folder.join("application_default_credentials.json"));
+    // Elsewhere the name leads nowhere, so it is asked only where the environment is Google's.
+    let metadata = variable("GCE_METADATA_HOST").map(|host| format!("http://{host}"));
+    let runs_at_google = ["K_SERVICE", "GAE_SERVICE"].into_iter().any(|name| variable(name).is_some());
+    SheetsOptions {
+        client_id: variable("GOOGLE_CLIENT_ID").map(str::to_owned),
+        client_secret: variable("GOOGLE_CLIENT_SECRET").map(SecretString::from),
+        refresh_token: variable("GOOGLE_REFRESH_TOKEN").map(SecretString::from),
+        credential_files: named.into_iter().chain(written).collect(),
+        metadata_url: metadata.or_else(|| runs_at_google.then(|| METADATA.to_owned())),
+        ..SheetsOptions::default()
+    }
 }
 
 /// Where downloaded documents are kept; nowhere without a home.

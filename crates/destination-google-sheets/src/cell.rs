@@ -59,7 +59,7 @@ fn text(text: &str) -> Written<'static> {
 /// Whether a double has exactly these digits, in the range where a sheet shows them all.
 fn is_exact(json: &str) -> bool {
     let Ok(number) = json.parse::<f64>() else { return false };
-    if number.abs() > 9_007_199_254_740_991.0 {
+    if number.abs() > 9_007_199_254_740_991.0 || (number != 0.0 && number.abs() < 0.0001) {
         return false;
     }
     // The shortest spelling of a double; `1.0`, `1e2` and `-0` are not.
@@ -91,7 +91,7 @@ mod tests {
         for exact in ["0", "7", "-7", "1.5", "0.1", "9007199254740991", "1700000000"] {
             assert_eq!(cell(exact), exact);
         }
-        for text in ["9007199254740993", "0.10", "1.0", "1e2", "-0", "12345678901234567890.5"] {
+        for text in ["9007199254740993", "0.10", "1.0", "1e2", "-0", "12345678901234567890.5", "0.00001"] {
             assert_eq!(cell(text), format!("\"{text}\""));
         }
     }

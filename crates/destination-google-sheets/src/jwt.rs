@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 /// What the destination may do with the token: change the spreadsheets that are shared with the account, and make and
 /// remove its own.
-const SCOPE: &str = "https://www.googleapis.com/auth/spreadsheets https://www.googleapis.com/auth/drive.file";
+pub(crate) const SCOPE: &str =
+    "https://www.googleapis.com/auth/spreadsheets https://www.googleapis.com/auth/drive.file";
 /// Longest life of what is signed, in seconds.
 const LIFE: i64 = 3600;
 

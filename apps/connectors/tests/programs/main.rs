@@ -16,6 +16,7 @@ use stripe_simulator::{DEFAULT_API_KEY, Running, Simulator};
 const SOURCE: &str = env!("CARGO_BIN_EXE_source-stripe");
 const SQLITE: &str = env!("CARGO_BIN_EXE_destination-sqlite");
 const POSTGRES: &str = env!("CARGO_BIN_EXE_destination-postgres");
+const SHEETS: &str = env!("CARGO_BIN_EXE_destination-google-sheets");
 
 async fn account() -> Running {
     let catalog = stripe_openapi::embedded::catalog("2020-08-27").unwrap();
@@ -92,8 +93,12 @@ async fn a_source_is_piped_into_a_destination() {
 }
 
 fn engine() -> Engine {
-    let commands =
-        [("source-stripe", SOURCE), ("destination-sqlite", SQLITE), ("destination-postgres", POSTGRES)];
+    let commands = [
+        ("source-stripe", SOURCE),
+        ("destination-sqlite", SQLITE),
+        ("destination-postgres", POSTGRES),
+        ("destination-google-sheets", SHEETS),
+    ];
     let commands = CommandMap::from(commands.map(|(name, path)| (name.to_owned(), path.to_owned())));
     Engine::new(Registry::new().with_programs(Programs::new(Search { commands, ..Search::default() })))
 }

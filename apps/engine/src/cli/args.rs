@@ -211,7 +211,7 @@ pub(crate) struct SourceArgs {
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Destination")]
 pub(crate) struct DestinationArgs {
-    /// Type of the destination: sqlite or postgres [default: by what is given] [env: DESTINATION]
+    /// Type of the destination: sqlite, postgres or google_sheets [default: by what is given] [env: DESTINATION]
     #[arg(long, value_name = "TYPE")]
     pub(crate) destination: Option<String>,
     /// Configuration of the destination: JSON, or a file of JSON
@@ -226,6 +226,9 @@ pub(crate) struct DestinationArgs {
     /// Schema of the tables in PostgreSQL [default: stripe]
     #[arg(long, alias = "postgres-schema", value_name = "NAME")]
     pub(crate) schema: Option<String>,
+    /// Google spreadsheet, by its id or address [env: GOOGLE_SPREADSHEET_ID]
+    #[arg(long, value_name = "ID|URL", conflicts_with_all = ["sqlite", "postgres_url", "schema"])]
+    pub(crate) spreadsheet: Option<String>,
 }
 
 /// A whole pipeline.

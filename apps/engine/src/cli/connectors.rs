@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use destination_google_sheets::{SheetsDestination, SheetsOptions};
 use destination_postgres::PostgresDestination;
 use destination_sqlite::SqliteDestination;
 use engine::process::Programs;
@@ -35,15 +36,17 @@ pub(crate) fn connect(
     };
     let meter = Arc::clone(&options.meter);
     let programs = Programs::new(environment.search.clone());
-    Ok(Connected { engine: Engine::new(built_in(options).with_programs(programs)), meter })
+    let sheets = connectors::sheets_options(|name| environment.get(name));
+    Ok(Connected { engine: Engine::new(built_in(options, sheets).with_programs(programs)), meter })
 }
 
 /// The connectors that are built in.
-pub(crate) fn built_in(options: StripeSourceOptions) -> Registry {
+pub(crate) fn built_in(options: StripeSourceOptions, sheets: SheetsOptions) -> Registry {
     Registry::new()
         .with_source(StripeSource::new(options))
         .with_destination(SqliteDestination)
         .with_destination(PostgresDestination)
+        .with_destination(SheetsDestination::new(sheets))
 }
 
 /// What the counter says now.

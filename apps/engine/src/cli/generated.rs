@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use destination_google_sheets::SheetsOptions;
 use openapi_cli::{Api, Call, DocumentError, Naming};
 use source_stripe::StripeSourceOptions;
 
@@ -33,7 +34,7 @@ const NAMING: Naming<'_> = Naming {
 /// The commands of the document that the API serves. Making it takes a while, so it is made only for who asks for `api`, or for a
 /// list of all there is.
 static API: LazyLock<Result<Api, DocumentError>> = LazyLock::new(|| {
-    let registry = built_in(StripeSourceOptions::default());
+    let registry = built_in(StripeSourceOptions::default(), SheetsOptions::default());
     Api::read(&engine::api::openapi(&registry, true), &NAMING)
 });
 

@@ -51,10 +51,18 @@ impl Job {
         tell(session, &format!("Copying {} into {}{by}.", self.source.name, self.destination.place()));
         let started = Instant::now();
         let (pipeline, discovered) = interrupt.unless(self.prepare(session)).await?;
+        // What it is from now on, where setup made it.
+        let destination =
+            DestinationSettings { connector: pipeline.destination.clone(), ..self.destination.clone() };
+        if destination != self.destination {
+            let text =
+                format!("Made {}; name it the next time, or another one is made.", destination.place());
+            tell(session, &text);
+        }
         let sync_id = self.run.position.sync_id(&pipeline.source.config);
         let state = match &sync_id {
             None => None,
-            Some(id) => interrupt.unless(self.worker.stored_state(&self.destination.connector, id)).await?,
+            Some(id) => interrupt.unless(self.worker.stored_state(&destination.connector, id)).await?,
         };
         let request = PipelineSync {
             state,
@@ -77,7 +85,7 @@ impl Job {
         };
         let interrupted = interrupt.happened() && eof.has_more && (!self.live || unfinished(&eof));
         let finished = Finished { interrupted, eof, elapsed_ms };
-        self.conclude(session, &finished)?;
+        self.conclude(session, &finished, &destination)?;
         Ok(finished)
     }
 
@@ -161,11 +169,16 @@ impl Job {
     }
 
     /// Says how it ended, and decides whether that is a success.
-    fn conclude(&self, session: &Session, finished: &Finished) -> Result<(), Failure> {
+    fn conclude(
+        &self,
+        session: &Session,
+        finished: &Finished,
+        destination: &DestinationSettings,
+    ) -> Result<(), Failure> {
         let eof = &finished.eof;
         // A file elsewhere cannot be looked into from here.
-        let reachable = self.worker.elsewhere().is_none() || self.destination.connector.connector != "sqlite";
-        let query = |stream: &str| self.destination.query_hint(stream).filter(|_| reachable);
+        let reachable = self.worker.elsewhere().is_none() || destination.connector.connector != "sqlite";
+        let query = |stream: &str| destination.query_hint(stream).filter(|_| reachable);
         let limited = self.run.limits.hard.is_some() || self.run.limits.soft.is_some();
         // Nobody asked it to end here.
         let stopped_by = self.worker.elsewhere().filter(|_| eof.has_more && !limited);
@@ -173,7 +186,7 @@ impl Job {
             eof,
             elapsed_ms: finished.elapsed_ms,
             requests: self.worker.requests().map(|requests| requests.sent).filter(|sent| *sent > 0),
-            place: &self.destination.place(),
+            place: &destination.place(),
             query: &query,
             keeps_state: self.run.position != Position::Nowhere,
             interrupted: finished.interrupted || stopped_by.is_some(),

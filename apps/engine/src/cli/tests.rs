@@ -187,6 +187,23 @@ fn the_destination_follows_from_what_is_given() {
 }
 
 #[test]
+fn a_spreadsheet_is_named_in_many_ways() {
+    let address = "https://docs.google.com/spreadsheets/d/1AbC/edit";
+    let by_flag = sync(&["--spreadsheet", address]).destination().unwrap();
+    assert_eq!(by_flag.connector.connector, "google_sheets");
+    assert_eq!(config(&by_flag.connector)["spreadsheet_id"], address);
+    for name in ["google_sheets", "google-sheets", "sheets"] {
+        let destination =
+            sync(&["--destination", name]).process(&[("GOOGLE_CLIENT_ID", "c")]).destination().unwrap();
+        assert_eq!(destination.connector.connector, "google_sheets");
+        assert_eq!(config(&destination.connector)["client_id"], "c");
+        assert_eq!(destination.place(), "a new Google spreadsheet");
+    }
+    let by_variable = sync(&[]).process(&[("GOOGLE_SPREADSHEET_ID", "1AbC")]).destination().unwrap();
+    assert_eq!(by_variable.place(), "the Google spreadsheet 1AbC");
+}
+
+#[test]
 fn postgres_is_named_without_its_password() {
     let destination =
         sync(&[]).process(&[("DATABASE_URL", "postgres://u:hunter2@h:5433/d")]).destination().unwrap();

@@ -19,5 +19,6 @@ mod programs;
 mod reconciling;
 mod server;
 mod serving;
+mod sheets;
 mod standing;
 mod words;

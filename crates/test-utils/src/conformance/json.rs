@@ -13,6 +13,32 @@ pub(super) fn canonical(text: &str) -> anyhow::Result<String> {
     Ok(out)
 }
 
+/// Most characters of a cell, and how many of a longer text are compared.
+const CELL: (usize, usize) = (50_000, 40_000);
+
+/// An object as the cells of a row: texts by the names of its members. What is `null`, an empty text or without a name takes no
+/// cell, nor does `_synced_at`, which is the destination's. Of a text that is too long for a cell only the beginning counts.
+pub(super) fn cells(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
+    let mut cells = BTreeMap::new();
+    for (name, value) in members {
+        let json = value.get();
+        let shown = match json.as_bytes().first() {
+            Some(b'n') => continue,
+            Some(b'"') => serde_json::from_str::<String>(json)?,
+            Some(b't' | b'f') => json.to_uppercase(),
+            _ => json.to_owned(),
+        };
+        let (most, compared) = CELL;
+        let shown =
+            if shown.chars().count() >= most { shown.chars().take(compared).collect() } else { shown };
+        if !shown.is_empty() && !name.is_empty() && name != "_synced_at" {
+            cells.insert(name, shown);
+        }
+    }
+    Ok(cells)
+}
+
 fn write(value: &RawValue, out: &mut String) -> anyhow::Result<()> {
     let text = value.get();
     match text.as_bytes().first() {

@@ -13,6 +13,9 @@ use crate::cli::failure::Failure;
 
 const SQLITE: &str = "sqlite";
 const POSTGRES: &str = "postgres";
+const SHEETS: &str = "google_sheets";
+/// Other spellings of it.
+const SHEETS_NAMES: [&str; 3] = ["google-sheets", "sheets", "googlesheets"];
 const DEFAULT_FILE: &str = "./stripe.db";
 const DEFAULT_SCHEMA: &str = "stripe";
 
@@ -21,6 +24,12 @@ const POSTGRES_ALIASES: &[Alias] = &[
     Alias { field: "url", flag: Some("--postgres-url"), variable: Some("DATABASE_URL") },
     Alias { field: "schema", flag: Some("--schema"), variable: None },
     Alias { field: "connect_timeout_ms", flag: None, variable: Some("PG_CONNECT_TIMEOUT_MS") },
+];
+const SHEETS_ALIASES: &[Alias] = &[
+    Alias { field: "spreadsheet_id", flag: Some("--spreadsheet"), variable: Some("GOOGLE_SPREADSHEET_ID") },
+    Alias { field: "client_id", flag: None, variable: Some("GOOGLE_CLIENT_ID") },
+    Alias { field: "client_secret", flag: None, variable: Some("GOOGLE_CLIENT_SECRET") },
+    Alias { field: "refresh_token", flag: None, variable: Some("GOOGLE_REFRESH_TOKEN") },
 ];
 
 /// A destination that can be asked.
@@ -63,10 +72,12 @@ pub(crate) fn resolve_destination(
     let url = args.postgres_url.as_ref().map(|url| url.expose_secret().to_owned());
     set(POSTGRES, "--postgres-url", "url", url)?;
     set(POSTGRES, "--schema", "schema", args.schema.clone())?;
+    set(SHEETS, "--spreadsheet", "spreadsheet_id", args.spreadsheet.clone())?;
 
     let aliases = match connector.as_str() {
         SQLITE => SQLITE_ALIASES,
         POSTGRES => POSTGRES_ALIASES,
+        SHEETS => SHEETS_ALIASES,
         _ => &[],
     };
     let mut layers = Layers::gather(Role::Destination, &connector, flags, config_flag, aliases, given);
@@ -116,7 +127,10 @@ fn proxy(environment: &Environment) -> Result<Option<Value>, Failure> {
 fn choose(args: &DestinationArgs, given: &Given<'_>) -> Result<Choice, Failure> {
     let plain = |connector: &str| Choice { connector: connector.to_owned(), because: None, found: None };
     if let Some(connector) = &args.destination {
-        return Ok(plain(connector));
+        return Ok(plain(spelled(connector)));
+    }
+    if args.spreadsheet.is_some() {
+        return Ok(plain(SHEETS));
     }
     if args.postgres_url.is_some() || args.schema.is_some() {
         return Ok(plain(POSTGRES));
@@ -129,7 +143,7 @@ fn choose(args: &DestinationArgs, given: &Given<'_>) -> Result<Choice, Failure> 
             |variable: &str| Some(format!("The destination is set by {variable} {}.", place.phrase()));
         let at = |variable: &str| given.environment.at(place, variable);
         if let Some(connector) = at("DESTINATION") {
-            return Ok(Choice { because: because("DESTINATION"), ..plain(connector) });
+            return Ok(Choice { because: because("DESTINATION"), ..plain(spelled(connector)) });
         }
         if at("POSTGRES_URL").is_some() {
             return Ok(Choice { because: because("POSTGRES_URL"), ..plain(POSTGRES) });
@@ -145,6 +159,9 @@ fn choose(args: &DestinationArgs, given: &Given<'_>) -> Result<Choice, Failure> 
             })?;
             return Ok(Choice { because: because("DATABASE_URL"), ..choice });
         }
+        if at("GOOGLE_SPREADSHEET_ID").is_some() {
+            return Ok(Choice { because: because("GOOGLE_SPREADSHEET_ID"), ..plain(SHEETS) });
+        }
         if at("SQLITE_PATH").is_some() {
             return Ok(Choice { because: because("SQLITE_PATH"), ..plain(SQLITE) });
         }
@@ -153,6 +170,11 @@ fn choose(args: &DestinationArgs, given: &Given<'_>) -> Result<Choice, Failure> 
         Some(configured) => Ok(plain(&configured.connector)),
         None => Ok(plain(SQLITE)),
     }
+}
+
+/// The type that is meant.
+fn spelled(connector: &str) -> &str {
+    if SHEETS_NAMES.contains(&connector) { SHEETS } else { connector }
 }
 
 fn database_url(url: &str) -> Option<Choice> {
@@ -182,6 +204,10 @@ impl DestinationSettings {
                 let database = if database.is_empty() { String::new() } else { format!(" {database}") };
                 format!("the PostgreSQL database{database} on {host}{port}, schema {schema}")
             }
+            SHEETS => match text("spreadsheet_id").filter(|id| !id.is_empty()) {
+                Some(id) => format!("the Google spreadsheet {id}"),
+                None => "a new Google spreadsheet".to_owned(),
+            },
             other => format!("the destination {other}"),
         }
     }

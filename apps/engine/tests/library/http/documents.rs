@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use destination_google_sheets::{SheetsDestination, SheetsOptions};
 use destination_postgres::PostgresDestination;
 use destination_sqlite::SqliteDestination;
 use engine::Registry;
@@ -111,7 +112,8 @@ fn the_committed_document_is_the_one_that_is_served() {
     let registry = Registry::new()
         .with_source(StripeSource::new(StripeSourceOptions::default()))
         .with_destination(SqliteDestination)
-        .with_destination(PostgresDestination);
+        .with_destination(PostgresDestination)
+        .with_destination(SheetsDestination::new(SheetsOptions::default()));
     let made = format!("{:#}\n", openapi(&registry, true));
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
     if std::env::var_os("UPDATE_OPENAPI").is_some() {

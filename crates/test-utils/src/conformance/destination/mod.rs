@@ -33,6 +33,9 @@ pub enum Exactness {
     /// strings and numbers with exponents may differ, and there are no NUL characters (`jsonb`). A row that comes
     /// again with a newer version and is otherwise the same may keep its payload, if its version is remembered.
     Value,
+    /// As the cells of a sheet, the payload read back being an object of what they show: texts, numbers and truths, objects
+    /// and lists as their text. There is no `null`, and texts have at most 50,000 characters.
+    Cells,
 }
 
 /// A destination and ways to look at it from outside. Its configuration must have a
