@@ -189,7 +189,7 @@ impl Kills {
 }
 
 /// Whether the process ended by itself, which it may only do well.
-fn has_ended(child: &mut Child, words: &Path) -> Result<bool> {
+pub(crate) fn has_ended(child: &mut Child, words: &Path) -> Result<bool> {
     let Some(status) = child.try_wait()? else { return Ok(false) };
     ensure!(status.success(), "it ended by itself:\n{}", std::fs::read_to_string(words)?);
     Ok(true)
@@ -205,7 +205,7 @@ async fn a_second_passes() {
 }
 
 /// Objects that lists have answered so far.
-fn served(control: &Control, catalog: &Catalog) -> u64 {
+pub(crate) fn served(control: &Control, catalog: &Catalog) -> u64 {
     let counters = control.counters();
     let lists = catalog.listable();
     lists.filter_map(|(_, list)| counters.endpoints.get(&list.path)).map(|endpoint| endpoint.objects).sum()

@@ -15,6 +15,7 @@ pub mod limiter;
 pub mod memory;
 pub mod process;
 pub mod rules;
+pub mod sheets;
 pub mod sources;
 pub mod truth;
 

@@ -45,21 +45,28 @@ pub struct Sync {
     api_key: String,
     source: Map<String, Value>,
     arguments: Vec<String>,
+    variables: Vec<(String, String)>,
 }
 
 impl Sync {
     /// From the simulator into `database`, at the simulator's API version, as fast as `rate_limit`
     /// requests per second allow, overall and on one endpoint; `None` is the default limit.
     pub fn new(simulator: &Running, database: &Database, rate_limit: Option<u32>) -> Sync {
-        Sync::limited(simulator, database, rate_limit.map(|limit| (limit, limit)))
+        Sync::limited(simulator, database.flags(), rate_limit.map(|limit| (limit, limit)))
+    }
+
+    /// The same into what `flags` name.
+    pub fn with_flags(simulator: &Running, flags: &[&str], rate_limit: Option<u32>) -> Sync {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        Sync::limited(simulator, flags, rate_limit.map(|limit| (limit, limit)))
     }
 
     /// The same at `rate` requests per second overall, and `of_each` to one endpoint.
     pub fn at(simulator: &Running, database: &Database, rate: u32, of_each: u32) -> Sync {
-        Sync::limited(simulator, database, Some((rate, of_each)))
+        Sync::limited(simulator, database.flags(), Some((rate, of_each)))
     }
 
-    fn limited(simulator: &Running, database: &Database, limits: Option<(u32, u32)>) -> Sync {
+    fn limited(simulator: &Running, flags: Vec<String>, limits: Option<(u32, u32)>) -> Sync {
         let mut arguments: Vec<String> =
             ["sync", "--plain", "--stripe-base-url", &simulator.url()].map(str::to_owned).into();
         arguments.extend(["--api-version".to_owned(), simulator.api_version()]);
@@ -68,8 +75,8 @@ impl Sync {
             source.insert("rate_limit".to_owned(), rate.into());
             source.insert("endpoint_rate_limit".to_owned(), of_each.into());
         }
-        arguments.extend(database.flags());
-        Sync { api_key: simulator.api_key(), source, arguments }
+        arguments.extend(flags);
+        Sync { api_key: simulator.api_key(), source, arguments, variables: Vec::new() }
     }
 
     /// With these fields, of a JSON object, in the source's configuration.
@@ -100,6 +107,13 @@ impl Sync {
         self
     }
 
+    /// With a variable of the environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Sync {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Another command with the same settings.
     #[must_use]
     pub fn command(mut self, name: &str) -> Sync {
@@ -114,6 +128,7 @@ impl Sync {
         command.args(&self.arguments);
         command.args(["--source-config", &Value::from(self.source.clone()).to_string()]);
         command.env_clear().env("STRIPE_API_KEY", &self.api_key);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         command.current_dir(words.parent().context("no folder")?);
         Ok(command.spawn()?)

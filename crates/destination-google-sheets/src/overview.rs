@@ -8,6 +8,7 @@ use crate::books::Kind;
 use crate::client::Failure;
 use crate::error::SheetsError;
 use crate::grow::Need;
+use crate::layout::SYNCED_AT;
 use crate::ranges;
 use crate::tabs::{Kept, OVERVIEW};
 use crate::workbook::Workbook;
@@ -15,17 +16,18 @@ use crate::workbook::Workbook;
 /// Its first cell, also as the TypeScript engine writes it.
 pub(crate) const HEADING: &str = "Stripe Sync Engine";
 /// Columns of the tab.
-const COLUMNS: usize = 4;
+const COLUMNS: usize = 5;
 /// Empty rows below what is written.
 const SPARE: usize = 20;
 /// How often the tab is made until it is there.
 const ROUNDS: usize = 3;
 
-/// A stream's line: its name, its tab, and the column of its key.
+/// A stream's line: its name, its tab, and the columns of its key and of the time of writing.
 struct Line {
     stream: String,
     tab: String,
     key: usize,
+    synced_at: Option<usize>,
 }
 
 /// The rows of the tab. Texts and formulas as a user would type them.
@@ -37,15 +39,20 @@ fn rows(lines: &[Line], now: Timestamp) -> Vec<Vec<Value>> {
         text("This spreadsheet is managed by Stripe Sync Engine."),
         text("Data is synced automatically from your Stripe account."),
         text(""),
-        vec![json!("Synced streams:"), json!(""), json!("Unique rows"), json!("Duplicate rows")],
+        ["Synced streams:", "", "Unique rows", "Duplicate rows", "Last written"].map(Value::from).to_vec(),
     ];
-    for Line { stream, tab, key } in lines {
+    for Line { stream, tab, key, synced_at } in lines {
         let keys = a1::column(tab, *key);
+        // The newest of texts that sort as the times do.
+        let newest = synced_at.map_or(String::new(), |at| {
+            format!("=IFERROR(INDEX(SORT({},1,FALSE),1),\"\")", a1::column(tab, at))
+        });
         rows.push(vec![
             json!(format!("  • {stream}")),
             json!(""),
             json!(format!("=COUNTUNIQUE({keys})")),
             json!(format!("=COUNTA({keys})-COUNTUNIQUE({keys})")),
+            json!(newest),
         ]);
     }
     rows.extend([
@@ -71,6 +78,7 @@ impl Workbook {
                 stream: stream.to_owned(),
                 tab: tab.title.clone(),
                 key: key.unwrap_or_default(),
+                synced_at: written.and_then(|written| written.columns.position(SYNCED_AT)),
             });
         }
         let mut rows = rows(&lines, Timestamp::now());
@@ -123,10 +131,12 @@ mod tests {
 
     #[test]
     fn streams_are_counted_by_formulas() {
-        let line = Line { stream: "o'clock".to_owned(), tab: "o'clock".to_owned(), key: 2 };
+        let line =
+            Line { stream: "o'clock".to_owned(), tab: "o'clock".to_owned(), key: 2, synced_at: Some(0) };
         let rows = rows(&[line], Timestamp::from_unix_seconds(0));
         assert_eq!(rows[6][2], "=COUNTUNIQUE('o''clock'!C2:C)");
         assert_eq!(rows[6][3], "=COUNTA('o''clock'!C2:C)-COUNTUNIQUE('o''clock'!C2:C)");
+        assert_eq!(rows[6][4], "=IFERROR(INDEX(SORT('o''clock'!A2:A,1,FALSE),1),\"\")");
         assert!(rows[8][0].as_str().is_some_and(|text| text.starts_with("Last setup: 1970-01-01T00:00:00")));
     }
 }

@@ -172,21 +172,26 @@ impl Workbook {
             tab.looked = Instant::now();
             data.extend(tab.emptied(&emptied));
             if is_short(&self.books, stream, &tab.index) {
-                lost.push(Arc::clone(stream));
-                forget_states(&mut self.books, stream);
+                let had_state = forget_states(&mut self.books, stream);
+                lost.push((Arc::clone(stream), had_state));
             }
             if self.books.get(Kind::Count, stream, "").is_some() {
                 self.books.set(Kind::Count, stream, "", &tab.index.count().to_text());
             }
         }
-        for stream in &lost {
+        for (stream, had_state) in &lost {
+            let what_next = match had_state {
+                true => "it is read again from the beginning",
+                // Whoever keeps it has to forget it.
+                false => "what is missing comes back when it is read from the beginning, without its state",
+            };
             let text = format!(
-                "stream `{stream}`: rows were deleted or added by hand since the last sync; it is read again from the beginning"
+                "stream `{stream}`: rows were deleted or added by hand since the last sync; {what_next}"
             );
             self.spreadsheet.client.say(LogLevel::Warn, text);
         }
         self.write(data).await?;
-        Ok(lost)
+        Ok(lost.into_iter().map(|(stream, _)| stream).collect())
     }
 }
 
@@ -203,16 +208,17 @@ fn is_short(books: &Books, stream: &str, index: &Index) -> bool {
     counted.is_some_and(|counted| counted != index.count())
 }
 
-/// Forgets what every sync said of a stream.
-fn forget_states(books: &mut Books, stream: &str) {
+/// Forgets what every sync said of a stream. Answers whether there was anything.
+fn forget_states(books: &mut Books, stream: &str) -> bool {
     let syncs: Vec<String> = books
         .of_kind(Kind::State)
         .filter(|(_, key, _)| *key == stream)
         .map(|(sync, _, _)| sync.to_owned())
         .collect();
-    for sync in syncs {
-        books.remove(Kind::State, &sync, stream);
+    for sync in &syncs {
+        books.remove(Kind::State, sync, stream);
     }
+    !syncs.is_empty()
 }
 
 /// The streams of the books whose rows are not those that were counted.
