@@ -58,6 +58,11 @@ enum What {
         #[arg(long, default_value_t = 8_000)]
         objects: u64,
     },
+    /// A table goes into a spreadsheet in few requests, within Google's quota.
+    Quota {
+        #[arg(long, default_value_t = 50_000)]
+        rows: u64,
+    },
     /// Writers that are killed, and servers that crash, at every point of a transaction lose nothing.
     Exactness {
         #[arg(long, default_value_t = 200)]
@@ -194,6 +199,17 @@ async fn main() -> Result<()> {
                 total = (total.0 + seen.kills, total.1 + seen.edited, total.2 + seen.rows);
             }
             println!("{seeds} seeds, {} kills, {} tabs edited: {} rows equal", total.0, total.1, total.2);
+        }
+        What::Quota { rows } => {
+            let seen = sheets::spend(rows).await?;
+            let calls = seen.calls.reads + seen.calls.writes;
+            let ratio = calls as f64 / seen.least as f64;
+            println!(
+                "{} rows of {} columns: {} reads and {} writes, least {}: {ratio:.2} x; {} refused",
+                seen.rows, seen.columns, seen.calls.reads, seen.calls.writes, seen.least, seen.calls.refused
+            );
+            ensure!(ratio <= 1.2, "more than 1.2 x the fewest requests that batching allows");
+            ensure!(seen.calls.refused == 0, "the quota was exceeded");
         }
         What::Exactness { seeds } => {
             // The points are in what is built for tests only.

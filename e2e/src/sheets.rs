@@ -8,9 +8,11 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Map, Value};
-use stripe_simulator::{Control, NestedLists, Simulator};
+use stripe_simulator::{Control, NestedLists, Running, Simulator};
 use tempfile::TempDir;
-use test_utils::sheets::{CLIENT_ID, CLIENT_SECRET, Cell, REFRESH_TOKEN, Sheet, SheetsServer, Spreadsheet};
+use test_utils::sheets::{
+    CLIENT_ID, CLIENT_SECRET, Calls, Cell, REFRESH_TOKEN, Sheet, SheetsServer, Spreadsheet,
+};
 
 use crate::kill::{has_ended, served};
 use crate::process::Sync;
@@ -35,6 +37,61 @@ pub struct Seen {
     pub rows: u64,
 }
 
+/// What it took to copy a table within Google's quota: sixty reads and sixty writes in each minute.
+#[derive(Debug)]
+pub struct Spent {
+    /// The table in the spreadsheet.
+    pub rows: u64,
+    /// Its columns.
+    pub columns: usize,
+    /// Requests that were made.
+    pub calls: Calls,
+    /// The fewest that batching allows: one for each 2 MB of cells, as Google recommends, and eight: describing the
+    /// spreadsheet and reading its first rows, both once more after tabs were made, making the tabs, naming the columns, making
+    /// room, and reading the keys.
+    pub least: usize,
+}
+
+/// Google recommends at most so many bytes of a request.
+/// <https://developers.google.com/workspace/sheets/api/limits>
+const RECOMMENDED: usize = 2_000_000;
+
+/// Copies `rows` customers into an empty spreadsheet.
+pub async fn spend(rows: u64) -> Result<Spent> {
+    let version = stripe_openapi::embedded::newest_version();
+    let catalog =
+        stripe_openapi::embedded::catalog(version).with_context(|| format!("no catalog for {version}"))?;
+    let simulator = Simulator::builder(catalog)
+        .table("customer", rows)
+        .livemode(true)
+        .api_key("sk_live_simulated")
+        .start()
+        .await?;
+    let server = SheetsServer::start().await?;
+    let id = server.create("Copy");
+    let folder = TempDir::new()?;
+    let sync = into(&server, &id, &simulator, None).streams(&["customer"]);
+    sync.run(&folder.path().join("words")).await?;
+    let calls = server.calls();
+    let spreadsheet = server.spreadsheet(&id);
+    let rows = compare(&simulator.control(), "customer", &spreadsheet)?;
+    simulator.stop().await;
+    let columns = spreadsheet.sheet("customer").map_or(0, |sheet| sheet.headers().len());
+    Ok(Spent { rows, columns, calls, least: calls.value_bytes.div_ceil(RECOMMENDED) + 8 })
+}
+
+/// A sync into a spreadsheet of the server.
+fn into(server: &SheetsServer, id: &str, simulator: &Running, rate_limit: Option<u32>) -> Sync {
+    let url = server.url();
+    Sync::with_flags(simulator, &["--spreadsheet", id], rate_limit)
+        .variable("GOOGLE_CLIENT_ID", CLIENT_ID)
+        .variable("GOOGLE_CLIENT_SECRET", CLIENT_SECRET)
+        .variable("GOOGLE_REFRESH_TOKEN", REFRESH_TOKEN)
+        .variable("GOOGLE_SHEETS_BASE_URL", &url)
+        .variable("GOOGLE_SHEETS_DRIVE_URL", &url)
+        .variable("GOOGLE_SHEETS_TOKEN_URL", &format!("{url}/token"))
+}
+
 /// Kills a sync of `objects` objects up to four times at moments drawn from `seed`, edits the tabs after each, and compares
 /// every cell when a last one has ended.
 pub async fn prove(objects: u64, seed: u64) -> Result<Seen> {
@@ -56,15 +113,8 @@ pub async fn prove(objects: u64, seed: u64) -> Result<Seen> {
     let server = SheetsServer::start().await?;
     server.set_quota(Duration::from_secs(60), REQUESTS);
     let id = server.create("Copy");
-    let url = server.url();
-    let sync = Sync::with_flags(&simulator, &["--spreadsheet", &id], Some(RATE_LIMIT))
+    let sync = into(&server, &id, &simulator, Some(RATE_LIMIT))
         .streams(&STREAMS)
-        .variable("GOOGLE_CLIENT_ID", CLIENT_ID)
-        .variable("GOOGLE_CLIENT_SECRET", CLIENT_SECRET)
-        .variable("GOOGLE_REFRESH_TOKEN", REFRESH_TOKEN)
-        .variable("GOOGLE_SHEETS_BASE_URL", &url)
-        .variable("GOOGLE_SHEETS_DRIVE_URL", &url)
-        .variable("GOOGLE_SHEETS_TOKEN_URL", &format!("{url}/token"))
         .variable("GOOGLE_SHEETS_REQUESTS_PER_MINUTE", &REQUESTS.to_string());
     let folder = TempDir::new()?;
     let words = folder.path().join("words");

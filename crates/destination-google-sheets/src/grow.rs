@@ -12,8 +12,8 @@ use crate::workbook::Workbook;
 
 /// How often a growth is tried of which nobody knows whether it was done.
 const ROUNDS: usize = 4;
-/// Rows that a tab grows by at least, so that it seldom has to.
-const STEP: usize = 500;
+/// Spare rows that a tab grows by, so that it seldom has to: as many as it has, at least and at most.
+const SPARE: (usize, usize) = (500, 20_000);
 
 /// The grid that a tab needs.
 #[derive(Debug, Clone)]
@@ -42,7 +42,8 @@ fn requests(tabs: &mut [Tab], needs: &[Need], most: usize) -> (Vec<Value>, Vec<R
         };
         let others = total - tab.rows * tab.columns;
         let (columns, exact) = (tab.columns.max(need.columns), tab.rows.max(need.rows));
-        let spare = if need.rows > tab.rows { need.rows + STEP.max(need.rows / 2) } else { tab.rows };
+        let spare =
+            if need.rows > tab.rows { need.rows + need.rows.clamp(SPARE.0, SPARE.1) } else { tab.rows };
         let rows = if others + spare * columns <= most { spare } else { exact };
         let cells = others + rows * columns;
         if cells > most && (rows, columns) != (tab.rows, tab.columns) {

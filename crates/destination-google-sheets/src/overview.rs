@@ -4,6 +4,7 @@ use protocol::Timestamp;
 use serde_json::{Value, json};
 
 use crate::a1;
+use crate::api::Tab;
 use crate::books::Kind;
 use crate::client::Failure;
 use crate::error::SheetsError;
@@ -113,13 +114,17 @@ impl Workbook {
                 "sheetId": id, "title": title, "index": 0, "gridProperties": {"rowCount": rows, "columnCount": COLUMNS},
             }}});
             match self.spreadsheet.change(&[request]).await {
-                Ok(()) => self.overview = Some(id),
+                Ok(()) => {
+                    let tab = Tab { id, title, rows, columns: COLUMNS, frozen: 0, protected: false };
+                    self.described.tabs.insert(0, tab);
+                }
                 Err(Failure::Refused(error)) => return Err(error),
-                // The next description says whether it is there.
-                Err(Failure::Lost(_)) => self.overview = Some(id),
+                Err(Failure::Lost(_)) => {
+                    self.described = self.spreadsheet.describe().await?;
+                    self.take_grids();
+                }
             }
-            self.described = self.spreadsheet.describe().await?;
-            self.take_grids();
+            self.overview = Some(id);
         }
         Err(SheetsError::Internal(format!("the tab {OVERVIEW} cannot be made")))
     }
