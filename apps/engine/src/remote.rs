@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode};
 use http_api::REQUEST_ID;
 use protocol::{
     ConnectorConfig, ConnectorError, EofPayload, InputStream, Message, NdjsonReader, Payload, PipelineConfig,
-    RawJson,
+    RawJson, with_causes,
 };
 use reqwest::{Body, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -245,17 +245,6 @@ fn unreachable(path: &str, error: &reqwest::Error) -> EngineError {
     let nobody = error.is_connect() || error.is_timeout();
     let text = format!("Engine {path} cannot be asked: {}", with_causes(error));
     if nobody { EngineError::NoEngine(text) } else { EngineError::Remote(text) }
-}
-
-/// What an error says, and what is behind it.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// The members of a body.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use protocol::{LogLevel, Message};
+use protocol::{LogLevel, Message, with_causes};
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -180,7 +180,7 @@ impl Client {
                     }
                     format!("{} (status {})", said.text, status.as_u16())
                 }
-                Err(error) => causes(&error.without_url()),
+                Err(error) => with_causes(&error.without_url()),
             };
             lost += 1;
             if again == Again::No || lost == LOST_ATTEMPTS {
@@ -257,16 +257,6 @@ fn said(body: &[u8]) -> Said {
         || reasons.into_iter().any(|reason| reason == "RATE_LIMIT_EXCEEDED");
     let text = error["message"].as_str().map(str::to_owned);
     Said { text: text.unwrap_or_else(|| String::from_utf8_lossy(body).chars().take(300).collect()), is_quota }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 fn lock(pacer: &Mutex<Pacer>) -> std::sync::MutexGuard<'_, Pacer> {

@@ -40,7 +40,7 @@ pub struct SheetsConfig {
     #[serde(default)]
     pub service_account_file: Option<PathBuf>,
     /// The spreadsheet: its id or its address. Without it one is made.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "spreadsheet_id")]
     pub spreadsheet_id: Option<String>,
     /// The name of a spreadsheet that is made.
     #[serde(default = "SheetsConfig::default_title")]
@@ -69,6 +69,24 @@ pub struct SheetsConfig {
 enum KeyText {
     Text(String),
     Object(Map<String, Value>),
+}
+
+/// The id of a spreadsheet, out of its address where that was given.
+fn spreadsheet_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let Some(given) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let given = given.trim();
+    let id = match given.split_once("/spreadsheets/d/") {
+        Some((_, rest)) => rest.split(['/', '?', '#']).next().unwrap_or_default(),
+        None => given,
+    };
+    let may_be = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+    if !id.chars().all(may_be) {
+        return Err(serde::de::Error::custom(format!(
+            "spreadsheet_id: `{given}` is neither the id of a Google spreadsheet nor its address, which is like \
+             https://docs.google.com/spreadsheets/d/ID/edit"
+        )));
+    }
+    Ok((!id.is_empty()).then(|| id.to_owned()))
 }
 
 fn key_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
@@ -109,14 +127,9 @@ impl SheetsConfig {
         "https://oauth2.googleapis.com/token".to_owned()
     }
 
-    /// The id of the spreadsheet, out of its address where that was given.
+    /// The id of the spreadsheet.
     pub(crate) fn id(&self) -> Option<&str> {
-        let given = self.spreadsheet_id.as_deref()?.trim();
-        let id = match given.split_once("/spreadsheets/d/") {
-            Some((_, rest)) => rest.split(['/', '?', '#']).next().unwrap_or_default(),
-            None => given,
-        };
-        (!id.is_empty()).then_some(id)
+        self.spreadsheet_id.as_deref()
     }
 
     /// Requests are few, so batches are large and wait for company; those of many streams share a request.
@@ -161,5 +174,25 @@ impl SheetsConfig {
         config.insert("batch_size".to_owned(), Value::from(self.batch_size.get()));
         config.insert("requests_per_minute".to_owned(), Value::from(self.requests_per_minute.get()));
         config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_spreadsheet_is_named_by_its_id_or_its_address() {
+        let read = |given: &str| serde_json::from_value::<SheetsConfig>(json!({"spreadsheet_id": given}));
+        for given in ["1A_b-c", " 1A_b-c ", "https://docs.google.com/spreadsheets/d/1A_b-c/edit#gid=0"] {
+            assert_eq!(read(given).unwrap().id(), Some("1A_b-c"));
+        }
+        assert_eq!(read("").unwrap().id(), None);
+        let refused = read("https://example.com/foo").unwrap_err().to_string();
+        assert!(
+            refused.contains("`https://example.com/foo` is neither the id of a Google spreadsheet"),
+            "{refused}"
+        );
     }
 }

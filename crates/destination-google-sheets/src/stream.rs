@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use protocol::{Batch, PARENT_ID, Record, Sweep, Timestamp};
+use protocol::{Batch, PARENT_ID, Record, Sweep, Timestamp, scalar_text};
 use serde_json::value::RawValue;
 
 use crate::api::Tab;
@@ -195,7 +195,7 @@ impl Edits<'_> {
         })?;
         let layout = &self.stream.layout;
         let value = |field: &String| {
-            let value = members.get(field.as_str()).and_then(scalar);
+            let value = members.get(field.as_str()).copied().and_then(scalar_text);
             value.filter(|value| !value.is_empty())
         };
         let values: Vec<Cow<'_, str>> = layout.key.iter().filter_map(value).collect();
@@ -243,7 +243,7 @@ impl Edits<'_> {
             Some(entry) => entry.row,
             None => self.stream.index.allocate(),
         };
-        let text = |name: &str| members.get(name).and_then(scalar).unwrap_or_default();
+        let text = |name: &str| members.get(name).copied().and_then(scalar_text).unwrap_or_default();
         let parent = text(PARENT_ID);
         let child = (!parent.is_empty()).then(|| Child {
             parent: parent.into(),
@@ -352,18 +352,5 @@ impl Edits<'_> {
             books.set(Kind::Count, &stream.layout.stream, "", &stream.index.count().to_text());
         }
         planned
-    }
-}
-
-/// A text, number or boolean as text; `None` for anything else.
-fn scalar<'r>(value: &&'r RawValue) -> Option<Cow<'r, str>> {
-    let json = value.get();
-    match json.as_bytes().first()? {
-        b'"' => serde_json::from_str::<&str>(json)
-            .map(Cow::Borrowed)
-            .or_else(|_| serde_json::from_str::<String>(json).map(Cow::Owned))
-            .ok(),
-        b'{' | b'[' | b'n' => None,
-        _ => Some(Cow::Borrowed(json)),
     }
 }

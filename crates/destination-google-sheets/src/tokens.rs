@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use protocol::Timestamp;
+use protocol::{Timestamp, with_causes};
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -98,7 +98,7 @@ impl Tokens {
                     }
                     format!("status {status}")
                 }
-                Err(error) => error.without_url().to_string(),
+                Err(error) => with_causes(&error.without_url()),
             };
             if attempt == ATTEMPTS {
                 let what = "the request for an access token".to_owned();

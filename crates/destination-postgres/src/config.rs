@@ -25,9 +25,6 @@ const PART_BYTES: usize = 1 << 20;
 const LEAST_BATCH_BYTES: usize = 3 << 20;
 const MOST_BATCH_BYTES: usize = 8 << 20;
 
-/// Payload bytes held in all, for each three of a batch: what is read meanwhile needs room, too.
-const HELD_PER_THREE: usize = 5;
-
 /// Configuration of the PostgreSQL destination.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -225,7 +222,8 @@ impl PostgresConfig {
             rows: self.batch_size.get(),
             bytes,
             writers: self.connections.get(),
-            total_bytes: bytes / 3 * HELD_PER_THREE,
+            // What is read while a batch is written needs room, too.
+            total_bytes: bytes * 5 / 3,
             ..BatchLimits::default()
         }
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use protocol::{RawJson, Record};
+use protocol::{RawJson, Record, scalar_text};
 use serde_json::value::RawValue;
 
 use crate::SqliteError;
@@ -134,19 +134,6 @@ fn members<'a>(
         }
     }
     Ok(found)
-}
-
-/// A text, number or boolean as text; `None` for anything else.
-fn scalar_text(value: &RawValue) -> Option<Cow<'_, str>> {
-    let json = value.get();
-    match json.as_bytes().first()? {
-        b'"' => serde_json::from_str::<&str>(json)
-            .map(Cow::Borrowed)
-            .or_else(|_| serde_json::from_str::<String>(json).map(Cow::Owned))
-            .ok(),
-        b'{' | b'[' | b'n' => None,
-        _ => Some(Cow::Borrowed(json)),
-    }
 }
 
 fn no_key(layout: &Layout, missing: usize, values: &[Option<Cow<'_, str>>]) -> SqliteError {

@@ -68,3 +68,18 @@ impl StdError for ConnectorError {
         self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }
+
+/// An error with its causes: the outermost alone seldom tells what happened.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let sentence = error.to_string();
+        // Some libraries repeat their cause's words.
+        if !text.contains(&sentence) {
+            text = format!("{text}: {sentence}");
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -45,7 +45,7 @@ pub use connector::{
 pub use content_hash::ContentHash;
 pub use control::Control;
 pub use erased::{AnyDestination, AnySource};
-pub use error::{ConnectorError, ErrorKind};
+pub use error::{ConnectorError, ErrorKind, with_causes};
 pub use inspect::{InspectRequest, InspectedRows, RowStream, StoredRow};
 pub use log::{Log, LogLevel};
 pub use look_up::{LookUpRequest, ObjectRef};
@@ -55,7 +55,7 @@ pub use pipeline::{ConnectorConfig, PipelineConfig, StreamSelection};
 pub use progress::{
     DerivedProgress, Eof, EofPayload, ProgressPayload, RunStatus, StreamProgress, StreamRunStatus,
 };
-pub use raw_json::{RawJson, RawJsonError};
+pub use raw_json::{RawJson, RawJsonError, scalar_text};
 pub use schema::{message_schema, payload_schemas};
 pub use state::{SourceState, SourceStateMessage, SyncRunState, SyncState};
 pub use status::{ConnectionState, ConnectionStatus, StreamStatus, StreamStatusMessage};

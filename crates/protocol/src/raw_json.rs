@@ -2,6 +2,7 @@
 
 mod members;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
@@ -106,6 +107,19 @@ impl RawJson {
             rest = &rest[at + 1..];
         }
         out.extend_from_slice(rest);
+    }
+}
+
+/// A JSON text, number or boolean as text, as a key or a version is compared; `None` for anything else.
+pub fn scalar_text(value: &RawValue) -> Option<Cow<'_, str>> {
+    let json = value.get();
+    match json.as_bytes().first()? {
+        b'"' => serde_json::from_str::<&str>(json)
+            .map(Cow::Borrowed)
+            .or_else(|_| serde_json::from_str::<String>(json).map(Cow::Owned))
+            .ok(),
+        b'{' | b'[' | b'n' => None,
+        _ => Some(Cow::Borrowed(json)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use protocol::ConnectorError;
+use protocol::{ConnectorError, with_causes};
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret;
@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::config::Access;
 use crate::connections::{Connections, Way};
-use crate::failure::{ApiError, RequestError, with_causes};
+use crate::failure::{ApiError, RequestError};
 use crate::limit::{Admission, Answer, Gate};
 use crate::page::Unexpected;
 use crate::proxy::ProxyRules;

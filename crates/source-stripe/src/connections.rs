@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use protocol::ConnectorError;
+use protocol::{ConnectorError, with_causes};
 use url::Url;
 
-use crate::failure::with_causes;
 use crate::proxy::ProxyRules;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);

@@ -1,6 +1,5 @@
 //! Answers by which Stripe says no, and requests that got no answer.
 
-use std::error::Error as StdError;
 use std::fmt;
 
 use reqwest::header::HeaderMap;
@@ -142,21 +141,6 @@ impl RequestError {
             RequestError::NoAnswer(_) => None,
         }
     }
-}
-
-/// An error with its causes: the outermost alone seldom tells what happened.
-pub(crate) fn with_causes(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let sentence = error.to_string();
-        // Some libraries repeat their cause's words.
-        if !text.contains(&sentence) {
-            text = format!("{text}: {sentence}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -90,6 +90,11 @@ pub(crate) fn pick(
 
 /// Of the lanes that ask the list which takes the longest, if it is [urgent](URGENT), the one with the most to ask.
 fn most_urgent(lanes: &[Lane], limiter: &Limiter) -> Option<usize> {
+    let (of_one, of_account) = (limiter.endpoint_rate(), limiter.rate());
+    // Where one list alone may take the whole rate, none can be left alone below it.
+    if of_one >= of_account {
+        return None;
+    }
     let mut asked: BTreeMap<&str, Asked> = BTreeMap::new();
     for lane in lanes.iter().filter(|lane| lane.open) {
         asked.entry(lane.endpoints.first()?).or_default().add(&lane.planner);
@@ -97,9 +102,7 @@ fn most_urgent(lanes: &[Lane], limiter: &Limiter) -> Option<usize> {
     let of_all: f64 = asked.values().map(Asked::requests).sum();
     let most = asked.iter().map(|(endpoint, asked)| (*endpoint, asked.requests()));
     let (endpoint, most) = most.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
-    let (of_one, of_account) = (limiter.endpoint_rate(), limiter.rate());
-    // Where one list alone may take the whole rate, none can be left alone below it.
-    if of_one >= of_account || most / of_one < URGENT * of_all / of_account {
+    if most / of_one < URGENT * of_all / of_account {
         return None;
     }
     let asks = |lane: &Lane| lane.endpoints.first().is_some_and(|first| &**first == endpoint);

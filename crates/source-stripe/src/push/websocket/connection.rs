@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use protocol::with_causes;
 use reqwest::header::{
     ACCEPT_ENCODING, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -17,7 +18,6 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::session::{Session, USER_AGENT, client_facts};
 use crate::connections::Connections;
-use crate::failure::with_causes;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
