@@ -1,0 +1,3 @@
+//! `sync-service`: the command line of the sync service.
+
+fn main() {}
