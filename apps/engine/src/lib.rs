@@ -25,6 +25,7 @@ mod projection;
 mod read;
 mod reconcile;
 mod registry;
+mod remote_failures;
 mod run;
 mod selection;
 mod stored;

@@ -20,6 +20,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio_util::io::StreamReader;
 
+pub use crate::remote_failures::Failed;
+
 use crate::{EngineError, EngineStream, PipelineRead, PipelineSync, PipelineSyncBatch, Role, Setup, Side};
 
 const LINES: &str = "application/x-ndjson";
@@ -117,6 +119,11 @@ impl RemoteEngine {
         };
         let response = self.send(path, self.client.get(self.at(path))).await?;
         read_json(path, response).await
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> &str {
+        &self.url
     }
 
     fn at(&self, path: &str) -> String {

@@ -5,6 +5,10 @@
 //! teardown. Every stage saves how far it is as it goes, so a kill at any moment loses nothing; who works on a pipeline holds
 //! its lease, so two never do at once.
 
+pub mod engines;
+pub mod orchestrator;
 pub mod pipeline;
 pub mod standing;
+pub mod steps;
 pub mod store;
+pub mod vault;

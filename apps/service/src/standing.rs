@@ -167,7 +167,11 @@ mod tests {
         assert_eq!(of(&set_up, None), Status::Backfill);
         let ready = Standing { backfilled: true, ..set_up };
         assert_eq!(of(&ready, Some(Stage::Follow)), Status::Ready);
-        assert_eq!(ready.status(DesiredStatus::Active, None, 2), Status::Setup, "its configuration was changed");
+        assert_eq!(
+            ready.status(DesiredStatus::Active, None, 2),
+            Status::Setup,
+            "its configuration was changed"
+        );
         assert_eq!(ready.status(DesiredStatus::Paused, None, 1), Status::Paused);
         assert_eq!(ready.status(DesiredStatus::Paused, Some(Stage::Follow), 1), Status::Ready, "not yet");
         assert_eq!(ready.status(DesiredStatus::Deleted, None, 1), Status::Teardown);

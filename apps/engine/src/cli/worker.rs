@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use async_stream::try_stream;
-use engine::{Engine, EngineError, EngineStream, PipelineSync, Setup};
+use engine::remote::Failed;
+use engine::{Engine, EngineStream, PipelineSync, Setup};
 use futures::StreamExt;
-use protocol::{CatalogMessage, ConnectionState, ConnectorConfig, LogLevel, Message, Payload, SyncState};
+use protocol::{CatalogMessage, ConnectorConfig, Payload, SyncState};
 use source_stripe::RequestMeter;
 
 use super::connectors::requests;
@@ -36,7 +36,7 @@ impl Worker {
             Worker::Here { engine, .. } => return Ok(engine.discover(source).await?),
             Worker::There(there) => there,
         };
-        let mut messages = there.told(there.engine.source_discover(source), Failed::AtAnyTime);
+        let mut messages = there.engine.failing(there.engine.source_discover(source), Failed::AtAnyTime);
         let mut catalog = None;
         while let Some(message) = messages.next().await {
             match message?.payload {
@@ -54,7 +54,9 @@ impl Worker {
     pub(crate) fn set_up(&self, request: Setup) -> EngineStream {
         match self {
             Worker::Here { engine, .. } => engine.pipeline_setup(request),
-            Worker::There(there) => there.told(there.engine.pipeline_setup(&request), Failed::AtAnyTime),
+            Worker::There(there) => {
+                there.engine.failing(there.engine.pipeline_setup(&request), Failed::AtAnyTime)
+            }
         }
     }
 
@@ -77,7 +79,9 @@ impl Worker {
     pub(crate) fn sync(&self, request: PipelineSync) -> EngineStream {
         match self {
             Worker::Here { engine, .. } => engine.pipeline_sync(request),
-            Worker::There(there) => there.told(there.engine.pipeline_sync(request), Failed::AfterEof),
+            Worker::There(there) => {
+                there.engine.failing(there.engine.pipeline_sync(request), Failed::AfterEof)
+            }
         }
     }
 
@@ -88,47 +92,4 @@ impl Worker {
             Worker::There(_) => None,
         }
     }
-}
-
-/// When a failed connection is the end of an answer. Before the `eof` of a sync it is part of what the sync tells.
-#[derive(Clone, Copy, PartialEq)]
-enum Failed {
-    AtAnyTime,
-    AfterEof,
-}
-
-impl Elsewhere {
-    /// The messages, with failures as errors again: over HTTP they are messages.
-    fn told(&self, mut messages: EngineStream, failed: Failed) -> EngineStream {
-        let url = self.url.clone();
-        Box::pin(try_stream! {
-            let mut decisive = failed == Failed::AtAnyTime;
-            // The same words come as a log before.
-            let mut held: Option<Message> = None;
-            while let Some(message) = messages.next().await {
-                let message = message?;
-                if decisive && let Some(reason) = failure(&message) {
-                    Err(EngineError::Remote(format!("the engine at {url}: {reason}")))?;
-                }
-                if let Some(held) = held.take() {
-                    yield held;
-                }
-                decisive |= matches!(message.payload, Payload::Eof(_));
-                match &message.payload {
-                    Payload::Log(log) if decisive && log.level == LogLevel::Error => held = Some(message),
-                    _ => yield message,
-                }
-            }
-            if let Some(held) = held {
-                yield held;
-            }
-        })
-    }
-}
-
-/// Why a connection failed, if that is what the message tells.
-fn failure(message: &Message) -> Option<&str> {
-    let Payload::ConnectionStatus(status) = &message.payload else { return None };
-    let failed = status.status == ConnectionState::Failed;
-    failed.then(|| status.message.as_deref().unwrap_or("the connection failed"))
 }

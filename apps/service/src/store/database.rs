@@ -46,7 +46,8 @@ impl Db {
             connections: CONNECTIONS,
             ..ConnectOptions::default()
         };
-        let database = Address::parse(url.expose_secret()).and_then(|address| Database::new(&address, &options));
+        let database =
+            Address::parse(url.expose_secret()).and_then(|address| Database::new(&address, &options));
         let db = Db::Postgres(PostgresStore::new(database.map_err(StoreError::postgres)?));
         migrations::apply(&db).await?;
         Ok(db)

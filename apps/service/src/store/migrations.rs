@@ -46,9 +46,12 @@ const STEPS: &[&[&str]] = &[&[
 /// Brings the schema up to date. Several processes may do so at once.
 pub(super) async fn apply(db: &Db) -> Result<(), StoreError> {
     if db.dialect() == Dialect::Postgres {
-        db.write_one(Statement::new(format!("create schema if not exists {SCHEMA}"), [])).await.or_else(already)?;
+        db.write_one(Statement::new(format!("create schema if not exists {SCHEMA}"), []))
+            .await
+            .or_else(already)?;
     }
-    let table = "create table if not exists @migrations (step bigint primary key, applied_at bigint not null)";
+    let table =
+        "create table if not exists @migrations (step bigint primary key, applied_at bigint not null)";
     db.write_one(Statement::new(table, [])).await.or_else(already)?;
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     let rows = db.read(Statement::new("select coalesce(max(step), 0) from @migrations", [])).await?;

@@ -41,7 +41,8 @@ impl PostgresStore {
         // Sent one behind the other, without waiting for each.
         let all = statements.iter().map(|statement| execute(transaction.client(), statement));
         let done = try_join_all(all).await.map_err(failed)?;
-        let unmet = statements.iter().zip(&done).any(|(statement, done)| statement.must_answer && done.is_empty());
+        let unmet =
+            statements.iter().zip(&done).any(|(statement, done)| statement.must_answer && done.is_empty());
         if unmet {
             transaction.rollback().await.map_err(failed)?;
             return Ok(None);
@@ -60,8 +61,12 @@ async fn execute(
     let found = client.query_typed(&sql, &parameters).await?;
     let mut rows = Vec::with_capacity(found.len());
     for row in &found {
-        let values: Result<Vec<Value>, tokio_postgres::Error> =
-            row.columns().iter().enumerate().map(|(index, column)| value(row, index, column.type_())).collect();
+        let values: Result<Vec<Value>, tokio_postgres::Error> = row
+            .columns()
+            .iter()
+            .enumerate()
+            .map(|(index, column)| value(row, index, column.type_()))
+            .collect();
         rows.push(Row(values?));
     }
     Ok(rows)

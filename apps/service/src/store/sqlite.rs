@@ -39,7 +39,8 @@ impl SqliteStore {
     pub(super) async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         let place = path.display().to_string();
         let (first, second) = (path.to_owned(), path.to_owned());
-        let opened = tokio::task::spawn_blocking(move || Ok((connect(&first, true)?, connect(&second, false)?)));
+        let opened =
+            tokio::task::spawn_blocking(move || Ok((connect(&first, true)?, connect(&second, false)?)));
         let opened: Result<(Connection, Connection), rusqlite::Error> =
             opened.await.map_err(|_| StoreError::broken("opening the store was interrupted"))?;
         let (writer, reader) = opened.map_err(|error| StoreError::sqlite_at(&place, error))?;

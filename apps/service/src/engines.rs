@@ -1,0 +1,101 @@
+//! Who does the work: the engine in this process, or one elsewhere.
+
+use std::sync::Arc;
+
+use engine::remote::{Failed, RemoteEngine};
+use engine::{
+    Engine, EngineError, EngineStream, PipelineSync, Reconcile, ReconcileReport, RequestCount, Setup, Side,
+};
+use futures::StreamExt;
+use protocol::{CatalogMessage, ConnectorConfig, Payload, PipelineConfig, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+/// An engine. Cloning shares it.
+#[derive(Clone)]
+pub enum Engines {
+    /// In this process; `requests` tells how many requests it has sent.
+    Here {
+        /// The engine.
+        engine: Engine,
+        /// Tells how many requests its sources have made.
+        requests: RequestCount,
+    },
+    /// At another address.
+    There(RemoteEngine),
+}
+
+impl Engines {
+    /// What the source offers.
+    pub async fn discover(&self, source: &ConnectorConfig) -> Result<Arc<CatalogMessage>, EngineError> {
+        let there = match self {
+            Engines::Here { engine, .. } => return engine.discover(source).await.map(Arc::new),
+            Engines::There(there) => there,
+        };
+        let mut messages = there.failing(there.source_discover(source), Failed::AtAnyTime);
+        let mut catalog = None;
+        while let Some(message) = messages.next().await {
+            if let Payload::Catalog(found) = message?.payload {
+                catalog = Some(found);
+            }
+        }
+        let silent = || EngineError::Remote("the engine did not say what the source offers".to_owned());
+        catalog.map(Arc::new).ok_or_else(silent)
+    }
+
+    /// Asks whether the configurations work.
+    pub fn check(&self, pipeline: PipelineConfig, side: Side) -> Result<EngineStream, EngineError> {
+        match self {
+            Engines::Here { engine, .. } => engine.pipeline_check(pipeline, side),
+            Engines::There(there) => Ok(there.pipeline_check(&pipeline, side)),
+        }
+    }
+
+    /// Sets both sides up.
+    pub fn set_up(&self, request: Setup) -> EngineStream {
+        match self {
+            Engines::Here { engine, .. } => engine.pipeline_setup(request),
+            Engines::There(there) => there.failing(there.pipeline_setup(&request), Failed::AtAnyTime),
+        }
+    }
+
+    /// Removes what setup made.
+    pub fn tear_down(&self, pipeline: PipelineConfig, side: Side) -> Result<EngineStream, EngineError> {
+        match self {
+            Engines::Here { engine, .. } => engine.pipeline_teardown(pipeline, side),
+            Engines::There(there) => {
+                Ok(there.failing(there.pipeline_teardown(&pipeline, side), Failed::AtAnyTime))
+            }
+        }
+    }
+
+    /// Syncs.
+    pub fn sync(&self, request: PipelineSync) -> EngineStream {
+        match self {
+            Engines::Here { engine, .. } => engine.pipeline_sync(request),
+            Engines::There(there) => there.failing(there.pipeline_sync(request), Failed::AfterEof),
+        }
+    }
+
+    /// Compares the copy with its source and repairs it; `None` where the engine cannot.
+    pub async fn reconcile(
+        &self,
+        pipeline: PipelineConfig,
+        discovered: Arc<CatalogMessage>,
+        sync_id: String,
+        since: Option<Timestamp>,
+        stop: CancellationToken,
+    ) -> Result<Option<ReconcileReport>, EngineError> {
+        let Engines::Here { engine, requests } = self else { return Ok(None) };
+        let request = Reconcile {
+            pipeline,
+            discovered: Some(discovered),
+            sync_id: Some(sync_id),
+            since,
+            repair: true,
+            max_requests: None,
+            requests: Arc::clone(requests),
+            stop,
+        };
+        engine.reconcile(request, |_| {}).await.map(Some)
+    }
+}

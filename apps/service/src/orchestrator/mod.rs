@@ -1,0 +1,8 @@
+//! When which step of which pipeline is done.
+
+mod due;
+mod embedded;
+mod slots;
+
+pub use due::{Due, Pace, due};
+pub use embedded::{Embedded, EmbeddedOptions};

@@ -1,0 +1,214 @@
+//! What each stage is.
+
+use std::collections::BTreeMap;
+
+use engine::Outcome;
+use futures::StreamExt;
+use protocol::{ConnectorError, EofPayload, ErrorKind, LogLevel, RawJson, StreamRunStatus};
+use serde::Deserialize;
+
+use super::following::{ending, staying};
+use super::syncing::Asked;
+use super::{StepFailure, StepReport, Work};
+use crate::standing::Stage;
+use crate::store::Waiting;
+
+/// Most deliveries that are applied at once.
+const DELIVERIES: usize = 500;
+
+impl Work<'_> {
+    /// Does the stage.
+    pub(super) async fn stage(&mut self, stage: Stage) -> Result<StepReport, StepFailure> {
+        match stage {
+            Stage::Setup => self.set_up().await,
+            Stage::Backfill => self.backfill().await,
+            Stage::Deliver => self.deliver().await,
+            Stage::Follow => self.follow().await,
+            Stage::Reconcile => self.reconcile().await,
+            Stage::Teardown => self.tear_down().await,
+            Stage::Manual => {
+                Err(StepFailure::Failed { message: "a sync by hand is no stage".to_owned(), lasting: true })
+            }
+        }
+    }
+
+    /// Reads the lists, and then the events that happened meanwhile.
+    async fn backfill(&mut self) -> Result<StepReport, StepFailure> {
+        let now = self.steps.store.now().await?;
+        let run_id = match self.standing.run_id.clone().filter(|_| !self.standing.backfilled) {
+            Some(run_id) => run_id,
+            None => {
+                let run_id = uuid::Uuid::new_v4().to_string();
+                self.standing.run_id = Some(run_id.clone());
+                self.standing.backfilled = false;
+                self.standing.backfill_began_at = Some(now);
+                // A kill must not begin another run.
+                self.steps.store.save(&self.held.lease, &self.standing, None).await?;
+                self.journal.say(LogLevel::Info, format!("Backfill begins, run {run_id}"));
+                run_id
+            }
+        };
+        let pipeline = ending(self.record.pipeline.config());
+        let eof = self.sync(Asked { pipeline, run_id: Some(run_id), input: None, is_run: true }).await?;
+        self.standing.progress = Some(eof.run_progress.clone());
+        let streams = &eof.run_progress.streams;
+        let done = !eof.has_more || streams.values().all(|stream| stream.status.is_terminal());
+        if done {
+            let now = self.steps.store.now().await?;
+            self.standing.backfilled = true;
+            self.standing.backfilled_at = Some(now);
+            self.standing.followed_at = Some(now);
+            let records = eof.run_progress.derived.total_record_count;
+            let failed = streams.values().filter(|stream| stream.status == StreamRunStatus::Errored).count();
+            let text =
+                format!("Backfill over: {records} records, {failed} of {} streams failed", streams.len());
+            self.journal.say(if failed > 0 { LogLevel::Warn } else { LogLevel::Info }, text);
+        }
+        Ok(StepReport { has_more: !done, records: eof.request_progress.derived.total_record_count })
+    }
+
+    /// Reads what happened since the last time, and lists whose changes no event tells; streams that failed are tried again.
+    async fn follow(&mut self) -> Result<StepReport, StepFailure> {
+        let began = self.steps.store.now().await?;
+        let whole = self.record.pipeline.config();
+        let stays = staying(&whole);
+        let listening = stays.is_some();
+        let pipeline = stays.unwrap_or_else(|| ending(whole));
+        let run_id = Some(format!("follow-{}", uuid::Uuid::new_v4()));
+        let eof = self.sync(Asked { pipeline, run_id, input: None, is_run: false }).await?;
+        self.remember(&eof);
+        let has_more = eof.has_more && !listening;
+        if !has_more {
+            self.standing.followed_at = Some(began);
+        }
+        Ok(StepReport { has_more, records: eof.request_progress.derived.total_record_count })
+    }
+
+    /// Applies what was delivered, oldest first.
+    async fn deliver(&mut self) -> Result<StepReport, StepFailure> {
+        let id = self.record.pipeline.id.clone();
+        let store = self.steps.store.clone();
+        let waiting = store.waiting(&id, DELIVERIES).await?;
+        if waiting.is_empty() {
+            return Ok(StepReport::default());
+        }
+        let events: Vec<Result<RawJson, ConnectorError>> = waiting.iter().map(event).collect();
+        let input = Some(futures::stream::iter(events).boxed());
+        let pipeline = ending(self.record.pipeline.config());
+        let eof = self.sync(Asked { pipeline, run_id: None, input, is_run: false }).await?;
+        let failed: BTreeMap<&str, &str> = failures(&eof).collect();
+        // A sync that was stopped has not applied all of them; what it has is the same when it comes again.
+        let applied = |waiting: &&Waiting| {
+            !eof.has_more
+                && (failed.is_empty()
+                    || object_kind(&waiting.body).is_some_and(|kind| !failed.contains_key(&*kind)))
+        };
+        let sequences: Vec<i64> = waiting.iter().filter(applied).map(|waiting| waiting.sequence).collect();
+        store.applied(&id, &sequences).await?;
+        if let Some((stream, message)) = failed.first_key_value() {
+            let message = format!("stream {stream}: {}", logger::redact_text(message));
+            return Err(StepFailure::Failed { message, lasting: false });
+        }
+        let has_more = eof.has_more || waiting.len() == DELIVERIES;
+        Ok(StepReport { has_more, records: eof.request_progress.derived.total_record_count })
+    }
+
+    /// Compares the copy with its source, and repairs it.
+    async fn reconcile(&mut self) -> Result<StepReport, StepFailure> {
+        let discovered = self.steps.discovered(&self.record).await?;
+        let stop = self.bounds.stop.child_token();
+        let limit = self.bounds.limit;
+        let clock = async {
+            match limit {
+                Some(limit) => tokio::time::sleep(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        let pipeline = self.record.pipeline.config();
+        let sync_id = format!("service/{}/reconcile", self.record.pipeline.id);
+        let comparing = self.steps.engines.reconcile(pipeline, discovered, sync_id, None, stop.clone());
+        tokio::pin!(comparing);
+        let compared = tokio::select! {
+            compared = &mut comparing => compared,
+            () = clock => {
+                stop.cancel();
+                comparing.await
+            }
+        };
+        let report = match compared {
+            Ok(report) => report,
+            // A destination that cannot be read back.
+            Err(error) if error.kind() == ErrorKind::Config => {
+                self.journal
+                    .say(LogLevel::Warn, format!("The copy cannot be compared with its source: {error}"));
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let now = self.steps.store.now().await?;
+        let Some(report) = report else {
+            self.standing.reconciled_at = Some(now);
+            return Ok(StepReport::default());
+        };
+        let repaired: u64 = report
+            .streams
+            .iter()
+            .map(|stream| stream.missing.repaired + stream.different.repaired + stream.extra.repaired)
+            .sum();
+        for stream in &report.streams {
+            if let Outcome::Failed { reason } = &stream.outcome {
+                self.journal.say(LogLevel::Warn, format!("Comparing {}: {reason}", stream.stream));
+            }
+        }
+        if report.finished {
+            self.standing.reconciled_at = Some(now);
+            self.standing.repaired = Some(repaired);
+            let level = if repaired > 0 { LogLevel::Warn } else { LogLevel::Info };
+            self.journal.say(level, format!("Compared with the source: {repaired} rows repaired"));
+        }
+        Ok(StepReport { has_more: !report.finished, records: repaired })
+    }
+
+    /// Brings the progress of the backfill up to date with what a later sync says of its streams.
+    fn remember(&mut self, eof: &EofPayload) {
+        let Some(progress) = &mut self.standing.progress else { return };
+        for (name, stream) in &eof.request_progress.streams {
+            if !stream.status.is_terminal() {
+                continue;
+            }
+            let known = progress.streams.entry(name.clone()).or_default();
+            known.status = stream.status;
+            known.message.clone_from(&stream.message);
+        }
+    }
+}
+
+/// The streams that failed, and why.
+fn failures(eof: &EofPayload) -> impl Iterator<Item = (&str, &str)> {
+    let streams = eof.request_progress.streams.iter();
+    let failed = streams.filter(|(_, stream)| stream.status == StreamRunStatus::Errored);
+    failed.map(|(name, stream)| (name.as_str(), stream.message.as_deref().unwrap_or("it failed")))
+}
+
+fn event(waiting: &Waiting) -> Result<RawJson, ConnectorError> {
+    // It was JSON when it was taken.
+    RawJson::parse(waiting.body.clone())
+        .map_err(|error| ConnectorError::internal("a stored delivery is no JSON").caused_by(error))
+}
+
+/// The sort of object that an event is about, which is the name of its stream.
+fn object_kind(body: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Event {
+        data: Option<Data>,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        object: Option<Object>,
+    }
+    #[derive(Deserialize)]
+    struct Object {
+        object: Option<String>,
+    }
+    serde_json::from_str::<Event>(body).ok()?.data?.object?.object
+}

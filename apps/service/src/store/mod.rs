@@ -1,0 +1,90 @@
+//! What the service keeps: pipelines, how far each is, who works on it, what was delivered, what was logged.
+//!
+//! A file of SQLite by default, PostgreSQL for several machines; the statements are the same ([`database`]).
+
+mod answers;
+mod database;
+mod deliveries;
+mod entries;
+mod error;
+mod leases;
+mod migrations;
+mod pipelines;
+mod postgres;
+mod sqlite;
+pub(crate) mod value;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+pub use answers::{Answered, Asked};
+pub(crate) use database::Db;
+pub use deliveries::{Delivery, Waiting};
+pub use entries::Entry;
+pub use error::StoreError;
+pub use leases::Lease;
+pub(crate) use leases::{RENEWAL, TERM};
+pub use pipelines::{Change, Record};
+pub(crate) use value::{Row, Statement, Value};
+
+use crate::vault::Vault;
+
+/// The store. Cloning shares it.
+#[derive(Clone)]
+pub struct Store {
+    db: Db,
+    vault: Arc<Vault>,
+    changed: Arc<Notify>,
+}
+
+impl Store {
+    /// Opens, and creates if need be, a file of SQLite.
+    pub async fn file(path: &Path, vault: Vault) -> Result<Store, StoreError> {
+        Ok(Store::with(Db::file(path).await?, vault))
+    }
+
+    /// Connects to a database of PostgreSQL, and creates the schema `sync_service` in it if need be.
+    pub async fn postgres(url: &SecretString, vault: Vault) -> Result<Store, StoreError> {
+        Ok(Store::with(Db::postgres(url).await?, vault))
+    }
+
+    fn with(db: Db, vault: Vault) -> Store {
+        Store { db, vault: Arc::new(vault), changed: Arc::new(Notify::new()) }
+    }
+
+    /// The database, for what is no pipeline's.
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// What seals secrets.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Tells whoever waits in this process that there may be something to do.
+    pub fn notify(&self) {
+        self.changed.notify_waiters();
+    }
+
+    /// Waits for a [`Store::notify`] of this process. What other processes change is seen by looking.
+    pub fn notified(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// Forgets what is only kept for a while.
+    pub async fn forget_old(&self) -> Result<(), StoreError> {
+        self.forget_old_deliveries().await?;
+        self.forget_old_answers().await
+    }
+
+    /// Milliseconds since 1970, by the database's clock.
+    pub async fn now(&self) -> Result<i64, StoreError> {
+        let rows = self.db.read(Statement::new("select @now", [])).await?;
+        rows.first().ok_or_else(|| StoreError::broken("the database does not tell the time"))?.required_int(0)
+    }
+}
