@@ -1,0 +1,13 @@
+//! What is secret in the store, encrypted: whoever copies its file or dumps its tables learns nothing without a master key.
+//!
+//! Each sealed configuration has a data key of its own (AES-256-GCM, by `ring`), which is stored beside it, wrapped by the
+//! current master key. To change the master key is therefore to wrap data keys again ([`rotate`]).
+
+mod envelope;
+mod keys;
+mod rotation;
+
+pub use envelope::{Sealed, Vault, VaultError};
+pub use keys::{KEY_FILE, KeyError, KeyOptions, MasterKey, MasterKeys};
+pub use rotation::RotationError;
+pub(crate) use rotation::{check, rotate};
