@@ -5,10 +5,16 @@
 //! teardown. Every stage saves how far it is as it goes, so a kill at any moment loses nothing; who works on a pipeline holds
 //! its lease, so two never do at once.
 
+pub mod access;
+pub mod api;
 pub mod engines;
+pub mod guard;
+pub mod masking;
 pub mod orchestrator;
 pub mod pipeline;
+pub mod service;
 pub mod standing;
 pub mod steps;
 pub mod store;
 pub mod vault;
+mod webhooks;

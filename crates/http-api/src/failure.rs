@@ -22,6 +22,18 @@ pub enum ApiError {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
+    /// It contradicts what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// The client asked for a version that is no longer the current one.
+    #[error("{0}")]
+    PreconditionFailed(String),
+    /// What the client waits for has not happened in time.
+    #[error("{0}")]
+    NotInTime(String),
+    /// It cannot be done now; asking again helps.
+    #[error("{0}")]
+    Unavailable(String),
     /// The token is missing or wrong.
     #[error("this server wants a token: send the header `Authorization: Bearer <token>`")]
     Unauthorized,
@@ -47,6 +59,10 @@ impl ApiError {
         match self {
             ApiError::Malformed | ApiError::Invalid(_) | ApiError::Refused(_) => StatusCode::BAD_REQUEST,
             ApiError::NotFound(_) => StatusCode::NOT_FOUND,
+            ApiError::Conflict(_) => StatusCode::CONFLICT,
+            ApiError::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
+            ApiError::NotInTime(_) => StatusCode::REQUEST_TIMEOUT,
+            ApiError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             ApiError::Unauthorized => StatusCode::UNAUTHORIZED,
             ApiError::ForeignHost => StatusCode::FORBIDDEN,
             ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -62,6 +78,9 @@ impl IntoResponse for ApiError {
             other => json!({"error": other.to_string()}),
         };
         let mut response = (self.status(), Json(body)).into_response();
+        if matches!(self, ApiError::Unavailable(_)) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         if matches!(self, ApiError::Unauthorized) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

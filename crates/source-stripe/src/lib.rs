@@ -68,4 +68,5 @@ pub use config::StripeConfig;
 pub use limit::{ALL_ENDPOINTS, BudgetLease, BudgetWant, SharedBudget};
 pub use meter::RequestMeter;
 pub use proxy::ProxyRules;
+pub use push::{WebhookRefusal, webhook_event};
 pub use source::{StripeSource, StripeSourceOptions};

@@ -17,13 +17,13 @@ use super::gauges::Heard;
 use crate::{EngineError, EngineStream};
 
 /// What is told to the client of one operation.
-pub(super) struct Answer {
+pub struct Answer {
     messages: Option<EngineStream>,
     /// What is still to be said after a failure.
     ending: VecDeque<Message>,
     log: Arc<RequestLog>,
     span: Span,
-    heard: Heard,
+    heard: Option<Heard>,
     started: Instant,
     /// Whether its early end is worth a warning.
     watched: bool,
@@ -38,19 +38,14 @@ const BEAT: Duration = Duration::from_secs(1);
 
 impl Answer {
     /// The answer of an operation that may not even begin. A `watched` one says when its client goes away.
-    pub(super) fn new(
-        messages: Result<EngineStream, EngineError>,
-        log: Arc<RequestLog>,
-        heard: Heard,
-        watched: bool,
-    ) -> Answer {
+    pub fn new(messages: Result<EngineStream, EngineError>, log: Arc<RequestLog>, watched: bool) -> Answer {
         let messages = messages.unwrap_or_else(|error| futures::stream::iter([Err(error)]).boxed());
         Answer {
             messages: Some(messages),
             ending: VecDeque::new(),
             span: log.span(),
             log,
-            heard,
+            heard: None,
             started: Instant::now(),
             watched,
             said_something: false,
@@ -58,6 +53,12 @@ impl Answer {
             ended: false,
             beating: None,
         }
+    }
+
+    /// The same, counted.
+    pub(super) fn counted(mut self, heard: Heard) -> Answer {
+        self.heard = Some(heard);
+        self
     }
 
     /// Says in the server's log, every second until the end, that the operation goes on: also while the client reads nothing.
@@ -92,11 +93,15 @@ impl Answer {
             return;
         }
         self.said_something = true;
-        self.heard.message();
+        if let Some(heard) = &self.heard {
+            heard.message();
+        }
         match &message.payload {
             Payload::ConnectionStatus(status) => self.said_failed |= status.status == ConnectionState::Failed,
             Payload::Eof(Eof::Sync(eof)) => {
-                self.heard.records(eof.request_progress.derived.total_record_count);
+                if let Some(heard) = &self.heard {
+                    heard.records(eof.request_progress.derived.total_record_count);
+                }
             }
             _ => {}
         }
@@ -169,7 +174,9 @@ impl Drop for Answer {
         if self.watched && !self.ended {
             let elapsed_ms = milliseconds(self.started.elapsed());
             tracing::warn!(event = "SYNC_CLIENT_DISCONNECT", elapsed_ms, "SYNC_CLIENT_DISCONNECT");
-            self.heard.gone();
+            if let Some(heard) = &self.heard {
+                heard.gone();
+            }
         }
         // Dropping it ends the work, within the span of the request.
         self.messages = None;

@@ -30,7 +30,9 @@ use tokio_util::sync::CancellationToken;
 use crate::Engine;
 use gauges::Gauges;
 
-pub use document::openapi;
+pub use answer::Answer;
+pub use document::{BROWSER, components as schemas, openapi};
+pub use pipeline::{Parts, parts};
 pub use status::Build;
 
 /// How the API is served.

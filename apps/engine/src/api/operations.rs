@@ -35,7 +35,7 @@ impl Server {
     ) -> Response {
         let watched = matches!(operation, "pipeline_read" | "pipeline_write" | "pipeline_sync");
         let heard = self.gauges.heard(operation);
-        let answer = Answer::new(messages, log, heard, watched);
+        let answer = Answer::new(messages, log, watched).counted(heard);
         let beats = operation == "pipeline_sync";
         ndjson(if beats { answer.beating(operation) } else { answer }, self.options.keep_alive)
     }

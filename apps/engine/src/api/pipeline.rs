@@ -1,41 +1,90 @@
 //! Is it a pipeline, and what is wrong with it if not.
 
 use http_api::{Issue, Issues, Step};
-use protocol::{ConnectorConfig, PipelineConfig, StreamSelection};
+use protocol::{ConnectorConfig, PipelineConfig, StreamSelection, Transforms};
 use serde_json::{Map, Value};
 
 use super::body::kind;
 use crate::{Engine, Role};
 
+/// The parts of a pipeline that were given, each right for itself.
+#[derive(Debug, Clone, Default)]
+pub struct Parts {
+    /// Where to read.
+    pub source: Option<ConnectorConfig>,
+    /// Where to write.
+    pub destination: Option<ConnectorConfig>,
+    /// Which streams; the inner `None` is a `null`.
+    pub streams: Option<Option<Vec<StreamSelection>>>,
+    /// What happens to records; the inner `None` is a `null`.
+    pub transforms: Option<Option<Transforms>>,
+}
+
 /// The pipeline that `value` describes. Members that no pipeline has are ignored.
 pub(super) fn pipeline(engine: &Engine, value: &Value, issues: &mut Issues) -> Option<PipelineConfig> {
-    let at = |member: &str| -> Vec<Step> { vec!["pipeline".into(), member.into()] };
+    let at: [Step; 1] = ["pipeline".into()];
     let Value::Object(members) = value else {
-        return issues.note(Issue::invalid_type(vec!["pipeline".into()], "object", kind(value)));
+        return issues.note(Issue::invalid_type(at.to_vec(), "object", kind(value)));
     };
-    let mut side = |role: Role, name: &str| match members.get(name) {
-        Some(value) => connector(engine, role, value, &at(name), issues),
-        None => issues.note(Issue::invalid_type(at(name), "object", "undefined")),
+    let before = issues.0.len();
+    let parts = parts(engine, members, &at, issues);
+    for (name, given) in [("source", &parts.source), ("destination", &parts.destination)] {
+        if given.is_none() && !members.contains_key(name) {
+            let path = at.iter().cloned().chain([name.into()]).collect();
+            issues.0.push(Issue::invalid_type(path, "object", "undefined"));
+        }
+    }
+    for (name, null) in
+        [("streams", parts.streams == Some(None)), ("transforms", parts.transforms == Some(None))]
+    {
+        if null {
+            let path = at.iter().cloned().chain([name.into()]).collect();
+            issues.0.push(Issue::invalid_type(path, "a value", "null"));
+        }
+    }
+    if issues.0.len() > before {
+        return None;
+    }
+    Some(PipelineConfig {
+        source: parts.source?,
+        destination: parts.destination?,
+        streams: parts.streams.flatten(),
+        transforms: parts.transforms.flatten(),
+    })
+}
+
+/// Reads those parts of a pipeline that `members` have; what is wrong with them is noted with its place below `at`.
+pub fn parts(engine: &Engine, members: &Map<String, Value>, at: &[Step], issues: &mut Issues) -> Parts {
+    let within = |member: &str| -> Vec<Step> { at.iter().cloned().chain([member.into()]).collect() };
+    let mut side = |role: Role, name: &str| {
+        members.get(name).and_then(|value| connector(engine, role, value, &within(name), issues))
     };
     let source = side(Role::Source, "source");
     let destination = side(Role::Destination, "destination");
     let streams = match members.get("streams") {
         None => None,
-        Some(Value::Array(items)) => Some(
-            items.iter().enumerate().filter_map(|(index, item)| selection(index, item, issues)).collect(),
-        ),
-        Some(other) => issues.note(Issue::invalid_type(at("streams"), "array", kind(other))),
-    };
-    let transforms = match members.get("transforms").map(serde_path_to_error::deserialize) {
-        None => None,
-        Some(Ok(transforms)) => Some(transforms),
-        Some(Err(error)) => {
-            let place = format!("transforms.{}", error.path());
-            let message = format!("Invalid input: {place}: {}", error.into_inner());
-            return issues.note(Issue { code: "invalid_value", path: at("transforms"), message });
+        Some(Value::Null) => Some(None),
+        Some(Value::Array(items)) => {
+            let path = within("streams");
+            let selections =
+                items.iter().enumerate().filter_map(|(index, item)| selection(&path, index, item, issues));
+            Some(Some(selections.collect()))
         }
+        Some(other) => issues.note(Issue::invalid_type(within("streams"), "array", kind(other))),
     };
-    Some(PipelineConfig { source: source?, destination: destination?, streams, transforms })
+    let transforms = match members.get("transforms") {
+        None => None,
+        Some(Value::Null) => Some(None),
+        Some(given) => match serde_path_to_error::deserialize(given) {
+            Ok(transforms) => Some(Some(transforms)),
+            Err(error) => {
+                let place = format!("transforms.{}", error.path());
+                let message = format!("Invalid input: {place}: {}", error.into_inner());
+                issues.note(Issue { code: "invalid_value", path: within("transforms"), message })
+            }
+        },
+    };
+    Parts { source, destination, streams, transforms }
 }
 
 /// The connector that `value` names, whether there is one or not.
@@ -89,10 +138,9 @@ fn connector(
     }
 }
 
-fn selection(index: usize, value: &Value, issues: &mut Issues) -> Option<StreamSelection> {
+fn selection(at: &[Step], index: usize, value: &Value, issues: &mut Issues) -> Option<StreamSelection> {
     let path = |member: Option<&str>| -> Vec<Step> {
-        let to_item: [Step; 3] = ["pipeline".into(), "streams".into(), index.into()];
-        to_item.into_iter().chain(member.map(Step::from)).collect()
+        at.iter().cloned().chain([index.into()]).chain(member.map(Step::from)).collect()
     };
     let Value::Object(members) = value else {
         return issues.note(Issue::invalid_type(path(None), "object", kind(value)));

@@ -9,6 +9,7 @@ mod failure;
 mod following;
 mod held;
 mod journal;
+mod manual;
 mod stages;
 mod syncing;
 
@@ -22,6 +23,7 @@ use tracing::Instrument;
 
 pub use failure::StepFailure;
 pub(crate) use following::listens;
+pub use manual::{Connections, ManualSync};
 
 use crate::engines::Engines;
 use crate::standing::{Problem, Stage, Standing};

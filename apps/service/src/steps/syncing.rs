@@ -15,7 +15,7 @@ use super::{StepFailure, Work};
 use crate::store::StoreError;
 
 /// The least time between two savings of the position, and between two writings of the log.
-const CADENCE: Duration = Duration::from_secs(1);
+pub(super) const CADENCE: Duration = Duration::from_secs(1);
 
 /// After a step was to stop reading, so long may the destination write what it has; then it is cut off.
 const WRITING: Duration = Duration::from_secs(60);
@@ -87,7 +87,11 @@ impl Work<'_> {
         }
     }
 
-    async fn observe(&mut self, message: &Message, position: &mut Position) -> Result<(), StepFailure> {
+    pub(super) async fn observe(
+        &mut self,
+        message: &Message,
+        position: &mut Position,
+    ) -> Result<(), StepFailure> {
         position.observe(message);
         match &message.payload {
             Payload::Log(log) => self.journal.add(log, message.ts),
@@ -99,7 +103,7 @@ impl Work<'_> {
     }
 
     /// Saves what changed. A store that cannot be reached for a while is no reason to stop: what was not saved is read again.
-    async fn save(&mut self, position: &mut Position) -> Result<(), StepFailure> {
+    pub(super) async fn save(&mut self, position: &mut Position) -> Result<(), StepFailure> {
         self.journal.flush(&self.steps.store).await;
         if !position.changed {
             return Ok(());
@@ -118,7 +122,7 @@ impl Work<'_> {
 }
 
 /// Where a sync stands, as the store is to know it.
-struct Position {
+pub(super) struct Position {
     ledger: RunLedger,
     /// The run that the stored position tells of, where this sync is not part of it.
     kept_run: Option<protocol::SyncRunState>,
@@ -127,7 +131,7 @@ struct Position {
 }
 
 impl Position {
-    fn begin(
+    pub(super) fn begin(
         before: Option<SyncState>,
         asked: &Asked,
         discovered: &Arc<CatalogMessage>,

@@ -31,7 +31,7 @@ pub(crate) use leases::{RENEWAL, TERM};
 pub use pipelines::{Change, Record};
 pub(crate) use value::{Row, Statement, Value};
 
-use crate::vault::Vault;
+use crate::vault::{RotationError, Vault, check, rotate};
 
 /// The store. Cloning shares it.
 #[derive(Clone)]
@@ -86,5 +86,17 @@ impl Store {
     pub async fn now(&self) -> Result<i64, StoreError> {
         let rows = self.db.read(Statement::new("select @now", [])).await?;
         rows.first().ok_or_else(|| StoreError::broken("the database does not tell the time"))?.required_int(0)
+    }
+}
+
+impl Store {
+    /// Wraps the data keys of all pipelines by the current master key. Answers how many were wrapped by another one.
+    pub async fn rotate_keys(&self) -> Result<usize, RotationError> {
+        rotate(&self.db, &self.vault).await
+    }
+
+    /// Fails where a pipeline is sealed by a master key that is not known, before anything is done.
+    pub async fn check_keys(&self) -> Result<(), RotationError> {
+        check(&self.db, &self.vault).await
     }
 }

@@ -220,6 +220,26 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets how far it is: what was made for it is gone. It rests until somebody wants it active again.
+    pub async fn begin_anew(&self, lease: &Lease) -> Result<(), StoreError> {
+        let guarded = "exists (select 1 from @leases l where l.pipeline_id = $1 and l.fence = $2 and l.until > @now) returning 1";
+        let standing =
+            format!("update @standings set standing = $3, state = null where pipeline_id = $1 and {guarded}");
+        let paused = format!(
+            "update @pipelines set desired_status = case when desired_status = 'active' then 'paused' else desired_status end,
+             version = version + 1, updated_at = @now where id = $1 and {guarded}"
+        );
+        let (id, fence) = (Value::from(lease.pipeline.as_str()), Value::from(lease.fence));
+        let values = [id.clone(), fence.clone(), json(&Standing::default())?.into()];
+        self.db
+            .write(vec![
+                Statement::new(standing, values).must_answer(),
+                Statement::new(paused, [id, fence]).must_answer(),
+            ])
+            .await?;
+        Ok(())
+    }
+
     /// Forgets a pipeline, with all that belongs to it.
     pub async fn forget(&self, id: &str) -> Result<(), StoreError> {
         self.db.write_one(Statement::new("delete from @pipelines where id = $1", [id.into()])).await?;

@@ -53,7 +53,9 @@ pub enum VaultError {
         id: String,
     },
     /// The bytes are not those that were sealed for this context.
-    #[error("the secrets of `{context}` were damaged or belong to something else: restore a backup, or send them again")]
+    #[error(
+        "the secrets of `{context}` were damaged or belong to something else: restore a backup, or send them again"
+    )]
     Damaged {
         /// What the secrets belong to.
         context: String,

@@ -42,7 +42,10 @@ impl MasterKey {
     pub fn new(bytes: &[u8; KEY_LENGTH]) -> MasterKey {
         let mut id = [0; ID_LENGTH];
         id.copy_from_slice(&Sha256::digest(bytes)[..ID_LENGTH]);
-        MasterKey { key: SecretBox::init_with_mut(|key: &mut [u8; KEY_LENGTH]| key.copy_from_slice(bytes)), id }
+        MasterKey {
+            key: SecretBox::init_with_mut(|key: &mut [u8; KEY_LENGTH]| key.copy_from_slice(bytes)),
+            id,
+        }
     }
 
     /// The first eight bytes of the SHA-256 of the key, by which it is known.
@@ -119,9 +122,8 @@ impl MasterKeys {
         let words = lines.flat_map(|line| line.split(',')).map(str::trim).filter(|word| !word.is_empty());
         let mut keys: Vec<MasterKey> = Vec::new();
         for (number, word) in (1..).zip(words) {
-            let key = parse_key(word).map_err(|wrong| {
-                KeyError(format!("key {number} of {place} {wrong}; {MAKE}"))
-            })?;
+            let key = parse_key(word)
+                .map_err(|wrong| KeyError(format!("key {number} of {place} {wrong}; {MAKE}")))?;
             if keys.iter().all(|known| known.id() != key.id()) {
                 keys.push(key);
             }
@@ -164,7 +166,9 @@ fn parse_key(word: &str) -> Result<MasterKey, String> {
 
 fn of_file(path: &Path, place: &str) -> Result<MasterKeys, KeyError> {
     let failed = |error: std::io::Error| {
-        KeyError(format!("{place} of the master key cannot be read ({error}): check the path and who may read it"))
+        KeyError(format!(
+            "{place} of the master key cannot be read ({error}): check the path and who may read it"
+        ))
     };
     let length = std::fs::metadata(path).map_err(failed)?.len();
     if length > LONGEST {
@@ -180,7 +184,9 @@ fn own_file(data_dir: &Path) -> Result<MasterKeys, KeyError> {
     let place = format!("the file {}", path.display());
     if !path.exists() {
         create(data_dir, &path).map_err(|error| {
-            KeyError(format!("{place} of the master key cannot be made ({error}): check the data directory and who owns it"))
+            KeyError(format!(
+                "{place} of the master key cannot be made ({error}): check the data directory and who owns it"
+            ))
         })?;
     }
     of_file(&path, &place)
@@ -262,7 +268,9 @@ mod tests {
     fn keys_are_read_in_either_form() {
         let of = |text: &str| MasterKeys::parse(text, "here").map(|keys| *keys.current.id());
         let id = of(HEX).unwrap();
-        for same in [BASE64, BASE64.trim_end_matches('='), &HEX.to_uppercase(), &format!("# mine\n\n {HEX} \n")] {
+        for same in
+            [BASE64, BASE64.trim_end_matches('='), &HEX.to_uppercase(), &format!("# mine\n\n {HEX} \n")]
+        {
             assert_eq!(of(same).unwrap(), id, "{same}");
         }
         let url_safe = "-_".to_owned() + &"A".repeat(41);
@@ -321,7 +329,14 @@ mod tests {
         let twice = KeyOptions { file: Some(file), ..given };
         assert!(twice.load(None).await.unwrap_err().to_string().contains("more than once"));
         let missing = KeyOptions { file: Some(root.path().join("none")), ..KeyOptions::default() };
-        assert!(missing.load(None).await.unwrap_err().to_string().contains("none of the master key cannot be read"));
+        assert!(
+            missing
+                .load(None)
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains("none of the master key cannot be read")
+        );
     }
 
     #[tokio::test]

@@ -93,7 +93,9 @@ mod tests {
         let Sealed { sealed, data_key } = vault.seal(id, id.as_bytes()).unwrap();
         let sql = "insert into @pipelines (id, desired_status, source_type, destination_type, sealed, data_key, version, \
                    config_version, touched_at, created_at, updated_at) values ($1, 'active', 'a', 'b', $2, $3, 1, 1, 0, 0, 0)";
-        db.write_one(Statement::new(sql, [Value::from(id), Value::from(sealed), Value::from(data_key)])).await.unwrap();
+        db.write_one(Statement::new(sql, [Value::from(id), Value::from(sealed), Value::from(data_key)]))
+            .await
+            .unwrap();
     }
 
     async fn stored(db: &Db, id: &str) -> Sealed {

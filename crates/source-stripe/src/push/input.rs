@@ -42,6 +42,30 @@ pub(crate) fn pushed(
     read(body).map_err(|problem| ConnectorError::config(format!("the body of the pushed webhook {problem}")))
 }
 
+/// Why a webhook is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WebhookRefusal {
+    /// Nothing proves that it is Stripe's.
+    #[error("{0}")]
+    Unproven(String),
+    /// It is Stripe's, but not an event.
+    #[error("the body {0}")]
+    NoEvent(String),
+}
+
+/// The event in a webhook that Stripe posted: `signature` is its header `stripe-signature`, `secret` that of the endpoint, `now`
+/// in unix seconds.
+pub fn webhook_event(
+    signature: &str,
+    body: Bytes,
+    secret: &SecretString,
+    now: i64,
+) -> Result<RawJson, WebhookRefusal> {
+    signature::verify(signature, &body, secret.expose_secret(), now)
+        .map_err(|rejection| WebhookRefusal::Unproven(rejection.to_string()))?;
+    read(body).map_err(WebhookRefusal::NoEvent)
+}
+
 /// The event in a body that is believed. The error completes a sentence about the body.
 pub(crate) fn read(body: Bytes) -> Result<RawJson, String> {
     let text = RawJson::parse(body).map_err(|error| format!("is no event: {error}"))?;

@@ -28,6 +28,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 
 pub(crate) use input::pushed;
+pub use input::{WebhookRefusal, webhook_event};
 use listener::Desk;
 
 use crate::client::Client;

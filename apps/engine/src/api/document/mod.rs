@@ -11,8 +11,10 @@ use serde_json::Value;
 use super::Shared;
 use crate::Registry;
 
+pub use schemas::components;
+
 /// The page that shows the document; it loads nothing from elsewhere.
-const BROWSER: &str = include_str!("browser.html");
+pub const BROWSER: &str = include_str!("browser.html");
 
 const DESCRIPTION: &str = "\
 Keeps a copy of everything in a Stripe account in the user's own database. The API keeps nothing between requests: \

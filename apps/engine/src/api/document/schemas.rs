@@ -68,7 +68,7 @@ const OUTPUTS: &[(&str, &[&str])] = &[
 ];
 
 /// Everything that operations refer to.
-pub(super) fn components(registry: &Registry) -> Components {
+pub fn components(registry: &Registry) -> Components {
     let mut components = Components::new(RENAMED);
     let _ = (components.of::<SyncState>(), components.of::<SourceState>(), components.of::<StreamProgress>());
     let _ = (components.of::<ProgressPayload>(), components.of::<RunStatus>(), components.of::<EofPayload>());

@@ -1,0 +1,221 @@
+//! The gate before the API.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_api::{ApiError, is_local};
+use serde_json::json;
+
+use super::Scope;
+use super::attempts::Attempts;
+use super::tokens::{Token, digest, find, used};
+use crate::store::{Store, StoreError};
+
+/// So long a token is believed without asking the store: one that is revoked works for as long at the most.
+const BELIEVED: Duration = Duration::from_secs(5);
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The id of the token; `local` without one.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Actor {
+    /// Somebody on this machine, where no token is needed.
+    pub fn local() -> Actor {
+        Actor { id: "local".to_owned(), name: String::new() }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.id)?;
+        if self.name.is_empty() { Ok(()) } else { write!(formatter, " ({})", self.name) }
+    }
+}
+
+/// How the gate is kept.
+#[derive(Debug, Clone)]
+pub struct GateOptions {
+    /// Whether a token is needed. Without one, only requests that name this machine are let in.
+    pub required: bool,
+    /// Paths for which it is not.
+    pub open: Vec<String>,
+}
+
+/// The gate.
+#[derive(Clone)]
+pub struct Gate(Arc<Kept>);
+
+struct Kept {
+    store: Store,
+    options: GateOptions,
+    attempts: Mutex<Attempts>,
+    known: Mutex<HashMap<String, (Instant, Token)>>,
+}
+
+/// What a request says of whoever asks.
+struct Asked {
+    method: Method,
+    path: String,
+    host: Option<String>,
+    token: Option<String>,
+    address: IpAddr,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Asked {
+        Asked {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            host: text(request.headers(), header::HOST).map(str::to_owned),
+            token: bearer(request.headers()).map(str::to_owned),
+            address: address(request),
+        }
+    }
+}
+
+/// Why somebody is not let in.
+enum Denied {
+    Api(ApiError),
+    TooSmall(Scope),
+    Locked(Duration),
+}
+
+impl Gate {
+    /// A gate.
+    pub fn new(store: Store, options: GateOptions) -> Gate {
+        Gate(Arc::new(Kept { store, options, attempts: Mutex::default(), known: Mutex::default() }))
+    }
+
+    /// Middleware: lets a request in or refuses it. Who is let in is an [`Actor`] among its extensions.
+    pub async fn check(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+        let asked = Asked::of(&request);
+        match gate.0.admit(&asked).await {
+            Ok(actor) => {
+                request.extensions_mut().insert(actor);
+                next.run(request).await
+            }
+            Err(Denied::Api(error)) => error.into_response(),
+            Err(Denied::TooSmall(scope)) => {
+                let text = format!("this needs a token of scope `{}`", scope.as_str());
+                (StatusCode::FORBIDDEN, axum::Json(json!({"error": text}))).into_response()
+            }
+            Err(Denied::Locked(left)) => {
+                let text =
+                    "too many requests of this address had no right token: wait, then use the right one";
+                let mut response =
+                    (StatusCode::TOO_MANY_REQUESTS, axum::Json(json!({"error": text}))).into_response();
+                let seconds = HeaderValue::from(left.as_secs() + 1);
+                response.headers_mut().insert(header::RETRY_AFTER, seconds);
+                response
+            }
+        }
+    }
+}
+
+impl Kept {
+    async fn admit(&self, asked: &Asked) -> Result<Actor, Denied> {
+        let path = asked.path.as_str();
+        if self.options.open.iter().any(|open| open == path) || path.starts_with("/webhooks/") {
+            return Ok(Actor::local());
+        }
+        if !self.options.required {
+            return match asked.host.as_deref() {
+                Some(host) if !is_local(host) => Err(Denied::Api(ApiError::ForeignHost)),
+                _ => Ok(Actor::local()),
+            };
+        }
+        let address = asked.address;
+        let now = Instant::now();
+        if let Some(left) = self.attempts.lock().unwrap_or_else(PoisonError::into_inner).locked(address, now)
+        {
+            return Err(Denied::Locked(left));
+        }
+        let token = match asked.token.as_deref() {
+            Some(token) => self.token(token).await.map_err(|error| {
+                tracing::error!(error = %error, "tokens cannot be looked up");
+                Denied::Api(ApiError::Unavailable("tokens cannot be looked up now: ask again".to_owned()))
+            })?,
+            None => None,
+        };
+        let Some(token) = token else {
+            self.attempts.lock().unwrap_or_else(PoisonError::into_inner).failed(address, now);
+            return Err(Denied::Api(ApiError::Unauthorized));
+        };
+        let needed = needed(&asked.method, path);
+        if token.scope < needed {
+            return Err(Denied::TooSmall(needed));
+        }
+        Ok(Actor { id: token.id, name: token.name })
+    }
+
+    async fn token(&self, token: &str) -> Result<Option<Token>, StoreError> {
+        let (digest, now) = (digest(token), Instant::now());
+        {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.retain(|_, (at, _)| now.duration_since(*at) < BELIEVED);
+            if let Some((_, token)) = known.get(&digest) {
+                return Ok(Some(token.clone()));
+            }
+        }
+        let Some(token) = find(&self.store, &digest).await? else { return Ok(None) };
+        used(&self.store, &token.id).await?;
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, (now, token.clone()));
+        Ok(Some(token))
+    }
+}
+
+/// What a request needs.
+fn needed(method: &Method, path: &str) -> Scope {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    match first {
+        "tokens" | "audit" => Scope::Admin,
+        _ if method == Method::GET || method == Method::HEAD => Scope::Read,
+        _ => Scope::Write,
+    }
+}
+
+fn address(request: &Request) -> IpAddr {
+    let connected = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    connected.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip())
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = text(headers, header::AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_request_needs_a_scope() {
+        for (method, path, scope) in [
+            (Method::GET, "/pipelines", Scope::Read),
+            (Method::GET, "/metrics", Scope::Read),
+            (Method::POST, "/pipelines", Scope::Write),
+            (Method::PATCH, "/pipelines/a", Scope::Write),
+            (Method::GET, "/tokens", Scope::Admin),
+            (Method::GET, "/audit", Scope::Admin),
+            (Method::DELETE, "//tokens/a", Scope::Admin),
+        ] {
+            assert_eq!(needed(&method, path), scope, "{method} {path}");
+        }
+    }
+}

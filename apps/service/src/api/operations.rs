@@ -1,0 +1,239 @@
+//! What a client does to a pipeline by hand.
+
+use std::time::Duration;
+
+use axum::extract::{Path, Request};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use engine::api::Answer;
+use engine::{EngineStream, Role, Side};
+use futures::StreamExt;
+use http_api::{ApiError, Identified, Issue, Issues, KEEP_ALIVE, ndjson};
+use protocol::{Eof, EofPayload, Payload, PipelineConfig, SyncState};
+use serde_json::{Map, Value, json};
+
+use super::incoming::object;
+use super::query::Query;
+use super::{Server, Shared};
+use crate::steps::{Connections, ManualSync};
+use crate::store::Record;
+
+/// How long each step of `sync_workflow_test` takes unless told.
+const WORKFLOW_STEP: Duration = Duration::from_secs(300);
+
+/// How many states `sync_batch` takes unless told.
+const STATES: u64 = 1000;
+
+/// What a client wants otherwise, for one sync.
+struct Overrides {
+    pipeline: PipelineConfig,
+    state: Option<SyncState>,
+}
+
+impl Server {
+    /// Reads the body of a sync: what is not given is as it is stored.
+    async fn overrides(
+        &self,
+        record: &Record,
+        mut members: Map<String, Value>,
+        reset: bool,
+    ) -> Result<Overrides, ApiError> {
+        let state = match members.remove("sync_state") {
+            None => record.state.clone().filter(|_| !reset),
+            Some(state) => Some(serde_json::from_value(state).map_err(|error| {
+                let text = format!("Invalid input: expected a state as an earlier eof returned it: {error}");
+                ApiError::Invalid(Issues(vec![Issue::custom(vec!["sync_state".into()], text)]))
+            })?),
+        };
+        let change = self.reader().changed(&members, &record.pipeline)?;
+        self.guarded(change.source.as_ref(), change.destination.as_ref()).await?;
+        let mut pipeline = record.pipeline.config();
+        if let Some(source) = change.source {
+            pipeline.source = source;
+        }
+        if let Some(destination) = change.destination {
+            pipeline.destination = destination;
+        }
+        if let Some(streams) = change.streams {
+            pipeline.streams = streams;
+        }
+        Ok(Overrides { pipeline, state })
+    }
+
+    fn sync_by_hand(
+        &self,
+        record: Record,
+        overrides: Overrides,
+        run_id: Option<String>,
+        limit: Option<Duration>,
+    ) -> EngineStream {
+        let asked = ManualSync {
+            pipeline: overrides.pipeline,
+            state: overrides.state,
+            run_id,
+            time_limit: limit,
+            input: None,
+            keeps_state: true,
+            stop: self.options.stop.child_token(),
+        };
+        self.service.steps.sync_by_hand(record, asked)
+    }
+}
+
+/// `POST /pipelines/{id}/sync`.
+pub(super) async fn sync(
+    server: Shared,
+    Path(id): Path<String>,
+    Extension(Identified(log)): Extension<Identified>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let mut query = Query::of(&request);
+    let (limit, run_id, reset) =
+        (query.seconds("time_limit"), query.text("run_id"), query.switch("reset_state"));
+    query.finish()?;
+    let record = server.found(&id).await?;
+    let overrides = server.overrides(&record, object(request, true).await?, reset).await?;
+    let messages = server.sync_by_hand(record, overrides, run_id, limit);
+    Ok(ndjson(Answer::new(Ok(messages), log, true), KEEP_ALIVE))
+}
+
+/// `POST /pipelines/{id}/sync_batch`.
+pub(super) async fn sync_batch(
+    server: Shared,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let mut query = Query::of(&request);
+    let states = query.count("state_limit", 1, u64::MAX).unwrap_or(STATES);
+    let (run_id, reset) = (query.text("run_id"), query.switch("reset_state"));
+    query.finish()?;
+    let record = server.found(&id).await?;
+    let overrides = server.overrides(&record, object(request, true).await?, reset).await?;
+    let stop = server.options.stop.child_token();
+    let asked = ManualSync {
+        pipeline: overrides.pipeline,
+        state: overrides.state,
+        run_id,
+        time_limit: None,
+        input: None,
+        keeps_state: true,
+        stop: stop.clone(),
+    };
+    let messages = server.service.steps.sync_by_hand(record, asked);
+    let mut seen = 0;
+    let eof = ending(messages, |payload| {
+        seen += u64::from(matches!(payload, Payload::SourceState(_)));
+        if seen >= states {
+            stop.cancel();
+        }
+    })
+    .await?;
+    Ok(Json(eof).into_response())
+}
+
+/// `POST /pipelines/{id}/sync_workflow_test`: the loop of a backfill, answered once it is over.
+pub(super) async fn sync_workflow_test(
+    server: Shared,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let mut query = Query::of(&request);
+    let limit = query.seconds("time_limit").unwrap_or(WORKFLOW_STEP);
+    query.finish()?;
+    let run_id = uuid::Uuid::new_v4().to_string();
+    let mut record = server.found(&id).await?;
+    let eof = loop {
+        let overrides = server.overrides(&record, Map::new(), false).await?;
+        let messages = server.sync_by_hand(record, overrides, Some(run_id.clone()), Some(limit));
+        let eof = ending(messages, |_| {}).await?;
+        if !eof.has_more || server.options.stop.is_cancelled() {
+            break eof;
+        }
+        record = server.found(&id).await?;
+    };
+    let state = eof.ending_state.clone();
+    Ok(Json(json!({"eof": eof, "sync_state": state})).into_response())
+}
+
+/// How a sync ended. Before that, `told` hears of all it said.
+async fn ending(mut messages: EngineStream, mut told: impl FnMut(&Payload)) -> Result<EofPayload, ApiError> {
+    let mut eof = None;
+    while let Some(message) = messages.next().await {
+        match message {
+            Ok(message) => {
+                told(&message.payload);
+                if let Payload::Eof(Eof::Sync(end)) = message.payload {
+                    eof = Some(*end);
+                }
+            }
+            Err(error) if eof.is_none() => {
+                return Err(ApiError::Refused(logger::redact_text(&error.to_string()).into_owned()));
+            }
+            Err(error) => tracing::warn!(error = %error, "a sync by hand failed"),
+        }
+    }
+    eof.ok_or_else(|| ApiError::Refused("the sync ended without saying how".to_owned()))
+}
+
+/// `POST /pipelines/{id}/check`.
+pub(super) async fn check(
+    server: Shared,
+    Path(id): Path<String>,
+    Extension(Identified(log)): Extension<Identified>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let side = side(&request)?;
+    let record = server.found(&id).await?;
+    let messages = server.service.steps.engines().check(record.pipeline.config(), side);
+    Ok(ndjson(Answer::new(messages, log, false), KEEP_ALIVE))
+}
+
+/// `POST /pipelines/{id}/setup`.
+pub(super) async fn setup(
+    server: Shared,
+    id: Path<String>,
+    log: Extension<Identified>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    connect(server, id, log, request, Connections::SetUp).await
+}
+
+/// `POST /pipelines/{id}/teardown`.
+pub(super) async fn teardown(
+    server: Shared,
+    id: Path<String>,
+    log: Extension<Identified>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    connect(server, id, log, request, Connections::TearDown).await
+}
+
+async fn connect(
+    server: Shared,
+    Path(id): Path<String>,
+    Extension(Identified(log)): Extension<Identified>,
+    request: Request,
+    what: Connections,
+) -> Result<Response, ApiError> {
+    let side = side(&request)?;
+    let record = server.found(&id).await?;
+    let stop = server.options.stop.child_token();
+    let messages = server.service.steps.connect_by_hand(record, what, side, stop);
+    Ok(ndjson(Answer::new(Ok(messages), log, false), KEEP_ALIVE))
+}
+
+/// The side that `only` names.
+fn side(request: &Request) -> Result<Side, ApiError> {
+    let mut query = Query::of(request);
+    let side = match query.text("only").as_deref() {
+        None => Side::Both,
+        Some("source") => Side::Only(Role::Source),
+        Some("destination") => Side::Only(Role::Destination),
+        Some(_) => {
+            let message = r#"Invalid option: expected one of "source"|"destination""#.to_owned();
+            query.note("invalid_value", "only", message).unwrap_or_default()
+        }
+    };
+    query.finish()?;
+    Ok(side)
+}

@@ -1,0 +1,116 @@
+//! Parameters of a query, read one by one so that each mistake is told with its place.
+
+use std::collections::BTreeMap;
+
+use axum::extract::Request;
+use http_api::{ApiError, Issue, Issues, Step};
+
+/// The parameters of a query, and what is wrong with them so far.
+pub(crate) struct Query {
+    given: BTreeMap<String, String>,
+    issues: Issues,
+}
+
+impl Query {
+    /// The parameters of the request. One that is given twice counts as it is given last.
+    pub(crate) fn of(request: &Request) -> Query {
+        let query = request.uri().query().unwrap_or_default();
+        let given = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Query { given, issues: Issues::default() }
+    }
+
+    /// A text.
+    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
+        self.given.remove(name).filter(|text| !text.is_empty())
+    }
+
+    /// `true` or `false`, or nothing, which is `false`; the name alone is `true`.
+    pub(crate) fn switch(&mut self, name: &str) -> bool {
+        match self.given.remove(name).as_deref() {
+            None | Some("false" | "0") => false,
+            Some("" | "true" | "1") => true,
+            Some(_) => {
+                let message = r#"Invalid option: expected one of "true"|"false""#.to_owned();
+                self.note("invalid_value", name, message).unwrap_or(false)
+            }
+        }
+    }
+
+    /// A whole number of at least `least`.
+    pub(crate) fn count(&mut self, name: &str, least: u64, most: u64) -> Option<u64> {
+        let text = self.text(name)?;
+        match text.parse::<u64>() {
+            Ok(count) if (least..=most).contains(&count) => Some(count),
+            Ok(_) => {
+                let message = format!("Invalid input: expected int from {least} to {most}");
+                self.note("too_small", name, message)
+            }
+            Err(_) => {
+                let message = format!("Invalid input: expected int from {least} to {most}, received a text");
+                self.note("invalid_type", name, message)
+            }
+        }
+    }
+
+    /// A number of seconds, above zero.
+    pub(crate) fn seconds(&mut self, name: &str) -> Option<std::time::Duration> {
+        let text = self.text(name)?;
+        let seconds =
+            text.parse::<f64>().ok().and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+        match seconds.filter(|seconds| !seconds.is_zero()) {
+            Some(seconds) => Some(seconds),
+            None => {
+                self.note("invalid_type", name, "Invalid input: expected a number of seconds >0".to_owned())
+            }
+        }
+    }
+
+    /// Notes that something is wrong.
+    pub(crate) fn note<T>(&mut self, code: &'static str, name: &str, message: String) -> Option<T> {
+        let path: Vec<Step> = vec![name.into()];
+        self.issues.note(Issue { code, path, message })
+    }
+
+    /// Fails with everything that was found wrong.
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
+        if self.issues.0.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.issues)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    fn query(text: &str) -> Query {
+        Query::of(&Request::builder().uri(format!("/x?{text}")).body(Body::empty()).unwrap())
+    }
+
+    #[test]
+    fn switches_are_parsed_and_not_taken_for_true() {
+        for (text, expected) in
+            [("a=true", true), ("a=1", true), ("a", true), ("a=false", false), ("a=0", false), ("", false)]
+        {
+            assert_eq!(query(text).switch("a"), expected, "{text}");
+        }
+        let mut wrong = query("a=yes");
+        wrong.switch("a");
+        assert!(wrong.finish().is_err());
+    }
+
+    #[test]
+    fn numbers_have_bounds() {
+        assert_eq!(query("a=3").count("a", 1, 10), Some(3));
+        for text in ["a=0", "a=11", "a=x", "a=-1", "a=1.5"] {
+            let mut wrong = query(text);
+            assert_eq!(wrong.count("a", 1, 10), None);
+            assert!(wrong.finish().is_err(), "{text}");
+        }
+        assert_eq!(query("a=0.5").seconds("a").map(|seconds| seconds.as_millis()), Some(500));
+        for text in ["a=0", "a=-1", "a=nan", "a=x"] {
+            let mut wrong = query(text);
+            assert_eq!(wrong.seconds("a"), None);
+            assert!(wrong.finish().is_err(), "{text}");
+        }
+    }
+}

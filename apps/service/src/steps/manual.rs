@@ -1,0 +1,169 @@
+//! What a client does by hand: the same work, under the same lease, told to the client as it happens.
+
+use std::time::Duration;
+
+use engine::{EngineError, EngineStream, PipelineSync, Setup, Side, TimeLimits};
+use futures::StreamExt;
+use protocol::{InputStream, Message, Payload, PipelineConfig, SyncState};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::following::ending;
+use super::held::Held;
+use super::syncing::{Asked, Position};
+use super::{Bounds, StepFailure, Steps, Work};
+use crate::standing::{Stage, Standing};
+use crate::store::Record;
+
+/// How long a client waits for whoever works on the pipeline to stop at a safe point.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A sync by hand.
+pub struct ManualSync {
+    /// The pipeline, with what the client wants otherwise for this time.
+    pub pipeline: PipelineConfig,
+    /// Where to go on from: given by the client, or what is stored; `None` from the beginning.
+    pub state: Option<SyncState>,
+    /// The run that it belongs to.
+    pub run_id: Option<String>,
+    /// For how long.
+    pub time_limit: Option<Duration>,
+    /// Events to apply instead of reading.
+    pub input: Option<InputStream>,
+    /// Whether the position is saved.
+    pub keeps_state: bool,
+    /// Stops it at the next safe point.
+    pub stop: CancellationToken,
+}
+
+/// What is done to connections by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connections {
+    /// Both sides, or one, are set up.
+    SetUp,
+    /// What setup made is removed. The pipeline stays, and begins from nothing when it is set up again.
+    TearDown,
+}
+
+impl Steps {
+    /// Syncs by hand. Whoever works on the pipeline is asked to stop first; what is synced is saved as it goes.
+    pub fn sync_by_hand(&self, record: Record, asked: ManualSync) -> EngineStream {
+        let steps = self.clone();
+        Box::pin(async_stream::try_stream! {
+            let id = record.pipeline.id.clone();
+            let stop = asked.stop.child_token();
+            let held = steps.hold_by_hand(&id, &stop).await.map_err(told)?;
+            let bounds = Bounds { limit: asked.time_limit, stop, ..Bounds::default() };
+            let standing = record.standing.clone();
+            let journal = super::Journal::new(&id, asked.run_id.as_deref());
+            let mut work = Work { steps: &steps, held: &held, record, standing, journal, bounds: &bounds };
+            let discovered = steps.discovered(&work.record).await.map_err(told)?;
+            let limits = TimeLimits { hard: asked.time_limit, soft: None };
+            let is_run = asked.input.is_none();
+            let mut position = Position::begin(
+                asked.state.clone(),
+                &Asked { pipeline: asked.pipeline.clone(), run_id: asked.run_id.clone(), input: None, is_run },
+                &discovered,
+            )
+            .map_err(told)?;
+            let request = PipelineSync {
+                state: asked.state,
+                run_id: asked.run_id,
+                input: asked.input,
+                limits,
+                stop: bounds.stop.clone(),
+                discovered: Some(discovered),
+                ..PipelineSync::new(ending(asked.pipeline))
+            };
+            let mut messages = steps.engines.sync(request);
+            let mut saved = Instant::now();
+            loop {
+                let message = tokio::select! {
+                    biased;
+                    () = held.lost.cancelled() => Err(told(StepFailure::Lost)).map(Some),
+                    message = messages.next() => message.transpose(),
+                };
+                let Some(message) = message? else { break };
+                work.observe(&message, &mut position).await.map_err(told)?;
+                let ends = matches!(message.payload, Payload::Eof(_));
+                if asked.keeps_state && (ends || saved.elapsed() >= super::syncing::CADENCE) {
+                    saved = Instant::now();
+                    work.save(&mut position).await.map_err(told)?;
+                }
+                yield message;
+            }
+            drop(messages);
+            work.journal.flush(&steps.store).await;
+            held.release().await;
+        })
+    }
+
+    /// Sets up or tears down by hand, and keeps what connectors say of their configurations.
+    pub fn connect_by_hand(
+        &self,
+        record: Record,
+        what: Connections,
+        side: Side,
+        stop: CancellationToken,
+    ) -> EngineStream {
+        let steps = self.clone();
+        Box::pin(async_stream::try_stream! {
+            let id = record.pipeline.id.clone();
+            let stop = stop.child_token();
+            let held = steps.hold_by_hand(&id, &stop).await.map_err(told)?;
+            let bounds = Bounds { stop, ..Bounds::default() };
+            let standing = record.standing.clone();
+            let journal = super::Journal::new(&id, None);
+            let mut work = Work { steps: &steps, held: &held, record, standing, journal, bounds: &bounds };
+            let pipeline = work.record.pipeline.config();
+            let mut messages = match what {
+                Connections::SetUp => {
+                    let discovered = Some(steps.discovered(&work.record).await.map_err(told)?);
+                    steps.engines.set_up(Setup { pipeline, side, discovered })
+                }
+                Connections::TearDown => steps.engines.tear_down(pipeline, side)?,
+            };
+            while let Some(message) = messages.next().await {
+                let message: Message = message?;
+                if let Payload::Control(control) = &message.payload {
+                    work.adopt(control).await.map_err(told)?;
+                }
+                yield message;
+            }
+            drop(messages);
+            match (what, side) {
+                (Connections::SetUp, Side::Both) => {
+                    let standing = Standing { set_up: Some(work.record.config_version), ..work.standing.clone() };
+                    steps.store.save(&held.lease, &standing, None).await.map_err(|error| told(error.into()))?;
+                }
+                // Without tables no position holds.
+                (Connections::TearDown, Side::Both | Side::Only(engine::Role::Destination)) => {
+                    let begun = steps.store.begin_anew(&held.lease).await;
+                    begun.map_err(|error| told(error.into()))?;
+                }
+                _ => {}
+            }
+            held.release().await;
+        })
+    }
+
+    /// Takes the lease for a client: whoever has it is asked to stop.
+    async fn hold_by_hand(&self, id: &str, stop: &CancellationToken) -> Result<Held, StepFailure> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.hold(id, Stage::Manual, stop).await {
+                Err(StepFailure::Busy) if Instant::now() < deadline => self.store.ask_for(id).await?,
+                other => return other,
+            }
+            let _ = timeout_at(Instant::now() + LOOK, self.store.notified()).await;
+        }
+    }
+}
+
+/// The failure as the engine's own, for an answer that streams.
+fn told(failure: StepFailure) -> EngineError {
+    EngineError::Request(failure.to_string())
+}
