@@ -12,5 +12,5 @@ mod budget;
 mod budget_tests;
 mod table;
 
-pub use budget::{Grant, Want};
+pub use budget::{Budget, Grant, Want};
 pub use table::{Leased, SharedRate, TABLE};
