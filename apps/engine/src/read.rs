@@ -1,7 +1,6 @@
 //! Reading a source without a destination.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt;
 use protocol::{CatalogMessage, Eof, InputStream, Message, Payload, PipelineConfig, ReadRequest, SyncState};
@@ -18,8 +17,8 @@ pub struct PipelineRead {
     pub pipeline: PipelineConfig,
     /// Where to go on from.
     pub state: Option<SyncState>,
-    /// How long the request may take; the source gets 80% of it.
-    pub time_limit: Option<Duration>,
+    /// How long the request may take; without a soft limit the source gets 80% of the hard one.
+    pub limits: TimeLimits,
     /// With input, the source processes it and ends, without a backfill.
     pub input: Option<InputStream>,
     /// Ends the reading early.
@@ -34,7 +33,7 @@ impl PipelineRead {
         PipelineRead {
             pipeline,
             state: None,
-            time_limit: None,
+            limits: TimeLimits::default(),
             input: None,
             stop: CancellationToken::new(),
             discovered: None,
@@ -48,7 +47,7 @@ impl Engine {
     pub fn pipeline_read(&self, request: PipelineRead) -> EngineStream {
         let engine = self.clone();
         Box::pin(async_stream::stream! {
-            let limits = TimeLimits { hard: request.time_limit, soft: None };
+            let limits = request.limits;
             let started = Instant::now();
             let cut = Cut::default();
             let hard = limits.hard.map(|limit| started + limit);
