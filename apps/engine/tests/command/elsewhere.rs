@@ -78,12 +78,13 @@ fn where_no_engine_is_or_none_that_listens_that_is_told() {
 
 #[test]
 fn what_only_acts_here_is_refused() {
-    let cases: [&[&str]; 7] = [
+    let cases: [&[&str]; 8] = [
         &["--stripe-spec", "spec.json", "--sqlite", "a.db"],
         &["--shared-limit-url", "postgres://h/d", "--sqlite", "a.db"],
         &["--share-limit", "--postgres-url", "postgres://h/d"],
         &["--connectors-from-command-map", "{\"source-a\": \"a\"}", "--sqlite", "a.db"],
         &["--connectors-from-npm", "--sqlite", "a.db"],
+        &["--no-connectors-from-path", "--sqlite", "a.db"],
         &[],
         &["--destination", "sqlite"],
     ];
