@@ -31,6 +31,7 @@ mod selection;
 mod stored;
 mod sync;
 mod sync_batch;
+mod traced;
 mod transform;
 mod write;
 
