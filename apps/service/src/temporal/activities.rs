@@ -14,7 +14,7 @@ use super::call::Call;
 use super::options::SyncOptions;
 use super::outcome::failure;
 use super::steps::{Beat, Snapshot, StepReport, Steps};
-use crate::standing::Stage;
+use crate::standing::{Stage, Status};
 
 /// The activities of a worker.
 pub struct Activities {
@@ -96,9 +96,9 @@ impl Activities {
     pub(super) async fn update_status(
         self: Arc<Self>,
         _context: ActivityContext,
-        call: Call<String>,
+        call: Call<Option<Status>>,
     ) -> Result<Option<Snapshot>, ActivityError> {
-        tracing::debug!(pipeline = call.id, status = call.options, "the workflow looks");
+        tracing::debug!(pipeline = call.id, status = ?call.options, "the workflow looks");
         self.steps.standing(&call.id).await.map_err(|error| failure(error).into())
     }
 }

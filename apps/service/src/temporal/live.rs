@@ -2,17 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use temporalio_sdk::{
-    ActivityCancellationType, ActivityOptions, WorkflowCancellationToken, WorkflowContext,
-};
 use temporalio_common::RetryPolicy;
+use temporalio_sdk::{ActivityCancellationType, ActivityOptions, WorkflowCancellationToken, WorkflowContext};
 
 use super::activities::Activities;
 use super::call::Call;
 use super::options::{Retry, SyncOptions};
 use super::outcome::Failed;
 use super::steps::{Snapshot, StepReport};
-use crate::standing::Stage;
+use crate::standing::{Stage, Status};
 
 /// Setup and teardown last so long at most; upstream's number.
 const AROUND: Duration = Duration::from_secs(120);
@@ -34,7 +32,7 @@ pub(super) fn now<W>(context: &WorkflowContext<W>) -> u64 {
 pub(super) async fn look<W>(
     context: &WorkflowContext<W>,
     id: &str,
-    status: &str,
+    status: Status,
     retry: Retry,
     token: WorkflowCancellationToken,
 ) -> Result<Option<Snapshot>, Failed> {
@@ -42,18 +40,18 @@ pub(super) async fn look<W>(
         .retry_policy(policy(retry))
         .cancellation_token(token)
         .build();
-    Ok(context.execute_activity(Activities::update_status, Call::new(id, status.to_owned()), options).await?)
+    Ok(context.execute_activity(Activities::update_status, Call::new(id, Some(status)), options).await?)
 }
 
 /// Runs one step. Whoever cancels it waits until it has given the pipeline back.
 pub(super) async fn step<W>(
     context: &WorkflowContext<W>,
     id: &str,
-    stage: Stage,
     sync: SyncOptions,
     retry: Retry,
     token: WorkflowCancellationToken,
 ) -> Result<StepReport, Failed> {
+    let stage = sync.stage;
     let longest = match stage {
         Stage::Setup | Stage::Teardown => AROUND,
         _ => SYNC.max(sync.limit().unwrap_or_default() + SLACK),
@@ -71,6 +69,12 @@ pub(super) async fn step<W>(
         Stage::Teardown => context.execute_activity(Activities::teardown, id, options).await,
         _ => context.execute_activity(Activities::sync, Call::new(id, sync), options).await,
     }?)
+}
+
+/// Whether a workflow that did `done` of at most `limit` operations continues as new: at its own limit, or where the server asks
+/// for it.
+pub(super) fn continues<W>(context: &WorkflowContext<W>, done: u32, limit: u32) -> bool {
+    done >= limit || context.continue_as_new_suggested()
 }
 
 fn policy(retry: Retry) -> RetryPolicy {

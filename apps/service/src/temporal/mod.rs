@@ -5,8 +5,11 @@
 //! `paused`. What travels is small: ids, limits, counts. State and deliveries stay in the store; a signal only says "look".
 
 mod activities;
+mod backfill;
 mod call;
+mod children;
 mod client;
+mod lifecycle;
 mod live;
 mod options;
 mod outcome;

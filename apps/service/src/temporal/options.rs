@@ -159,6 +159,12 @@ impl Default for SyncOptions {
 }
 
 impl SyncOptions {
+    /// A step of `stage` that lasts `limit_ms` milliseconds at most.
+    pub(super) fn new(stage: Stage, limit_ms: u64, run_id: Option<String>) -> SyncOptions {
+        let limit = Duration::from_millis(limit_ms);
+        SyncOptions { stage, time_limit: Some(limit.as_secs_f64()), run_id }
+    }
+
     /// The limit as a duration; a number that is none counts as no limit.
     pub(super) fn limit(&self) -> Option<Duration> {
         self.time_limit.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())

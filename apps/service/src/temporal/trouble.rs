@@ -58,9 +58,9 @@ impl Troubles {
         }
     }
 
-    /// When the first of them is tried again.
-    pub(super) fn next(&self) -> Option<u64> {
-        self.0.values().map(|trouble| trouble.retry_at).min()
+    /// When the first of those is tried again that wait at `now`.
+    pub(super) fn next_after(&self, now: u64) -> Option<u64> {
+        self.0.values().map(|trouble| trouble.retry_at).filter(|at| *at > now).min()
     }
 
     /// The trouble of a stage.
@@ -80,11 +80,11 @@ mod tests {
         assert!(troubles.due("follow", 0));
         for retry_at in [110, 120, 135, 135] {
             troubles.record("follow", Failed::passing("away"), 100, &options);
-            assert_eq!(troubles.next(), Some(retry_at));
+            assert_eq!(troubles.next_after(0), Some(retry_at));
         }
         assert!(!troubles.due("follow", 134) && troubles.due("follow", 135) && troubles.due("deliver", 0));
         troubles.record("setup", Failed { lasting: true, ..Failed::passing("no key") }, 90, &options);
-        assert_eq!(troubles.next(), Some(125));
+        assert_eq!(troubles.next_after(0), Some(125));
         troubles.hurry();
         assert!(troubles.due("setup", 0) && troubles.due("follow", 0));
         troubles.clear("setup");
@@ -98,6 +98,6 @@ mod tests {
         for _ in 0..100 {
             troubles.record("follow", Failed::passing("away"), 0, &options);
         }
-        assert_eq!(troubles.next(), Some(options.lasting_ms));
+        assert_eq!(troubles.next_after(0), Some(options.lasting_ms));
     }
 }
