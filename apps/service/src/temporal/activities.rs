@@ -1,5 +1,7 @@
 //! The activities: each runs one step, and tells the server that it lives.
 
+#![allow(unreachable_pub, reason = "the macro makes constants of its own, which must not be more private than the activities")]
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,13 +69,13 @@ impl Activities {
 impl Activities {
     /// Sets both sides up; what they say about their configuration is stored.
     #[activity(name = "pipelineSetup")]
-    pub(super) async fn setup(self: Arc<Self>, context: ActivityContext, id: String) -> Result<StepReport, ActivityError> {
+    pub async fn setup(self: Arc<Self>, context: ActivityContext, id: String) -> Result<StepReport, ActivityError> {
         self.step(&context, &id, Stage::Setup, &SyncOptions::default()).await
     }
 
     /// Removes what was made, then the pipeline.
     #[activity(name = "pipelineTeardown")]
-    pub(super) async fn teardown(
+    pub async fn teardown(
         self: Arc<Self>,
         context: ActivityContext,
         id: String,
@@ -83,7 +85,7 @@ impl Activities {
 
     /// One step of a backfill, of deliveries, of events or of a comparison.
     #[activity(name = "pipelineSync")]
-    pub(super) async fn sync(
+    pub async fn sync(
         self: Arc<Self>,
         context: ActivityContext,
         call: Call<SyncOptions>,
@@ -93,7 +95,7 @@ impl Activities {
 
     /// Says what the workflow is at, and learns what is wanted. The status itself is not stored: it follows from the facts.
     #[activity(name = "updatePipelineStatus")]
-    pub(super) async fn update_status(
+    pub async fn update_status(
         self: Arc<Self>,
         _context: ActivityContext,
         call: Call<Option<Status>>,

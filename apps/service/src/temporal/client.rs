@@ -197,7 +197,8 @@ impl Client {
     /// Tells the workflow that what is wanted of the pipeline changed. Write it into the store first. `true` ends what runs;
     /// `false` also says that what failed is worth another try.
     pub async fn signal_paused(&self, id: &str, paused: bool) -> Result<(), ClientError> {
-        let signalling = self.handle(id).signal(PipelineWorkflow::paused, paused, WorkflowSignalOptions::default());
+        let handle = self.handle(id);
+        let signalling = handle.signal(PipelineWorkflow::paused, paused, WorkflowSignalOptions::default());
         signalling.await.map_err(|error| interaction("signal", id, error))
     }
 

@@ -20,7 +20,7 @@ mod workflows;
 
 pub use call::Call;
 pub use client::{Address, Client, ClientError, Described, Tls};
-pub use options::{BackfillOptions, Carried, PipelineOptions, Retry};
+pub use options::{BackfillOptions, Carried, PipelineOptions, Retry, SyncOptions};
 pub use outcome::{BackfillOutcome, Failed};
 pub use steps::{Beat, Snapshot, StepFailure, StepReport, Steps};
 pub use trouble::{Trouble, Troubles};

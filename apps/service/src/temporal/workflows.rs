@@ -1,5 +1,7 @@
 //! The workflow types: what starts, signals and asks them. What they do is in [`super::lifecycle`] and [`super::backfill`].
 
+#![allow(missing_docs, reason = "the constants that the macro makes carry none; the methods that they stand for do")]
+
 use serde::{Deserialize, Serialize};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult};
@@ -59,7 +61,7 @@ pub struct PipelineStatus {
 #[workflow_methods]
 impl PipelineWorkflow {
     #[init]
-    fn new(context: &WorkflowContextView, call: Call<PipelineOptions>) -> PipelineWorkflow {
+    fn new(context: &WorkflowContextView, call: Call<PipelineOptions>) -> Self {
         let Call { id, mut options } = call;
         options.state.run_id.get_or_insert_with(|| context.first_execution_run_id().to_owned());
         PipelineWorkflow {
@@ -128,7 +130,7 @@ pub struct PipelineBackfill {
 #[workflow_methods]
 impl PipelineBackfill {
     #[init]
-    fn new(context: &WorkflowContextView, call: Call<BackfillOptions>) -> PipelineBackfill {
+    fn new(context: &WorkflowContextView, call: Call<BackfillOptions>) -> Self {
         let Call { id, mut options } = call;
         options.run_id.get_or_insert_with(|| context.first_execution_run_id().to_owned());
         PipelineBackfill { id, options }
