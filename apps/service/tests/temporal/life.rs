@@ -1,0 +1,153 @@
+//! What a pipeline goes through.
+
+use service::pipeline::DesiredStatus;
+use service::standing::{Stage, Status};
+use service::temporal::Client;
+
+use crate::replay;
+use crate::server::Server;
+use crate::world::{Worker, World, failure, quick};
+
+/// Waits until the workflow has ended, and says how.
+async fn ended(client: &Client, id: &str) -> String {
+    for _ in 0..3_000 {
+        let described = client.describe(id).await.unwrap().expect("it was started");
+        if !described.running {
+            return described.execution;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the workflow {id} never ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_first_setup_to_the_teardown() {
+    let server = Server::start().await;
+    let client = server.client().await;
+    let world = World::new(3);
+    let worker = Worker::start(&client, world.clone());
+    client.start("pipe_life", quick()).await.unwrap();
+    client.start("pipe_life", quick()).await.expect("it runs already, and that is all right");
+
+    world.until("it is backfilled, and followed", |facts| {
+        facts.backfilled && facts.steps.iter().any(|(stage, _)| *stage == Stage::Follow)
+    })
+    .await;
+    assert_eq!((world.count(Stage::Setup), world.count(Stage::Backfill)), (1, 3));
+    let runs = world.facts().steps.iter().filter(|(stage, _)| *stage == Stage::Backfill).cloned().collect::<Vec<_>>();
+    assert!(runs[0].1.is_some() && runs.iter().all(|run| *run == runs[0]), "one backfill is one run: {runs:?}");
+
+    world.facts().waiting = 7;
+    client.nudge("pipe_life");
+    client.nudge("pipe_life");
+    world.until("what was delivered is applied", |facts| facts.applied == 7).await;
+
+    world.facts().desired = DesiredStatus::Paused;
+    world.facts().waiting = 2;
+    client.signal_paused("pipe_life", true).await.unwrap();
+    while client.status("pipe_life").await.unwrap().status != Status::Paused {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    client.signal_input("pipe_life").await.unwrap();
+    assert_eq!(world.facts().applied, 7, "a pipeline that rests applies nothing");
+
+    world.facts().desired = DesiredStatus::Active;
+    client.signal_paused("pipe_life", false).await.unwrap();
+    world.until("what waited meanwhile is applied", |facts| facts.applied == 9).await;
+
+    // A comparison: one of its streams fails, is read again, and the pipeline lives on.
+    {
+        let mut facts = world.facts();
+        facts.chunks = 1;
+        facts.reconcile_due = true;
+        facts.failed_streams.push_back("customers".to_owned());
+    }
+    client.signal_input("pipe_life").await.unwrap();
+    world.until("the failed stream is read again", |facts| {
+        facts.steps.iter().filter(|(stage, _)| *stage == Stage::Backfill).count() == 4
+    })
+    .await;
+
+    // What fails in passing comes back by itself, beyond the retries of the step.
+    world.facts().failures.extend((0..3).map(|_| (Stage::Deliver, failure(false))));
+    world.facts().waiting = 1;
+    client.signal_input("pipe_life").await.unwrap();
+    world.until("deliveries are applied after failures", |facts| facts.applied == 10).await;
+
+    // What lasts waits for somebody to change something.
+    world.facts().failures.push_back((Stage::Deliver, failure(true)));
+    world.facts().waiting = 1;
+    client.signal_input("pipe_life").await.unwrap();
+    let trouble = loop {
+        if let Some(trouble) = client.status("pipe_life").await.unwrap().troubles.get("deliver") {
+            break trouble.clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert!(trouble.lasting && trouble.attempts == 1 && trouble.message.contains("database"), "{trouble:?}");
+    client.signal_paused("pipe_life", false).await.unwrap();
+    world.until("it is tried again once something changed", |facts| facts.applied == 11).await;
+
+    // The teardown fails at first, and is tried again.
+    world.facts().failures.extend((0..3).map(|_| (Stage::Teardown, failure(false))));
+    client.cancel("pipe_life").await.unwrap();
+    assert_eq!(ended(&client, "pipe_life").await, "Canceled");
+    assert!(world.facts().gone && !world.facts().overlapped, "{:?}", world.facts());
+    replay::keep(&client, "pipe_life", "life").await;
+    replay::keep(&client, "backfill-pipe_life", "backfill").await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_stops_a_running_backfill_and_deleted_pipelines_end() {
+    let server = Server::start().await;
+    let client = server.client().await;
+    let world = World::new(2);
+    world.facts().hold = true;
+    let worker = Worker::start(&client, world.clone());
+    client.start("pipe_pause", quick()).await.unwrap();
+    world.until("the backfill runs", |facts| facts.hold && facts.working == 1 && facts.set_up).await;
+
+    world.facts().desired = DesiredStatus::Paused;
+    client.signal_paused("pipe_pause", true).await.unwrap();
+    world.until("the backfill stops", |facts| facts.working == 0).await;
+    while client.status("pipe_pause").await.unwrap().status != Status::Paused {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let stopped = world.facts().steps.clone();
+
+    {
+        let mut facts = world.facts();
+        facts.hold = false;
+        facts.desired = DesiredStatus::Active;
+    }
+    client.signal_paused("pipe_pause", false).await.unwrap();
+    world.until("it goes on", |facts| facts.backfilled).await;
+    let steps = world.facts().steps.clone();
+    let run = |steps: &[(Stage, Option<String>)]| steps.iter().rfind(|(stage, _)| *stage == Stage::Backfill).cloned();
+    assert_eq!(run(&steps), run(&stopped), "the same run goes on after a pause");
+
+    // Deleted in the store: the workflow finds out by itself, signalled or not.
+    world.facts().desired = DesiredStatus::Deleted;
+    client.signal_paused("pipe_pause", true).await.unwrap();
+    assert_eq!(ended(&client, "pipe_pause").await, "Completed");
+    assert!(world.facts().gone && !world.facts().overlapped, "{:?}", world.facts());
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancellation_in_the_middle_of_a_backfill_tears_down_after_it() {
+    let server = Server::start().await;
+    let client = server.client().await;
+    let world = World::new(2);
+    world.facts().hold = true;
+    let worker = Worker::start(&client, world.clone());
+    client.start("pipe_cancel", quick()).await.unwrap();
+    world.until("the backfill runs", |facts| facts.working == 1 && facts.set_up).await;
+    client.cancel("pipe_cancel").await.unwrap();
+    assert_eq!(ended(&client, "pipe_cancel").await, "Canceled");
+    let last = world.facts().steps.last().cloned();
+    assert_eq!(last.map(|(stage, _)| stage), Some(Stage::Teardown));
+    assert!(world.facts().gone && !world.facts().overlapped, "{:?}", world.facts());
+    worker.stop().await;
+}

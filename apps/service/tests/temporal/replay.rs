@@ -1,0 +1,67 @@
+//! Histories that were recorded with earlier versions of the workflows still replay. A change that breaks this needs
+//! `patched`, or workflows under way would stop.
+//!
+//! `UPDATE_HISTORIES=1 scripts/test-temporal` records those of this version; keep the older ones beside them.
+
+use std::path::{Path, PathBuf};
+
+use service::temporal::{Client, PipelineBackfill, PipelineWorkflow};
+use temporalio_client::{UntypedWorkflow, WorkflowFetchHistoryOptions, WorkflowHistory};
+use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/temporal/histories")
+}
+
+/// The history of the latest run of a workflow, in JSON.
+async fn history(client: &Client, id: &str) -> Vec<u8> {
+    let handle = client.inner().get_workflow_handle::<UntypedWorkflow>(id);
+    handle.fetch_history(WorkflowFetchHistoryOptions::default()).to_json().await.expect("a history")
+}
+
+/// Replays the history of a workflow that ran just now.
+pub async fn check(client: &Client, id: &str) {
+    replay(id, history(client, id).await).await;
+}
+
+/// Replays the history of a workflow that ran just now, and keeps it when that is asked for.
+pub async fn keep(client: &Client, id: &str, name: &str) {
+    let json = history(client, id).await;
+    if std::env::var_os("UPDATE_HISTORIES").is_some() {
+        std::fs::write(folder().join(format!("{name}-1.json")), &json).unwrap();
+    }
+    replay(id, json).await;
+}
+
+/// On a thread of its own: workflows do not move between threads.
+async fn replay(name: &str, json: Vec<u8>) {
+    let runtime = tokio::runtime::Handle::current();
+    let replaying = move || {
+        runtime.block_on(async {
+            let options = WorkflowReplayerOptions::new()
+                .register_workflow::<PipelineWorkflow>()
+                .and_then(|options| options.register_workflow::<PipelineBackfill>())
+                .expect("the workflows are registered")
+                .build();
+            let history = WorkflowHistory::from_json(&json).expect("a history");
+            WorkflowReplayer::new(options).expect("a replayer").replay_workflow(history).await.map_err(|error| error.to_string())
+        })
+    };
+    let done = tokio::task::spawn_blocking(replaying).await.expect("the replay ends");
+    if let Err(error) = done {
+        panic!("{name} does not replay: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_histories_replay() {
+    let mut replayed = 0;
+    for entry in std::fs::read_dir(folder()).expect("the folder of histories") {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            replay(&path.display().to_string(), std::fs::read(&path).unwrap()).await;
+            replayed += 1;
+        }
+    }
+    assert!(replayed >= 2, "{replayed} histories");
+}

@@ -1,0 +1,63 @@
+//! Temporal's development server on a free port, for one test.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use service::temporal::{Address, Client};
+
+/// A running server; it ends with this value.
+pub struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    /// Starts one, and waits until it answers.
+    pub async fn start() -> Server {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/temporal-dev");
+        let installed = Command::new(script).stderr(Stdio::inherit()).output().expect("scripts/temporal-dev runs");
+        assert!(installed.status.success(), "scripts/temporal-dev could not install the server");
+        let program = String::from_utf8(installed.stdout).expect("a path");
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let process = Command::new(program.trim())
+            .args(["server", "start-dev", "--headless", "--log-level", "error", "--ip", "127.0.0.1", "--port"])
+            .arg(port.to_string())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        let mut server = Server { process, address: format!("127.0.0.1:{port}") };
+        for _ in 0..600 {
+            if let Some(status) = server.process.try_wait().unwrap() {
+                panic!("the development server ended: {status}");
+            }
+            // It answers before its namespace is there.
+            if let Ok(client) = Client::connect(&server.at()).await
+                && matches!(client.describe("nobody").await, Ok(None))
+            {
+                return server;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the development server at {} does not answer", server.address);
+    }
+
+    /// Where it is.
+    pub fn at(&self) -> Address {
+        Address { address: self.address.clone(), ..Address::default() }
+    }
+
+    /// A connection to it.
+    pub async fn client(&self) -> Client {
+        Client::connect(&self.at()).await.expect("the server answers")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
