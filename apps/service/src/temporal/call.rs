@@ -64,3 +64,42 @@ impl TemporalDeserializable for Anything {
         Ok(Anything)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use temporalio_common::data_converters::{PayloadConverter, SerializationContextData};
+
+    use super::*;
+    use crate::temporal::PipelineOptions;
+
+    fn read(payloads: &[&str]) -> Result<Call<PipelineOptions>, PayloadConversionError> {
+        let converter = PayloadConverter::default();
+        let context = SerializationContext::new(&SerializationContextData::None, &converter);
+        let payloads = payloads.iter().map(|text| {
+            let value: serde_json::Value = serde_json::from_str(text).unwrap();
+            converter.to_payload(&context, &value).unwrap()
+        });
+        Call::from_payloads(&context, payloads.collect())
+    }
+
+    #[test]
+    fn options_may_be_left_out() {
+        let default = Call::new("pipe_a", PipelineOptions::default());
+        assert_eq!(read(&["\"pipe_a\""]).unwrap(), default);
+        assert_eq!(read(&["\"pipe_a\"", "null"]).unwrap(), default);
+        let upstream = r#"{"syncState": {"source": {}}, "inputQueue": [1], "state": {"backfillCount": 2}, "paused": true}"#;
+        let call = read(&["\"pipe_a\"", upstream]).unwrap();
+        assert_eq!((call.options.state.backfill_count, call.options.operations_limit), (2, 1_000));
+        assert!(read(&[]).is_err() && read(&["7"]).is_err());
+    }
+
+    #[test]
+    fn a_call_is_read_as_it_was_written() {
+        let converter = PayloadConverter::default();
+        let context = SerializationContext::new(&SerializationContextData::None, &converter);
+        let call = Call::new("pipe_a", PipelineOptions { steps_limit: 3, ..PipelineOptions::default() });
+        let payloads = call.to_payloads(&context).unwrap();
+        assert_eq!(payloads.len(), 2);
+        assert_eq!(Call::from_payloads(&context, payloads).unwrap(), call);
+    }
+}

@@ -261,6 +261,8 @@ async fn tear_down(context: &Context) -> bool {
     let done = step(context, &id, sync, retry, WorkflowCancellationToken::new()).await;
     count(context);
     match done {
+        // Its worker stopped: the next one goes on.
+        Ok(report) if report.has_more => return false,
         Ok(_) => return true,
         Err(failed) if failed.gone => return true,
         Err(failed) => record(context, Stage::Teardown.as_str(), failed),

@@ -43,7 +43,7 @@ pub struct StepReport {
     pub has_more: bool,
     /// How many records were moved.
     pub records: u64,
-    /// The streams that failed; the others are as they should be.
+    /// The streams that stand failed after this step; the others are as they should be.
     #[serde(default)]
     pub failed_streams: Vec<String>,
 }

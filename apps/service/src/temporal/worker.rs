@@ -86,6 +86,8 @@ async fn poll(
         // A cancellation is learnt from the answer to a heartbeat.
         .max_heartbeat_throttle_interval(options.heartbeat)
         .default_heartbeat_throttle_interval(options.heartbeat)
+        // A workflow waits as long for the worker that knows it before any other takes it over.
+        .sticky_queue_schedule_to_start_timeout(options.heartbeat)
         .graceful_shutdown_period(options.grace)
         .build();
     let mut worker = Worker::new(&runtime, client, settings).map_err(|error| ended(&error))?;

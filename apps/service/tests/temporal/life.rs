@@ -151,3 +151,45 @@ async fn a_cancellation_in_the_middle_of_a_backfill_tears_down_after_it() {
     assert!(world.facts().gone && !world.facts().overlapped, "{:?}", world.facts());
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_clients_are_understood() {
+    let server = Server::start().await;
+    let client = server.client().await;
+    let world = World::new(1);
+    let worker = Worker::start(&client, world.clone());
+    let workflow = ["--workflow-id", "pipe_foreign"];
+    // As upstream's service does: the id alone, and whole messages as signals.
+    let start = ["workflow", "start", "--type", "pipelineWorkflow", "--task-queue", "sync-engine", "--input"];
+    server.command(&[&start[..], &["\"pipe_foreign\""], &workflow[..]].concat());
+    world.until("it is backfilled", |facts| facts.backfilled).await;
+    world.facts().waiting = 1;
+    let message = r#"{"type": "source_input", "source_input": {"id": "evt_1"}}"#;
+    let signal = ["workflow", "signal", "--name", "source_input", "--input"];
+    server.command(&[&signal[..], &[message], &workflow[..]].concat());
+    world.until("the signal is understood", |facts| facts.applied == 1).await;
+    let query = ["workflow", "query", "--type", "status", "--output", "json"];
+    let status = server.command(&[&query[..], &workflow[..]].concat());
+    assert!(status.contains("\"ready\"") && status.contains("\"backfillCount\""), "{status}");
+    server.command(&[&["workflow", "cancel"][..], &workflow[..]].concat());
+    assert_eq!(ended(&client, "pipe_foreign").await, "Canceled");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stops_hands_its_step_over() {
+    let server = Server::start().await;
+    let client = server.client().await;
+    let world = World::new(1);
+    world.facts().hold = true;
+    let first = Worker::start(&client, world.clone());
+    client.start("pipe_over", quick()).await.unwrap();
+    world.until("the backfill runs", |facts| facts.working == 1 && facts.set_up).await;
+    first.stop().await;
+    assert_eq!(world.facts().working, 0, "the step came to its end");
+    world.facts().hold = false;
+    let second = Worker::start(&client, world.clone());
+    world.until("another worker finishes it", |facts| facts.backfilled).await;
+    assert!(!world.facts().overlapped);
+    second.stop().await;
+}

@@ -12,7 +12,8 @@ async fn histories_stay_short_and_nothing_is_forgotten() {
     let server = Server::start().await;
     let client = server.client().await;
     let world = World::new(7);
-    let worker = Worker::start(&client, world.clone());
+    // Two workers share the queue.
+    let workers = [Worker::start(&client, world.clone()), Worker::start(&server.client().await, world.clone())];
     let options = PipelineOptions { operations_limit: 3, steps_limit: 2, ..quick() };
     client.start("pipe_limits", options).await.unwrap();
     world.until("it is backfilled", |facts| facts.backfilled).await;
@@ -41,5 +42,7 @@ async fn histories_stay_short_and_nothing_is_forgotten() {
     replay::check(&client, "pipe_limits").await;
     client.cancel("pipe_limits").await.unwrap();
     world.until("it is torn down", |facts| facts.gone).await;
-    worker.stop().await;
+    for worker in workers {
+        worker.stop().await;
+    }
 }

@@ -20,21 +20,24 @@ async fn history(client: &Client, id: &str) -> Vec<u8> {
 }
 
 /// Replays the history of a workflow that ran just now.
-pub async fn check(client: &Client, id: &str) {
-    replay(id, history(client, id).await).await;
+pub(crate) async fn check(client: &Client, id: &str) {
+    let json = history(client, id).await;
+    if let Err(error) = replay(json).await {
+        panic!("{id} does not replay: {error}");
+    }
 }
 
 /// Replays the history of a workflow that ran just now, and keeps it when that is asked for.
-pub async fn keep(client: &Client, id: &str, name: &str) {
+pub(crate) async fn keep(client: &Client, id: &str, name: &str) {
     let json = history(client, id).await;
     if std::env::var_os("UPDATE_HISTORIES").is_some() {
         std::fs::write(folder().join(format!("{name}-1.json")), &json).unwrap();
     }
-    replay(id, json).await;
+    check(client, id).await;
 }
 
 /// On a thread of its own: workflows do not move between threads.
-async fn replay(name: &str, json: Vec<u8>) {
+async fn replay(json: Vec<u8>) -> Result<(), String> {
     let runtime = tokio::runtime::Handle::current();
     let replaying = move || {
         runtime.block_on(async {
@@ -47,10 +50,7 @@ async fn replay(name: &str, json: Vec<u8>) {
             WorkflowReplayer::new(options).expect("a replayer").replay_workflow(history).await.map_err(|error| error.to_string())
         })
     };
-    let done = tokio::task::spawn_blocking(replaying).await.expect("the replay ends");
-    if let Err(error) = done {
-        panic!("{name} does not replay: {error}");
-    }
+    tokio::task::spawn_blocking(replaying).await.expect("the replay ends")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,9 +59,18 @@ async fn recorded_histories_replay() {
     for entry in std::fs::read_dir(folder()).expect("the folder of histories") {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "json") {
-            replay(&path.display().to_string(), std::fs::read(&path).unwrap()).await;
+            let done = replay(std::fs::read(&path).unwrap()).await;
+            assert_eq!(done, Ok(()), "{}", path.display());
             replayed += 1;
         }
     }
     assert!(replayed >= 2, "{replayed} histories");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_notices_what_changed() {
+    let json = std::fs::read_to_string(folder().join("life-1.json")).unwrap();
+    let changed = json.replace("\"pipelineSetup\"", "\"pipelinePrepare\"");
+    assert_ne!(json, changed);
+    assert!(replay(changed.into_bytes()).await.is_err(), "the workflow does something else than that history");
 }

@@ -8,26 +8,27 @@ use std::time::Duration;
 use service::temporal::{Address, Client};
 
 /// A running server; it ends with this value.
-pub struct Server {
+pub(crate) struct Server {
     process: Child,
+    program: String,
     address: String,
 }
 
 impl Server {
     /// Starts one, and waits until it answers.
-    pub async fn start() -> Server {
+    pub(crate) async fn start() -> Server {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/temporal-dev");
         let installed = Command::new(script).stderr(Stdio::inherit()).output().expect("scripts/temporal-dev runs");
         assert!(installed.status.success(), "scripts/temporal-dev could not install the server");
-        let program = String::from_utf8(installed.stdout).expect("a path");
+        let program = String::from_utf8(installed.stdout).expect("a path").trim().to_owned();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = Command::new(program.trim())
+        let process = Command::new(&program)
             .args(["server", "start-dev", "--headless", "--log-level", "error", "--ip", "127.0.0.1", "--port"])
             .arg(port.to_string())
             .stdout(Stdio::null())
             .spawn()
             .expect("the server starts");
-        let mut server = Server { process, address: format!("127.0.0.1:{port}") };
+        let mut server = Server { process, program, address: format!("127.0.0.1:{port}") };
         for _ in 0..600 {
             if let Some(status) = server.process.try_wait().unwrap() {
                 panic!("the development server ended: {status}");
@@ -44,12 +45,20 @@ impl Server {
     }
 
     /// Where it is.
-    pub fn at(&self) -> Address {
+    pub(crate) fn at(&self) -> Address {
         Address { address: self.address.clone(), ..Address::default() }
     }
 
+    /// Runs Temporal's own command line against it, and answers what it prints.
+    pub(crate) fn command(&self, args: &[&str]) -> String {
+        let mut command = Command::new(&self.program);
+        let output = command.args(args).args(["--address", &self.address]).output().unwrap();
+        assert!(output.status.success(), "temporal {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// A connection to it.
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::connect(&self.at()).await.expect("the server answers")
     }
 }

@@ -14,52 +14,52 @@ use tokio_util::sync::CancellationToken;
 
 /// One pipeline.
 #[derive(Debug, Default)]
-pub struct Facts {
-    pub desired: DesiredStatus,
-    pub gone: bool,
-    pub set_up: bool,
-    pub backfilled: bool,
-    pub waiting: u64,
-    pub reconcile_due: bool,
+pub(crate) struct Facts {
+    pub(crate) desired: DesiredStatus,
+    pub(crate) gone: bool,
+    pub(crate) set_up: bool,
+    pub(crate) backfilled: bool,
+    pub(crate) waiting: u64,
+    pub(crate) reconcile_due: bool,
     /// How many steps the backfill, and each comparison, still needs.
-    pub chunks: u32,
+    pub(crate) chunks: u32,
     /// Backfill steps last until they are stopped.
-    pub hold: bool,
+    pub(crate) hold: bool,
     /// The next steps fail so.
-    pub failures: VecDeque<(Stage, StepFailure)>,
+    pub(crate) failures: VecDeque<(Stage, StepFailure)>,
     /// The next backfills end with these streams failed.
-    pub failed_streams: VecDeque<String>,
+    pub(crate) failed_streams: VecDeque<String>,
     /// The steps that were made, with their runs.
-    pub steps: Vec<(Stage, Option<String>)>,
-    pub applied: u64,
+    pub(crate) steps: Vec<(Stage, Option<String>)>,
+    pub(crate) applied: u64,
     /// Steps under way, and whether two ever were.
-    pub working: u32,
-    pub overlapped: bool,
+    pub(crate) working: u32,
+    pub(crate) overlapped: bool,
 }
 
 /// The pipeline of one test.
 #[derive(Clone, Default)]
-pub struct World(Arc<Mutex<Facts>>);
+pub(crate) struct World(Arc<Mutex<Facts>>);
 
 impl World {
     /// A pipeline whose backfill takes so many steps.
-    pub fn new(chunks: u32) -> World {
+    pub(crate) fn new(chunks: u32) -> World {
         let world = World::default();
         world.facts().chunks = chunks;
         world
     }
 
-    pub fn facts(&self) -> MutexGuard<'_, Facts> {
+    pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {
         self.0.lock().expect("no test panicked while it looked")
     }
 
     /// How often a stage was run.
-    pub fn count(&self, stage: Stage) -> usize {
+    pub(crate) fn count(&self, stage: Stage) -> usize {
         self.facts().steps.iter().filter(|(at, _)| *at == stage).count()
     }
 
     /// Waits until something is true of it.
-    pub async fn until(&self, what: &str, holds: impl Fn(&Facts) -> bool) {
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Facts) -> bool) {
         for _ in 0..3_000 {
             if holds(&self.facts()) {
                 return;
@@ -133,14 +133,14 @@ impl Steps for World {
 }
 
 /// A worker in this process.
-pub struct Worker {
+pub(crate) struct Worker {
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Worker {
     /// Starts one.
-    pub fn start(client: &Client, steps: impl Steps) -> Worker {
+    pub(crate) fn start(client: &Client, steps: impl Steps) -> Worker {
         let stop = CancellationToken::new();
         let (client, stopping) = (client.clone(), stop.clone());
         let options = WorkerOptions { heartbeat: Duration::from_millis(100), grace: Duration::from_millis(100) };
@@ -151,14 +151,14 @@ impl Worker {
     }
 
     /// Stops it, and waits for it.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.task.await.expect("the worker ends");
     }
 }
 
 /// Options that wait for nothing that the test does not want to see.
-pub fn quick() -> PipelineOptions {
+pub(crate) fn quick() -> PipelineOptions {
     PipelineOptions {
         follow_ms: 3_600_000,
         passing_ms: 100,
@@ -168,6 +168,6 @@ pub fn quick() -> PipelineOptions {
 }
 
 /// A failure that passes, or lasts.
-pub fn failure(lasting: bool) -> StepFailure {
+pub(crate) fn failure(lasting: bool) -> StepFailure {
     StepFailure { lasting, busy: false, gone: false, message: "the database is away".to_owned() }
 }
