@@ -1,6 +1,9 @@
 //! The activities: each runs one step, and tells the server that it lives.
 
-#![allow(unreachable_pub, reason = "the macro makes constants of its own, which must not be more private than the activities")]
+#![allow(
+    unreachable_pub,
+    reason = "the macro makes constants of its own, which must not be more private than the activities"
+)]
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -69,7 +72,11 @@ impl Activities {
 impl Activities {
     /// Sets both sides up; what they say about their configuration is stored.
     #[activity(name = "pipelineSetup")]
-    pub async fn setup(self: Arc<Self>, context: ActivityContext, id: String) -> Result<StepReport, ActivityError> {
+    pub async fn setup(
+        self: Arc<Self>,
+        context: ActivityContext,
+        id: String,
+    ) -> Result<StepReport, ActivityError> {
         self.step(&context, &id, Stage::Setup, &SyncOptions::default()).await
     }
 

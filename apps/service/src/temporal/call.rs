@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use temporalio_common::data_converters::{
-    GenericPayloadConverter, PayloadConversionError, SerializationContext, TemporalDeserializable, TemporalSerializable,
+    GenericPayloadConverter, PayloadConversionError, SerializationContext, TemporalDeserializable,
+    TemporalSerializable,
 };
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 
@@ -24,7 +25,10 @@ impl<T> Call<T> {
 }
 
 impl<T: Serialize + 'static> TemporalSerializable for Call<T> {
-    fn to_payloads(&self, context: &SerializationContext<'_>) -> Result<Vec<Payload>, PayloadConversionError> {
+    fn to_payloads(
+        &self,
+        context: &SerializationContext<'_>,
+    ) -> Result<Vec<Payload>, PayloadConversionError> {
         let converter = context.converter;
         Ok(vec![converter.to_payload(context, &self.id)?, converter.to_payload(context, &self.options)?])
     }
@@ -42,7 +46,9 @@ impl<T: DeserializeOwned + Default + 'static> TemporalDeserializable for Call<T>
         let id = context.converter.from_payload(context, id)?;
         let options = match payloads.next() {
             // `null` is how other SDKs write an argument that is left out.
-            Some(payload) => context.converter.from_payload::<Option<T>>(context, payload)?.unwrap_or_default(),
+            Some(payload) => {
+                context.converter.from_payload::<Option<T>>(context, payload)?.unwrap_or_default()
+            }
             None => T::default(),
         };
         Ok(Call { id, options })
@@ -60,7 +66,10 @@ impl TemporalSerializable for Anything {
 }
 
 impl TemporalDeserializable for Anything {
-    fn from_payloads(_: &SerializationContext<'_>, _: Vec<Payload>) -> Result<Anything, PayloadConversionError> {
+    fn from_payloads(
+        _: &SerializationContext<'_>,
+        _: Vec<Payload>,
+    ) -> Result<Anything, PayloadConversionError> {
         Ok(Anything)
     }
 }

@@ -37,7 +37,8 @@ pub(super) async fn backfill(context: &Context, stage: Stage) {
     });
     let child_id = if first { format!("backfill-{id}") } else { format!("reconcile-{id}-{}", now(context)) };
     let token = context.cancellation_token().child_token();
-    let ended = interruptible(context, &token, child(context, child_id, Call::new(id, options), token.clone())).await;
+    let ended =
+        interruptible(context, &token, child(context, child_id, Call::new(id, options), token.clone())).await;
     count(context);
     context.state_mut(|state| state.stage = None);
     conclude(context, stage, ended);
@@ -50,7 +51,8 @@ async fn child(
     call: Call<BackfillOptions>,
     token: WorkflowCancellationToken,
 ) -> Result<BackfillOutcome, Failed> {
-    let options = ChildWorkflowOptions::builder().workflow_id(child_id).cancellation_token(token.clone()).build();
+    let options =
+        ChildWorkflowOptions::builder().workflow_id(child_id).cancellation_token(token.clone()).build();
     let cancelled = |message: String| Failed { cancelled: token.is_cancelled(), ..Failed::passing(message) };
     let started = context.start_child_workflow(PipelineBackfill::run, call, options).await;
     let ended = started.map_err(|error| cancelled(error.to_string()))?.result().await;

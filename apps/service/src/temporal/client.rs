@@ -8,8 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowQueryError, WorkflowStartError};
 use temporalio_client::{
     ClientOptions, ClientTlsOptions, Connection, ConnectionOptions, TlsOptions, Url, WorkflowCancelOptions,
-    WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowQueryOptions,
-    WorkflowSignalOptions, WorkflowStartOptions,
+    WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowHandle, WorkflowIdConflictPolicy,
+    WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions,
 };
 
 use super::call::{Anything, Call};
@@ -169,7 +169,8 @@ impl Client {
         let connecting = Connection::connect(to.connection()?);
         let connection = connecting.await.map_err(|error| refuse(chain(&error)))?;
         let options = ClientOptions::new(to.namespace.clone()).build();
-        let inner = temporalio_client::Client::new(connection, options).map_err(|error| refuse(chain(&error)))?;
+        let inner =
+            temporalio_client::Client::new(connection, options).map_err(|error| refuse(chain(&error)))?;
         Ok(Client { inner, task_queue: to.task_queue.as_str().into(), signalled: Arc::default() })
     }
 
@@ -205,7 +206,8 @@ impl Client {
     /// Tells the workflow that deliveries wait in the store.
     pub async fn signal_input(&self, id: &str) -> Result<(), ClientError> {
         let handle = self.handle(id);
-        let signalling = handle.signal(PipelineWorkflow::source_input, Anything, WorkflowSignalOptions::default());
+        let signalling =
+            handle.signal(PipelineWorkflow::source_input, Anything, WorkflowSignalOptions::default());
         signalling.await.map_err(|error| interaction("signal", id, error))
     }
 
@@ -222,7 +224,10 @@ impl Client {
         tokio::spawn(async move {
             loop {
                 if let Err(error) = client.signal_input(&id).await {
-                    tracing::warn!(pipeline = id, "deliveries wait, and their pipeline was not told: {error}");
+                    tracing::warn!(
+                        pipeline = id,
+                        "deliveries wait, and their pipeline was not told: {error}"
+                    );
                 }
                 tokio::time::sleep(SIGNALS).await;
                 let mut signalled = client.signalled.lock().unwrap_or_else(PoisonError::into_inner);
@@ -303,7 +308,9 @@ mod tests {
         assert_eq!(url("localhost:7233", None).unwrap(), "http://localhost:7233/");
         assert_eq!(url("acme.tmprl.cloud:7233", Some("key")).unwrap(), "https://acme.tmprl.cloud:7233/");
         assert_eq!(url("https://temporal:443", None).unwrap(), "https://temporal/");
-        for (address, key) in [("http://temporal:7233", Some("key")), ("ftp://temporal", None), ("http://", None)] {
+        for (address, key) in
+            [("http://temporal:7233", Some("key")), ("ftp://temporal", None), ("http://", None)]
+        {
             assert!(matches!(url(address, key), Err(ClientError::Address { .. })), "{address}");
         }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use temporalio_sdk::workflows::select;
 use temporalio_sdk::{
-    ContinueAsNewOptions, TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, WorkflowResult,
-    WorkflowTermination,
+    ContinueAsNewOptions, TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
+    WorkflowResult, WorkflowTermination,
 };
 
 use super::call::Call;
@@ -90,7 +90,9 @@ async fn round(context: &Context) -> Next {
     });
     match snapshot.desired {
         DesiredStatus::Deleted => Next::Teardown,
-        DesiredStatus::Paused => Next::Rest(now(context).saturating_add(context.state(|state| state.options.look_ms))),
+        DesiredStatus::Paused => {
+            Next::Rest(now(context).saturating_add(context.state(|state| state.options.look_ms)))
+        }
         DesiredStatus::Active => active(context, &snapshot).await,
     }
 }
@@ -125,11 +127,19 @@ async fn active(context: &Context, snapshot: &Snapshot) -> Next {
     if first && due(context, Stage::Backfill) && !interrupted(context) {
         backfill(context, Stage::Backfill).await;
         did = true;
-    } else if snapshot.backfilled && snapshot.reconcile_due && due(context, Stage::Reconcile) && !interrupted(context) {
+    } else if snapshot.backfilled
+        && snapshot.reconcile_due
+        && due(context, Stage::Reconcile)
+        && !interrupted(context)
+    {
         backfill(context, Stage::Reconcile).await;
         did = true;
     }
-    if snapshot.backfilled && follow_at(context) <= now(context) && due(context, Stage::Follow) && !interrupted(context) {
+    if snapshot.backfilled
+        && follow_at(context) <= now(context)
+        && due(context, Stage::Follow)
+        && !interrupted(context)
+    {
         let report = single(context, Stage::Follow).await;
         if report.is_some_and(|report| !report.has_more) {
             let now = now(context);
@@ -233,11 +243,13 @@ pub(super) async fn interruptible<T>(
 async fn rest(context: &Context, until: u64, token: WorkflowCancellationToken) {
     let wait = until.saturating_sub(now(context)).max(1);
     let timing = token.child_token();
-    let options = TimerOptions::builder(Duration::from_millis(wait)).cancellation_token(timing.clone()).build();
+    let options =
+        TimerOptions::builder(Duration::from_millis(wait)).cancellation_token(timing.clone()).build();
     let mut timer = pin!(context.timer(options));
     let waiting = WaitConditionOptions::builder().cancellation_token(token).build();
-    let mut signalled =
-        pin!(context.wait_condition_with_options(|state: &PipelineWorkflow| state.signals != state.seen, waiting));
+    let mut signalled = pin!(
+        context.wait_condition_with_options(|state: &PipelineWorkflow| state.signals != state.seen, waiting)
+    );
     select! {
         _ = signalled => timing.cancel(),
         _ = timer => {}

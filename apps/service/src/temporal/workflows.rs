@@ -1,6 +1,9 @@
 //! The workflow types: what starts, signals and asks them. What they do is in [`super::lifecycle`] and [`super::backfill`].
 
-#![allow(missing_docs, reason = "the constants that the macro makes carry none; the methods that they stand for do")]
+#![allow(
+    missing_docs,
+    reason = "the constants that the macro makes carry none; the methods that they stand for do"
+)]
 
 use serde::{Deserialize, Serialize};
 use temporalio_macros::{workflow, workflow_methods};

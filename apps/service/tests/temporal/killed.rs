@@ -88,7 +88,7 @@ async fn worker_process() {
     };
     let client = Client::connect(&Address { address, ..Address::default() }).await.unwrap();
     let _worker = Worker::start(&client, Folder(folder.into()));
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 struct Process(Child);

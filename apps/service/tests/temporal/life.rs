@@ -29,13 +29,23 @@ async fn from_the_first_setup_to_the_teardown() {
     client.start("pipe_life", quick()).await.unwrap();
     client.start("pipe_life", quick()).await.expect("it runs already, and that is all right");
 
-    world.until("it is backfilled, and followed", |facts| {
-        facts.backfilled && facts.steps.iter().any(|(stage, _)| *stage == Stage::Follow)
-    })
-    .await;
+    world
+        .until("it is backfilled, and followed", |facts| {
+            facts.backfilled && facts.steps.iter().any(|(stage, _)| *stage == Stage::Follow)
+        })
+        .await;
     assert_eq!((world.count(Stage::Setup), world.count(Stage::Backfill)), (1, 3));
-    let runs = world.facts().steps.iter().filter(|(stage, _)| *stage == Stage::Backfill).cloned().collect::<Vec<_>>();
-    assert!(runs[0].1.is_some() && runs.iter().all(|run| *run == runs[0]), "one backfill is one run: {runs:?}");
+    let runs = world
+        .facts()
+        .steps
+        .iter()
+        .filter(|(stage, _)| *stage == Stage::Backfill)
+        .cloned()
+        .collect::<Vec<_>>();
+    assert!(
+        runs[0].1.is_some() && runs.iter().all(|run| *run == runs[0]),
+        "one backfill is one run: {runs:?}"
+    );
 
     world.facts().waiting = 7;
     client.nudge("pipe_life");
@@ -63,10 +73,11 @@ async fn from_the_first_setup_to_the_teardown() {
         facts.failed_streams.push_back("customers".to_owned());
     }
     client.signal_input("pipe_life").await.unwrap();
-    world.until("the failed stream is read again", |facts| {
-        facts.steps.iter().filter(|(stage, _)| *stage == Stage::Backfill).count() == 4
-    })
-    .await;
+    world
+        .until("the failed stream is read again", |facts| {
+            facts.steps.iter().filter(|(stage, _)| *stage == Stage::Backfill).count() == 4
+        })
+        .await;
 
     // What fails in passing comes back by itself, beyond the retries of the step.
     world.facts().failures.extend((0..3).map(|_| (Stage::Deliver, failure(false))));
@@ -124,7 +135,9 @@ async fn a_pause_stops_a_running_backfill_and_deleted_pipelines_end() {
     client.signal_paused("pipe_pause", false).await.unwrap();
     world.until("it goes on", |facts| facts.backfilled).await;
     let steps = world.facts().steps.clone();
-    let run = |steps: &[(Stage, Option<String>)]| steps.iter().rfind(|(stage, _)| *stage == Stage::Backfill).cloned();
+    let run = |steps: &[(Stage, Option<String>)]| {
+        steps.iter().rfind(|(stage, _)| *stage == Stage::Backfill).cloned()
+    };
     assert_eq!(run(&steps), run(&stopped), "the same run goes on after a pause");
 
     // Deleted in the store: the workflow finds out by itself, signalled or not.

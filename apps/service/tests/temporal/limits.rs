@@ -13,7 +13,8 @@ async fn histories_stay_short_and_nothing_is_forgotten() {
     let client = server.client().await;
     let world = World::new(7);
     // Two workers share the queue.
-    let workers = [Worker::start(&client, world.clone()), Worker::start(&server.client().await, world.clone())];
+    let workers =
+        [Worker::start(&client, world.clone()), Worker::start(&server.client().await, world.clone())];
     let options = PipelineOptions { operations_limit: 3, steps_limit: 2, ..quick() };
     client.start("pipe_limits", options).await.unwrap();
     world.until("it is backfilled", |facts| facts.backfilled).await;
@@ -33,7 +34,8 @@ async fn histories_stay_short_and_nothing_is_forgotten() {
 
     let facts = world.facts().steps.clone();
     for stage in [Stage::Backfill, Stage::Deliver] {
-        let mut runs: Vec<_> = facts.iter().filter(|(at, _)| *at == stage).map(|(_, run)| run.clone()).collect();
+        let mut runs: Vec<_> =
+            facts.iter().filter(|(at, _)| *at == stage).map(|(_, run)| run.clone()).collect();
         runs.dedup();
         assert!(matches!(runs.as_slice(), [Some(_)]), "one run over all continuations: {stage:?} {runs:?}");
     }

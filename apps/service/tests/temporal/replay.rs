@@ -43,11 +43,16 @@ async fn replay(json: Vec<u8>) -> Result<(), String> {
         runtime.block_on(async {
             let options = WorkflowReplayerOptions::new()
                 .register_workflow::<PipelineWorkflow>()
-                .and_then(|options| options.register_workflow::<PipelineBackfill>())
-                .expect("the workflows are registered")
+                .expect("a workflow")
+                .register_workflow::<PipelineBackfill>()
+                .expect("another")
                 .build();
             let history = WorkflowHistory::from_json(&json).expect("a history");
-            WorkflowReplayer::new(options).expect("a replayer").replay_workflow(history).await.map_err(|error| error.to_string())
+            WorkflowReplayer::new(options)
+                .expect("a replayer")
+                .replay_workflow(history)
+                .await
+                .map_err(|error| error.to_string())
         })
     };
     tokio::task::spawn_blocking(replaying).await.expect("the replay ends")
@@ -72,5 +77,8 @@ async fn a_replay_notices_what_changed() {
     let json = std::fs::read_to_string(folder().join("life-1.json")).unwrap();
     let changed = json.replace("\"pipelineSetup\"", "\"pipelinePrepare\"");
     assert_ne!(json, changed);
-    assert!(replay(changed.into_bytes()).await.is_err(), "the workflow does something else than that history");
+    assert!(
+        replay(changed.into_bytes()).await.is_err(),
+        "the workflow does something else than that history"
+    );
 }

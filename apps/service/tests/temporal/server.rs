@@ -18,12 +18,22 @@ impl Server {
     /// Starts one, and waits until it answers.
     pub(crate) async fn start() -> Server {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/temporal-dev");
-        let installed = Command::new(script).stderr(Stdio::inherit()).output().expect("scripts/temporal-dev runs");
+        let installed =
+            Command::new(script).stderr(Stdio::inherit()).output().expect("scripts/temporal-dev runs");
         assert!(installed.status.success(), "scripts/temporal-dev could not install the server");
         let program = String::from_utf8(installed.stdout).expect("a path").trim().to_owned();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let process = Command::new(&program)
-            .args(["server", "start-dev", "--headless", "--log-level", "error", "--ip", "127.0.0.1", "--port"])
+            .args([
+                "server",
+                "start-dev",
+                "--headless",
+                "--log-level",
+                "error",
+                "--ip",
+                "127.0.0.1",
+                "--port",
+            ])
             .arg(port.to_string())
             .stdout(Stdio::null())
             .spawn()

@@ -143,7 +143,8 @@ impl Worker {
     pub(crate) fn start(client: &Client, steps: impl Steps) -> Worker {
         let stop = CancellationToken::new();
         let (client, stopping) = (client.clone(), stop.clone());
-        let options = WorkerOptions { heartbeat: Duration::from_millis(100), grace: Duration::from_millis(100) };
+        let options =
+            WorkerOptions { heartbeat: Duration::from_millis(100), grace: Duration::from_millis(100) };
         let task = tokio::spawn(async move {
             run(&client, Arc::new(steps), options, stopping).await.expect("the worker works");
         });
