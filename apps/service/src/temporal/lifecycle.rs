@@ -25,6 +25,13 @@ pub(super) type Context = WorkflowContext<PipelineWorkflow>;
 /// The name under which a look at the store that failed is remembered; the steps have their stages' names.
 const LOOK: &str = "look";
 
+/// A round that moved nothing in less than so long, in milliseconds, did nothing.
+const BREATH_MS: u64 = 1_000;
+/// So many rounds in a row may do nothing; a setup counts as one.
+const FREE_ROUNDS: u32 = 3;
+/// The wait is doubled so often at most: it ends at a minute.
+const LONGEST_BREATH: u32 = 6;
+
 /// What follows one round.
 enum Next {
     /// Another one.
@@ -41,12 +48,17 @@ pub(super) async fn run(context: &Context) -> WorkflowResult<()> {
     let limit = context.state(|state| state.options.operations_limit);
     loop {
         let cancelled = context.cancellation_token().is_cancelled();
+        let (began, records) = (now(context), context.state(|state| state.records));
         let teardown = context.state(|state| state.options.state.teardown);
         let next = if cancelled || teardown { Next::Teardown } else { round(context).await };
         match next {
             // A cancellation ends the round early: what it found then counts for nothing.
             _ if !cancelled && !teardown && context.cancellation_token().is_cancelled() => continue,
-            Next::Again => {}
+            Next::Again => {
+                if let Some(wait) = breath(context, began, records) {
+                    rest(context, now(context).saturating_add(wait), context.cancellation_token()).await;
+                }
+            }
             Next::Rest(until) => rest(context, until, context.cancellation_token()).await,
             Next::Gone => return Ok(()),
             Next::Teardown => {
@@ -61,6 +73,19 @@ pub(super) async fn run(context: &Context) -> WorkflowResult<()> {
             context.continue_as_new(call, ContinueAsNewOptions::default())?;
         }
     }
+}
+
+/// How long to wait after a round, in milliseconds: rounds that end at once and move nothing are made less and less often, so
+/// that a step which finds nothing to do, where the store says that there is something, does not turn in circles.
+fn breath(context: &Context, began: u64, records: u64) -> Option<u64> {
+    let idle =
+        now(context).saturating_sub(began) < BREATH_MS && context.state(|state| state.records) == records;
+    let rounds = context.state_mut(|state| {
+        state.idle = if idle { state.idle.saturating_add(1) } else { 0 };
+        state.idle
+    });
+    let doubled = rounds.checked_sub(FREE_ROUNDS)?.min(LONGEST_BREATH);
+    Some(BREATH_MS << doubled)
 }
 
 /// One look at the store, and everything that is due then, one after the other: one thing that always has more to do does not
@@ -213,7 +238,10 @@ async fn single(context: &Context, stage: Stage) -> Option<StepReport> {
     context.state_mut(|state| state.stage = None);
     match done {
         Ok(report) => {
-            context.state_mut(|state| state.options.state.troubles.clear(stage.as_str()));
+            context.state_mut(|state| {
+                state.records += report.records;
+                state.options.state.troubles.clear(stage.as_str());
+            });
             Some(report)
         }
         Err(failed) => {

@@ -35,6 +35,9 @@ pub struct PipelineWorkflow {
     pub(super) hurry: bool,
     /// Why the store says that it does not get on.
     pub(super) problem: Option<String>,
+    /// How many records this run moved, and how many rounds in a row moved none.
+    pub(super) records: u64,
+    pub(super) idle: u32,
 }
 
 /// The answer to the query `status`.
@@ -78,6 +81,8 @@ impl PipelineWorkflow {
             interrupt: false,
             hurry: false,
             problem: None,
+            records: 0,
+            idle: 0,
         }
     }
 

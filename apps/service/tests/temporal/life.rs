@@ -48,8 +48,9 @@ async fn from_the_first_setup_to_the_teardown() {
     );
 
     world.facts().waiting = 7;
-    client.nudge("pipe_life");
-    client.nudge("pipe_life");
+    for _ in 0..1_000 {
+        client.nudge("pipe_life");
+    }
     world.until("what was delivered is applied", |facts| facts.applied == 7).await;
 
     world.facts().desired = DesiredStatus::Paused;
@@ -104,7 +105,9 @@ async fn from_the_first_setup_to_the_teardown() {
     client.cancel("pipe_life").await.unwrap();
     assert_eq!(ended(&client, "pipe_life").await, "Canceled");
     assert!(world.facts().gone && !world.facts().overlapped, "{:?}", world.facts());
-    replay::keep(&client, "pipe_life", "life").await;
+    let history = replay::keep(&client, "pipe_life", "life").await;
+    let signals = history.matches("WorkflowExecutionSignaledEventAttributes").count();
+    assert!((7..20).contains(&signals), "{signals} signals; a thousand deliveries are one or two");
     replay::keep(&client, "backfill-pipe_life", "backfill").await;
     worker.stop().await;
 }
@@ -205,4 +208,47 @@ async fn a_worker_that_stops_hands_its_step_over() {
     world.until("another worker finishes it", |facts| facts.backfilled).await;
     assert!(!world.facts().overlapped);
     second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_that_change_nothing_do_not_turn_in_circles() {
+    let server = Server::start().await;
+    let client = server.client().await;
+    let world = World::new(1);
+    let worker = Worker::start(&client, world.clone());
+    client.start("pipe_futile", quick()).await.unwrap();
+    world.until("it is backfilled", |facts| facts.backfilled).await;
+    {
+        let mut facts = world.facts();
+        facts.futile = true;
+        facts.waiting = 1;
+    }
+    client.signal_input("pipe_futile").await.unwrap();
+    world
+        .until("deliveries are tried", |facts| facts.steps.iter().any(|(stage, _)| *stage == Stage::Deliver))
+        .await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let tries = world.count(Stage::Deliver);
+    assert!(tries < 10, "{tries} tries in two seconds");
+    world.facts().futile = false;
+    world.until("they are still applied", |facts| facts.applied == 1).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_is_found_again() {
+    let mut server = Server::start().await;
+    let client = server.client().await;
+    let world = World::new(1);
+    let worker = Worker::start(&client, world.clone());
+    client.start("pipe_server", quick()).await.unwrap();
+    world.until("it is backfilled", |facts| facts.backfilled).await;
+    server.kill();
+    world.facts().waiting = 1;
+    server.restart().await;
+    // The same connection, and the same worker.
+    client.signal_input("pipe_server").await.unwrap();
+    world.until("what was delivered meanwhile is applied", |facts| facts.applied == 1).await;
+    assert_eq!((world.count(Stage::Setup), world.count(Stage::Backfill)), (1, 1));
+    worker.stop().await;
 }

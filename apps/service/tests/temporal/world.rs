@@ -25,6 +25,8 @@ pub(crate) struct Facts {
     pub(crate) chunks: u32,
     /// Backfill steps last until they are stopped.
     pub(crate) hold: bool,
+    /// Deliveries stay where they are, although no step fails.
+    pub(crate) futile: bool,
     /// The next steps fail so.
     pub(crate) failures: VecDeque<(Stage, StepFailure)>,
     /// The next backfills end with these streams failed.
@@ -112,6 +114,7 @@ impl Steps for World {
                     report.failed_streams.extend(facts.failed_streams.pop_front());
                 }
             }
+            Stage::Deliver if facts.futile => report.records = 0,
             Stage::Deliver => facts.applied += std::mem::take(&mut facts.waiting),
             Stage::Teardown => facts.gone = true,
             _ => {}
