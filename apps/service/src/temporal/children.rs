@@ -68,7 +68,7 @@ fn conclude(context: &Context, stage: Stage, ended: Result<BackfillOutcome, Fail
         Err(failed) => return record(context, stage.as_str(), failed),
     };
     context.state_mut(|state| {
-        state.records += outcome.records;
+        state.progress += outcome.records;
         let carried = &mut state.options.state;
         carried.followed_at = carried.followed_at.max(outcome.followed_at);
     });

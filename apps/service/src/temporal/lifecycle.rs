@@ -48,14 +48,14 @@ pub(super) async fn run(context: &Context) -> WorkflowResult<()> {
     let limit = context.state(|state| state.options.operations_limit);
     loop {
         let cancelled = context.cancellation_token().is_cancelled();
-        let (began, records) = (now(context), context.state(|state| state.records));
+        let (began, progress) = (now(context), context.state(|state| state.progress));
         let teardown = context.state(|state| state.options.state.teardown);
         let next = if cancelled || teardown { Next::Teardown } else { round(context).await };
         match next {
             // A cancellation ends the round early: what it found then counts for nothing.
             _ if !cancelled && !teardown && context.cancellation_token().is_cancelled() => continue,
             Next::Again => {
-                if let Some(wait) = breath(context, began, records) {
+                if let Some(wait) = breath(context, began, progress) {
                     rest(context, now(context).saturating_add(wait), context.cancellation_token()).await;
                 }
             }
@@ -77,9 +77,9 @@ pub(super) async fn run(context: &Context) -> WorkflowResult<()> {
 
 /// How long to wait after a round, in milliseconds: rounds that end at once and move nothing are made less and less often, so
 /// that a step which finds nothing to do, where the store says that there is something, does not turn in circles.
-fn breath(context: &Context, began: u64, records: u64) -> Option<u64> {
+fn breath(context: &Context, began: u64, progress: u64) -> Option<u64> {
     let idle =
-        now(context).saturating_sub(began) < BREATH_MS && context.state(|state| state.records) == records;
+        now(context).saturating_sub(began) < BREATH_MS && context.state(|state| state.progress) == progress;
     let rounds = context.state_mut(|state| {
         state.idle = if idle { state.idle.saturating_add(1) } else { 0 };
         state.idle
@@ -211,6 +211,7 @@ pub(super) fn record(context: &Context, name: &str, failed: Failed) {
     }
     let now = now(context);
     context.state_mut(|state| {
+        state.progress += 1;
         let options = state.options.clone();
         state.options.state.troubles.record(name, failed, now, &options);
     });
@@ -239,7 +240,7 @@ async fn single(context: &Context, stage: Stage) -> Option<StepReport> {
     match done {
         Ok(report) => {
             context.state_mut(|state| {
-                state.records += report.records;
+                state.progress += report.records;
                 state.options.state.troubles.clear(stage.as_str());
             });
             Some(report)

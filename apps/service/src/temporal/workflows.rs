@@ -35,8 +35,9 @@ pub struct PipelineWorkflow {
     pub(super) hurry: bool,
     /// Why the store says that it does not get on.
     pub(super) problem: Option<String>,
-    /// How many records this run moved, and how many rounds in a row moved none.
-    pub(super) records: u64,
+    /// Grows with each record that is moved, and with each failure, which has a wait of its own; and how many rounds in a row
+    /// left it as it was.
+    pub(super) progress: u64,
     pub(super) idle: u32,
 }
 
@@ -81,7 +82,7 @@ impl PipelineWorkflow {
             interrupt: false,
             hurry: false,
             problem: None,
-            records: 0,
+            progress: 0,
             idle: 0,
         }
     }
