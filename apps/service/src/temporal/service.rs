@@ -44,9 +44,11 @@ impl Steps for ServiceSteps {
         let bounds = Bounds { limit, stop, beat };
         let report = self.steps.run(id, stage, &bounds).await.map_err(failure)?;
         let record = self.steps.store().get(id).await.map_err(|error| failure(error.into()))?;
+        // A source that is listened to is never done with.
+        let listens = record.as_ref().is_some_and(|record| steps::listens(&record.pipeline.source));
         let failed = record.iter().flat_map(|record| record.standing.failed_streams());
         Ok(StepReport {
-            has_more: report.has_more,
+            has_more: report.has_more || (listens && stage == Stage::Follow),
             records: report.records,
             failed_streams: failed.map(|(stream, _)| stream.to_owned()).collect(),
         })
@@ -55,16 +57,17 @@ impl Steps for ServiceSteps {
     async fn standing(&self, id: &str) -> Result<Option<Snapshot>, StepFailure> {
         let store = self.steps.store();
         let record = store.get(id).await.map_err(|error| failure(error.into()))?;
-        let Some(record) = record else { return Ok(None) };
+        let Some(mut record) = record else { return Ok(None) };
+        let waiting = std::mem::take(&mut record.waiting);
         let now = store.now().await.map_err(|error| failure(error.into()))?;
-        // Events are the workflow's own to follow.
+        // Deliveries and events are the workflow's own to look after.
         let compared_only = Pace { follow: Duration::MAX, ..self.pace };
         let reconcile_due = due(&record, now, &compared_only) == Due::Now(Stage::Reconcile);
         Ok(Some(Snapshot {
             desired: record.pipeline.desired_status,
             set_up: record.standing.set_up == Some(record.config_version),
             backfilled: record.standing.backfilled,
-            waiting: record.waiting,
+            waiting,
             reconcile_due,
             problem: record.standing.problem.map(|problem| problem.message),
         }))
