@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::process::Search;
 use logger::{Format, Logging};
 
 use super::args::Voice;
@@ -24,6 +25,8 @@ pub(crate) struct Session {
     pub(crate) screen: Screen,
     pub(crate) mode: Mode,
     pub(crate) environment: Environment,
+    /// Where connectors that are programs are looked for.
+    pub(crate) search: Search,
 }
 
 impl Session {
@@ -37,13 +40,14 @@ impl Session {
             _ if terminal => Mode::Live,
             _ => Mode::Plain,
         };
-        let environment = read_environment()?;
+        let environment = Environment::read()?;
         let colour = terminal && environment.get("NO_COLOR").is_none();
         let session = Session {
             output: Output::default(),
             screen: Screen::new(mode == Mode::Quiet, colour),
             mode,
             environment,
+            search: Search::default(),
         };
         session.install_logging(voice, terminal, usual_level)?;
         Ok(session)
@@ -80,16 +84,4 @@ impl Session {
         };
         logger::install(Logging { level, format, sink }).map_err(|error| Failure::Usage(error.to_string()))
     }
-}
-
-fn read_environment() -> Result<Environment, Failure> {
-    let dotenv = match std::fs::read_to_string(".env") {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(Failure::usage(format!(".env cannot be read: {error}"))),
-    };
-    // Variables that are not text cannot be ours.
-    let process = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Environment::new(process, dotenv.as_deref())
 }

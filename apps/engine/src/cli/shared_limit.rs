@@ -1,14 +1,13 @@
 //! The rate limit that processes share, in a database of the user.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use destination_postgres::PostgresConfig;
-use futures::future::BoxFuture;
+use engine::program::TableBudget;
 use protocol::ConnectorConfig;
 use secrecy::{ExposeSecret, SecretString};
-use source_stripe::{BudgetLease, BudgetWant, SharedBudget};
-use util_postgres::shared_rate::{SharedRate, Want};
+use source_stripe::SharedBudget;
+use util_postgres::shared_rate::SharedRate;
 use util_postgres::{Address, ConnectOptions, Database};
 
 use super::args::ShareArgs;
@@ -24,36 +23,6 @@ const SCHEMA: &str = "stripe";
 
 /// What the server shows of the connection.
 const APPLICATION: &str = "sync-engine limit";
-
-/// Leases rates in a table.
-#[derive(Debug)]
-struct TableBudget(SharedRate);
-
-impl SharedBudget for TableBudget {
-    fn lease(
-        &self,
-        account: String,
-        holder: String,
-        wants: Vec<BudgetWant>,
-    ) -> BoxFuture<'static, Result<BudgetLease, Box<dyn Error + Send + Sync>>> {
-        let rate = self.0.clone();
-        let wanted = |want: BudgetWant| Want {
-            level: want.endpoint,
-            full_rate: want.full_rate,
-            wanted: want.wanted,
-            exceeded: want.exceeded,
-        };
-        let wants: Vec<Want> = wants.into_iter().map(wanted).collect();
-        Box::pin(async move {
-            let leased = rate.lease(&account, &holder, &wants).await?;
-            Ok(BudgetLease {
-                rates: leased.grants.into_iter().map(|grant| grant.per_second).collect(),
-                valid_for: leased.valid_for,
-                holders: leased.processes,
-            })
-        })
-    }
-}
 
 /// Where the limit is shared, if it is: by the flag, the environment, or the destination's own database.
 pub(crate) fn shared_budget(
@@ -79,7 +48,7 @@ pub(crate) fn shared_budget(
         None if args.share_limit => beside_the_data(&destination.connector)?,
         None => return Ok(None),
     };
-    Ok(Some(Arc::new(TableBudget(rate))))
+    Ok(Some(Arc::new(TableBudget::new(rate))))
 }
 
 /// The limit in the destination's own database, reached as the destination reaches it.

@@ -89,6 +89,11 @@ impl Budget {
         self.levels.values().map(|level| level.holders.len()).max().unwrap_or(0)
     }
 
+    /// Whether nobody holds a lease, and nothing is to be remembered.
+    pub(super) fn is_unused(&self) -> bool {
+        self.levels.is_empty()
+    }
+
     #[cfg(test)]
     pub(super) fn granted(&self, level: &str, now: i64) -> f64 {
         let holders = self.levels.get(level).into_iter().flat_map(|level| level.holders.values());
