@@ -3,6 +3,8 @@
 //!
 //! What is here is what programs know and connectors do not: the environment, the log on stdout, the runtime.
 
+mod table_budget;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use logger::{Format, Logging};
 use protocol::ConnectorError;
 use secrecy::SecretString;
 use source_stripe::{ProxyRules, StripeSourceOptions};
+
+pub use table_budget::TableBudget;
 
 /// Where the level of the log is looked for.
 const LOG_LEVEL: &str = "LOG_LEVEL";

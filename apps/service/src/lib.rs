@@ -12,6 +12,7 @@ pub mod guard;
 pub mod masking;
 pub mod orchestrator;
 pub mod pipeline;
+pub mod rate;
 pub mod service;
 pub mod standing;
 pub mod steps;

@@ -1,3 +1,8 @@
 //! `sync-service`: the command line of the sync service.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    allocator::give_large_blocks_back();
+    cli::main()
+}

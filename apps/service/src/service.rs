@@ -51,6 +51,11 @@ impl Service {
         Service { announce: Some(announce), orchestrated: true, ..self }
     }
 
+    /// The steps that it lets pipelines take.
+    pub fn steps(&self) -> &Steps {
+        &self.steps
+    }
+
     /// The store.
     pub fn store(&self) -> &Store {
         self.steps.store()

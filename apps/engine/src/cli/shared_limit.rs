@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
+use connectors::TableBudget;
 use destination_postgres::PostgresConfig;
-use engine::program::TableBudget;
 use protocol::ConnectorConfig;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use source_stripe::SharedBudget;
 use util_postgres::shared_rate::SharedRate;
-use util_postgres::{Address, ConnectOptions, Database};
 
 use super::args::ShareArgs;
 use super::environment::Environment;
@@ -32,23 +31,15 @@ pub(crate) fn shared_budget(
 ) -> Result<Option<Arc<dyn SharedBudget>>, Failure> {
     let given = args.shared_limit_url.clone();
     let given = given.or_else(|| environment.get(VARIABLE).map(|url| SecretString::from(url.to_owned())));
-    let rate = match given {
+    let budget = match given {
         Some(url) => {
-            let options = ConnectOptions {
-                application_name: APPLICATION.to_owned(),
-                connections: 1,
-                ..ConnectOptions::default()
-            };
-            let database =
-                Address::parse(url.expose_secret()).and_then(|address| Database::new(&address, &options));
-            let database =
-                database.map_err(|error| Failure::usage(format!("--shared-limit-url: {error}")))?;
-            SharedRate::in_schema(database, SCHEMA)
+            let budget = TableBudget::connect(&url, SCHEMA);
+            budget.map_err(|error| Failure::usage(format!("--shared-limit-url: {error}")))?
         }
-        None if args.share_limit => beside_the_data(&destination.connector)?,
+        None if args.share_limit => TableBudget::new(beside_the_data(&destination.connector)?),
         None => return Ok(None),
     };
-    Ok(Some(Arc::new(TableBudget::new(rate))))
+    Ok(Some(Arc::new(budget)))
 }
 
 /// The limit in the destination's own database, reached as the destination reaches it.

@@ -1,7 +1,6 @@
 //! What programs that hold an engine share: its connectors as the environment configures them, an engine elsewhere by flags,
-//! rates that are shared, requests to routes in the same process, and what is said of failures.
+//! requests to routes in the same process, and what is said of failures.
 
-mod budget;
 mod elsewhere;
 mod failing;
 mod registry;
@@ -9,7 +8,6 @@ mod search;
 mod serving;
 mod transport;
 
-pub use budget::{MemoryBudget, TableBudget};
 pub use elsewhere::{Elsewhere, EngineArgs, STOPPING, secret};
 pub use failing::DENIED;
 pub use registry::{Connected, built_in, connect, requests};

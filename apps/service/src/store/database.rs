@@ -57,7 +57,7 @@ impl Db {
     pub(crate) async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
         match self {
             Db::Sqlite(store) => store.write(statements).await,
-            Db::Postgres(store) => store.run(statements).await,
+            Db::Postgres(store) => Box::pin(store.run(statements)).await,
         }
     }
 
@@ -70,7 +70,7 @@ impl Db {
     pub(crate) async fn read(&self, statement: Statement) -> Result<Rows, StoreError> {
         match self {
             Db::Sqlite(store) => store.read(statement).await,
-            Db::Postgres(store) => Ok(store.run(vec![statement]).await?.pop().unwrap_or_default()),
+            Db::Postgres(store) => Ok(Box::pin(store.run(vec![statement])).await?.pop().unwrap_or_default()),
         }
     }
 

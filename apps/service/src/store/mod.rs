@@ -44,12 +44,12 @@ pub struct Store {
 impl Store {
     /// Opens, and creates if need be, a file of SQLite.
     pub async fn file(path: &Path, vault: Vault) -> Result<Store, StoreError> {
-        Ok(Store::with(Db::file(path).await?, vault))
+        Ok(Store::with(Box::pin(Db::file(path)).await?, vault))
     }
 
     /// Connects to a database of PostgreSQL, and creates the schema `sync_service` in it if need be.
     pub async fn postgres(url: &SecretString, vault: Vault) -> Result<Store, StoreError> {
-        Ok(Store::with(Db::postgres(url).await?, vault))
+        Ok(Store::with(Box::pin(Db::postgres(url)).await?, vault))
     }
 
     fn with(db: Db, vault: Vault) -> Store {

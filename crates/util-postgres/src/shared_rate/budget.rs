@@ -38,9 +38,9 @@ pub struct Grant {
     pub per_second: f64,
 }
 
-/// All levels of one account.
+/// All levels of one account: who holds how much of each.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Budget {
+pub struct Budget {
     levels: BTreeMap<String, Level>,
 }
 
@@ -65,7 +65,7 @@ struct Holding {
 impl Budget {
     /// Replaces all leases of `process` by those that it wants now; wants it nothing, it gives them back.
     /// Times are in milliseconds of the server's clock.
-    pub(super) fn lease(&mut self, process: &str, wants: &[Want], now: i64, valid: i64) -> Vec<Grant> {
+    pub fn lease(&mut self, process: &str, wants: &[Want], now: i64, valid: i64) -> Vec<Grant> {
         for level in self.levels.values_mut() {
             level.holders.retain(|holder, holding| holding.until > now && holder != process);
         }
@@ -85,13 +85,8 @@ impl Budget {
     }
 
     /// How many processes hold a lease.
-    pub(super) fn processes(&self) -> usize {
+    pub fn processes(&self) -> usize {
         self.levels.values().map(|level| level.holders.len()).max().unwrap_or(0)
-    }
-
-    /// Whether nobody holds a lease, and nothing is to be remembered.
-    pub(super) fn is_unused(&self) -> bool {
-        self.levels.is_empty()
     }
 
     #[cfg(test)]

@@ -5,15 +5,12 @@
 //! request, and what a process that died had leased is free again when its lease runs out.
 //!
 //! * `budget`: who gets how much. Pure; times are the server's.
-//! * `local`: the leases of the syncs of one process.
 //! * `table`: the one row of an account, changed only by who saw it as it is.
 
 mod budget;
 #[cfg(test)]
 mod budget_tests;
-mod local;
 mod table;
 
-pub use budget::{Grant, Want};
-pub use local::LocalRate;
+pub use budget::{Budget, Grant, Want};
 pub use table::{Leased, SharedRate, TABLE};

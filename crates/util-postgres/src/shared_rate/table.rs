@@ -14,7 +14,7 @@ use crate::{Connection, Database, FailureKind, PostgresError, quote_identifier};
 pub const TABLE: &str = "_sync_rate_limit";
 
 /// How long a lease is good. Whoever wants to go on asks again much sooner.
-pub(super) const VALID: Duration = Duration::from_secs(2);
+const VALID: Duration = Duration::from_secs(2);
 
 /// How often a change is tried that others came before with theirs.
 const TRIES: u32 = 8;

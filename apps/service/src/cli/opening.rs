@@ -1,0 +1,125 @@
+//! Opening the store, and the service over it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use connectors::{TableBudget, sheets_options, stripe_options};
+use destination_google_sheets::SheetsDestination;
+use destination_postgres::PostgresDestination;
+use destination_sqlite::SqliteDestination;
+use engine::remote::RemoteEngine;
+use engine::{Engine, Registry};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use service::engines::Engines;
+use service::guard::Guard;
+use service::masking::Fingerprints;
+use service::rate::MemoryBudget;
+use service::service::Service;
+use service::steps::Steps;
+use service::store::{Store, StoreError};
+use service::vault::{KeyOptions, Vault};
+use source_stripe::{SharedBudget, StripeSource, StripeSourceOptions};
+
+use super::args::{GuardArgs, PlaceArgs};
+use super::failure::Failure;
+
+/// The file of the store in the data directory.
+const FILE: &str = "service.db";
+
+/// Where databases of pipelines lie in the data directory.
+const DATABASES: &str = "databases";
+
+fn variable(name: &str) -> Option<&'static str> {
+    // Read once and kept: connectors' options borrow their values.
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| &*value.leak())
+}
+
+/// The data directory; made where it is not there, for its owner alone.
+pub(crate) fn data_dir(place: &PlaceArgs) -> Result<PathBuf, Failure> {
+    let home = || variable("HOME").map(|home| Path::new(home).join(".stripe-sync"));
+    let dir = place.data_dir.clone().or_else(home);
+    let dir = dir.ok_or_else(|| Failure::usage("no data directory: name one by --data-dir or DATA_DIR"))?;
+    let absolute =
+        std::path::absolute(&dir).map_err(|error| Failure::usage(format!("--data-dir: {error}")))?;
+    let mut builder = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
+    builder.create(absolute.join(DATABASES)).map_err(|error| {
+        Failure::usage(format!("the data directory {} cannot be made: {error}", absolute.display()))
+    })?;
+    Ok(absolute)
+}
+
+/// Opens the store.
+pub(crate) async fn store(place: &PlaceArgs) -> Result<Store, Failure> {
+    let options = KeyOptions {
+        keys: variable("SYNC_SERVICE_MASTER_KEY").map(|key| key.to_owned().into()),
+        file: place.master_key_file.clone(),
+        command: place.master_key_command.clone(),
+    };
+    let usage = |error: &dyn std::fmt::Display| Failure::usage(error.to_string());
+    let opened = match &place.store {
+        Some(url) => {
+            if !url.expose_secret().starts_with("postgres") {
+                return Err(Failure::usage("--store is an address like postgres://user@host/database"));
+            }
+            let keys = options.load(None).await.map_err(|error| usage(&error))?;
+            Store::postgres(url, Vault::new(keys)).await
+        }
+        None => {
+            let dir = data_dir(place)?;
+            let keys = options.load(Some(&dir)).await.map_err(|error| usage(&error))?;
+            Store::file(&dir.join(FILE), Vault::new(keys)).await
+        }
+    };
+    let store = opened.map_err(unopened)?;
+    store.check_keys().await.map_err(|error| Failure::failed(error.to_string()))?;
+    Ok(store)
+}
+
+fn unopened(error: StoreError) -> Failure {
+    Failure::failed(error.to_string())
+}
+
+/// The connectors that are built in.
+fn registry(options: StripeSourceOptions) -> Registry {
+    Registry::new()
+        .with_source(StripeSource::new(options))
+        .with_destination(SqliteDestination)
+        .with_destination(PostgresDestination)
+        .with_destination(SheetsDestination::new(sheets_options(variable)))
+}
+
+/// The service over the store, with nobody yet who carries pipelines on.
+pub(crate) async fn service(place: &PlaceArgs) -> Result<Service, Failure> {
+    let store = Box::pin(store(place)).await?;
+    let given = stripe_options(variable).map_err(|error| Failure::usage(error.to_string()))?;
+    let budget: Arc<dyn SharedBudget> = match &place.store {
+        Some(url) => Arc::new(TableBudget::connect(url, "sync_service").map_err(Failure::failed)?),
+        None => Arc::new(MemoryBudget::default()),
+    };
+    let options = StripeSourceOptions { shared_budget: Some(budget), ..given };
+    let meter = Arc::clone(&options.meter);
+    let engine = Engine::new(registry(options));
+    let engines = match &place.engine_url {
+        Some(url) => Engines::There(
+            RemoteEngine::new(url, place.engine_token.clone())
+                .map_err(|error| Failure::usage(format!("--engine-url: {error}")))?,
+        ),
+        None => Engines::Here { engine: engine.clone(), requests: Arc::new(move || meter.requests_sent()) },
+    };
+    let fingerprints = Fingerprints::new(&store.vault().derived("fingerprints")[0]);
+    Ok(Service::new(Steps::new(store, engines), engine, fingerprints))
+}
+
+/// What pipelines may name.
+pub(crate) fn guard(place: &PlaceArgs, args: &GuardArgs) -> Result<Guard, Failure> {
+    let folder = if args.allow_any_path { None } else { Some(data_dir(place)?.join(DATABASES)) };
+    Ok(Guard { any_address: args.allow_private_addresses, allowed: args.allow_network.clone(), folder })
+}
+
+/// The OpenAPI document.
+pub(crate) fn document() -> Result<Value, Failure> {
+    let options = stripe_options(variable).map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(service::api::openapi(&registry(options)))
+}

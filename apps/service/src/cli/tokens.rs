@@ -1,0 +1,81 @@
+//! Tokens and keys, in the store itself.
+
+use serde_json::json;
+use service::access::{Actor, create_token, record, revoke_token, tokens as all_tokens};
+use service::store::StoreError;
+
+use super::args::{KeyCommand, PlaceArgs, TokenCommand};
+use super::failure::Failure;
+use super::{opening, say};
+
+fn failed(error: StoreError) -> Failure {
+    Failure::failed(error.to_string())
+}
+
+/// `tokens …`.
+pub(super) async fn tokens(place: &PlaceArgs, command: TokenCommand, json: bool) -> Result<(), Failure> {
+    let store = opening::store(place).await?;
+    let actor = Actor::local();
+    match command {
+        TokenCommand::Create { name, scope } => {
+            let token = create_token(&store, &name, scope).await.map_err(failed)?;
+            record(&store, &actor, "tokens.create", None, Some(&token.known.id)).await.map_err(failed)?;
+            match json {
+                true => say(&serde_json::to_string(&token).unwrap_or_default()),
+                false => {
+                    say(&token.token);
+                    super::note(&format!(
+                        "{} may {}. It is not shown again.",
+                        token.known.id,
+                        scope.as_str()
+                    ));
+                }
+            }
+        }
+        TokenCommand::List => {
+            for token in all_tokens(&store).await.map_err(failed)? {
+                match json {
+                    true => say(&serde_json::to_string(&token).unwrap_or_default()),
+                    false => {
+                        let state = if token.revoked_at.is_some() { "revoked" } else { token.scope.as_str() };
+                        let used =
+                            token.last_used_at.map_or("never used".to_owned(), |at| format!("used {at}"));
+                        say(&format!("{}  {:8}  {}  ({used})", token.id, state, token.name));
+                    }
+                }
+            }
+        }
+        TokenCommand::Revoke { id } => {
+            if !revoke_token(&store, &id).await.map_err(failed)? {
+                return Err(Failure::failed(format!("there is no token {id}, or it is revoked already")));
+            }
+            record(&store, &actor, "tokens.revoke", None, Some(&id)).await.map_err(failed)?;
+            say(&if json { json!({"id": id, "revoked": true}).to_string() } else { format!("Revoked {id}") });
+        }
+    }
+    Ok(())
+}
+
+/// `keys …`.
+pub(super) async fn keys(place: &PlaceArgs, command: KeyCommand, json: bool) -> Result<(), Failure> {
+    // Opening fails where a pipeline cannot be opened.
+    let store = opening::store(place).await?;
+    match command {
+        KeyCommand::Check => {
+            say(if json { r#"{"ok":true}"# } else { "Every pipeline can be opened." });
+        }
+        KeyCommand::Rotate => {
+            let wrapped = store.rotate_keys().await.map_err(|error| Failure::failed(error.to_string()))?;
+            record(&store, &Actor::local(), "keys.rotate", None, Some(&wrapped.to_string()))
+                .await
+                .map_err(failed)?;
+            match json {
+                true => say(&json!({"rotated": wrapped}).to_string()),
+                false => say(&format!(
+                    "{wrapped} pipelines are under the current key now; the former keys may go."
+                )),
+            }
+        }
+    }
+    Ok(())
+}
