@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{PlaceArgs, ServeArgs, WebhookArgs};
 use super::failure::Failure;
-use super::{note, opening, signals};
+use super::voice::Voice;
+use super::{note, opening};
 
 const HOUR: u64 = 3600;
 
@@ -39,7 +40,7 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
         Some(address) => Some(listen(address, "--webhook-listen").await?),
         None => None,
     };
-    let stop = signals::listen()?;
+    let stop = Voice::open(false).interrupt()?.token();
     let service = Arc::new(if args.no_orchestrator { service } else { service.orchestrated() });
     let options = ApiOptions {
         token_required,
@@ -81,7 +82,7 @@ pub(super) async fn webhook(place: &PlaceArgs, args: &WebhookArgs) -> Result<(),
     let service = Arc::new(Box::pin(opening::service(place)).await?.orchestrated());
     let listener = listen(resolve(&args.host, args.port).await?, "--port").await?;
     let bound = listener.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
-    let stop = signals::listen()?;
+    let stop = Voice::open(false).interrupt()?.token();
     let options =
         ApiOptions { token_required: true, guard: Guard::default(), build: build(), stop: stop.clone() };
     note(&format!("Taking webhooks on http://{bound}/webhooks/PIPELINE"));
