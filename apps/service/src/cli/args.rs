@@ -35,7 +35,7 @@ The commands are those of the document at /openapi.json, which also describes th
 
   sync-service api pipelines list
   sync-service api pipelines create --body - < pipeline.json
-  sync-service api access audit --limit 20
+  sync-service api audit list --limit 20
 
 Exit codes:
   0    the API answered with success; in a stream, the messages say whether the work succeeded

@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn overrides_are_understood_or_refused() {
-        let stored = json!({"source": {"type": "stripe", "stripe": {"api_key": "sk_test_1"}}});
+        let stored = json!({"source": {"type": "stripe", "stripe": {"api_key": "sk_test_1", "api_version": "2026-10-28.endive"}}});
         let given = |words: &[&str]| overrides(&flags(words), None, Some(&stored));
         assert_eq!(given(&["--source.stripe.rate-limit", "5"]).unwrap()["source"]["stripe"]["rate_limit"], 5);
         let text = refused(given(&["--source.stripe.rate-limit", "many"]));

@@ -143,7 +143,27 @@ mod tests {
                 "retry_at": "2026-11-29T08:05:00.000Z",
             });
         });
-        insta::assert_snapshot!(detail(&pipeline, noon(), Paint(false)), @"");
+        insta::assert_snapshot!(detail(&pipeline, noon(), Paint(false)), @r#"
+        pipe_one  error  The shop
+          source       stripe (api_key=[set sha256:1a2b3c4d], rate_limit=20)
+          destination  postgres (url=postgres://u:[set]@h/d, proxy={"port":1})
+          streams      s0, s1 (2 fields), s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15, s16, s17, s18, s19, and 2 more
+          progress     12,345 records, 12 of 74 streams, started 4 min ago
+          working on   backfill
+          copy         current to 5 min ago
+          last success 2026-11-29 07:55:00 (5 min ago)
+          created      2026-11-29 07:00:00 (60 min ago)
+          changed      2026-11-29 07:59:00 (60 s ago)
+          compared     2026-11-28 08:00:00 (24 h ago), 2 rows repaired
+          webhooks at  /webhooks/pipe_one
+
+        follow failed 4 times, the first time 10 min ago:
+          Stripe does not answer
+          It is tried again in 5 min. This tries at once: sync-service pipelines retry pipe_one
+
+        Streams that failed (the others go on):
+          payout: no answer
+        "#);
     }
 
     #[test]
@@ -155,6 +175,12 @@ mod tests {
             }
             value["waiting_deliveries"] = json!(3);
         });
-        insta::assert_snapshot!(detail(&pipeline, noon(), Paint(false)), @"");
+        insta::assert_snapshot!(detail(&pipeline, noon(), Paint(false)), @r#"
+        pipe_one  setup
+          source       stripe (api_key=[set sha256:1a2b3c4d], rate_limit=20)
+          destination  postgres (url=postgres://u:[set]@h/d, proxy={"port":1})
+          streams      all
+          webhooks     3 wait
+        "#);
     }
 }
