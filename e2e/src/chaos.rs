@@ -19,7 +19,7 @@ use crate::process::Sync;
 use crate::truth::Rows;
 
 /// The tables that [`Control::stir`] changes, and those of their children.
-const TABLES: [&str; 13] = [
+pub(crate) const TABLES: [&str; 13] = [
     "customer",
     "product",
     "price",
@@ -106,7 +106,7 @@ pub async fn survive(seed: u64, database: &Database) -> Result<Survived> {
 }
 
 /// Faults of a share of all requests.
-fn faults(random: &mut StdRng) -> Vec<FaultRule> {
+pub(crate) fn faults(random: &mut StdRng) -> Vec<FaultRule> {
     let kinds = [
         Fault::Status(500),
         Fault::Status(503),
@@ -121,7 +121,7 @@ fn faults(random: &mut StdRng) -> Vec<FaultRule> {
     some.map(|fault| FaultRule::sometimes("/v1/*", 0.04, fault)).collect()
 }
 
-async fn settle(control: &Control, database: &Database) -> Result<u64> {
+pub(crate) async fn settle(control: &Control, database: &Database) -> Result<u64> {
     let until = tokio::time::Instant::now() + PATIENCE;
     loop {
         let compared = equal(control, database).await;
@@ -132,7 +132,7 @@ async fn settle(control: &Control, database: &Database) -> Result<u64> {
     }
 }
 
-async fn equal(control: &Control, database: &Database) -> Result<u64> {
+pub(crate) async fn equal(control: &Control, database: &Database) -> Result<u64> {
     let mut truth: BTreeMap<String, Rows> = BTreeMap::new();
     for table in TABLES {
         let mut rows = Rows::new();

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use e2e::database::Database;
-use e2e::{chaos, economy, evolve, fidelity, kill, limiter, memory, rules, sheets};
+use e2e::{chaos, economy, evolve, fidelity, kill, limiter, memory, rules, service, sheets, webhooks};
 use futures::StreamExt;
 use stripe_simulator::Distribution;
 use tempfile::TempDir;
@@ -81,6 +81,32 @@ enum What {
         #[arg(long, value_enum, default_value = "sqlite")]
         into: Target,
     },
+    /// The service is killed while accounts change and webhooks arrive; copies end equal to Stripe, and no webhook that was
+    /// acknowledged is lost.
+    Service {
+        #[arg(long, default_value_t = 100)]
+        seeds: u64,
+        /// The first seed; a failing one replays with `--seeds 1`.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Seeds at the same time.
+        #[arg(long, default_value_t = 4)]
+        at_once: usize,
+        /// Where copies and the service's own store are.
+        #[arg(long, value_enum, default_value = "sqlite")]
+        into: Target,
+    },
+    /// Webhooks under load: how fast they are acknowledged, and whether all are stored.
+    Webhooks {
+        /// Webhooks a second.
+        #[arg(long, default_value_t = 2000)]
+        rate: u32,
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Where the service's store is.
+        #[arg(long, value_enum, default_value = "sqlite")]
+        into: Target,
+    },
     /// Requests against the floor, and use of the rate limit, for one stream.
     Economy {
         #[arg(long, default_value_t = 100_000)]
@@ -140,6 +166,14 @@ enum What {
         #[arg(long, value_enum, default_value = "postgres")]
         into: Target,
     },
+}
+
+/// A store for a service.
+async fn kept(into: Target) -> service::Kept {
+    match into {
+        Target::Sqlite => service::Kept::File,
+        Target::Postgres => service::Kept::Postgres(test_utils::postgres::shared_database().await),
+    }
 }
 
 /// A fresh database, and what keeps it.
@@ -219,6 +253,43 @@ async fn main() -> Result<()> {
                 .current_dir(e2e::repository())
                 .status()?;
             ensure!(status.success(), "rows or deletes were lost, see above");
+        }
+        What::Service { seeds, seed, at_once, into } => {
+            e2e::process::service_binary();
+            let runs = (seed..seed + seeds).map(|seed| async move {
+                let (database, _folder) = fresh(into).await?;
+                Ok::<_, anyhow::Error>((seed, service::survive(seed, &database, &kept(into).await).await))
+            });
+            let mut runs = futures::stream::iter(runs).buffer_unordered(at_once.max(1));
+            let (mut total, mut violations) = (service::Served::default(), 0);
+            while let Some(run) = runs.next().await {
+                match run? {
+                    (_, Ok(seen)) => total.add(&seen),
+                    (seed, Err(error)) => {
+                        violations += 1;
+                        println!("seed {seed}: {error:#}");
+                    }
+                }
+            }
+            println!(
+                "{seeds} seeds, {} changes, {} kills, {} webhooks acknowledged and applied, {} refused, {} rows compared: \
+                 {violations} violations",
+                total.survived.changes,
+                total.survived.kills,
+                total.acknowledged,
+                total.refused,
+                total.survived.rows
+            );
+            ensure!(violations == 0, "{violations} violations");
+        }
+        What::Webhooks { rate, seconds, into } => {
+            let seen = webhooks::load(&kept(into).await, rate, seconds).await?;
+            let [half, most, all] = seen.milliseconds;
+            println!(
+                "{} webhooks sent at {:.0}/s, {} acknowledged, none of them lost; p50 {half:.1} ms, p99 {most:.1} ms, \
+                 slowest {all:.1} ms",
+                seen.sent, seen.per_second, seen.acknowledged
+            );
         }
         What::Chaos { seeds, seed, at_once, into } => {
             e2e::process::binary();

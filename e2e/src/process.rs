@@ -18,6 +18,12 @@ pub fn binary() -> &'static Path {
     BINARY.get_or_init(|| build().unwrap_or_else(|error| panic!("building sync-engine: {error:#}")))
 }
 
+/// The path of `sync-service`, built with it.
+pub fn service_binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| binary().with_file_name("sync-service"))
+}
+
 fn build() -> Result<PathBuf> {
     // `target/<profile>/deps/<test>` or `target/<profile>/prove`.
     let this = std::env::current_exe()?;
@@ -26,7 +32,7 @@ fn build() -> Result<PathBuf> {
     // As the caller was built: with the whole workspace's tests, or by itself for a release. Any other choice
     // of packages has other features, and builds most dependencies once more.
     let build: &[&str] = if folder.ends_with("release") {
-        &["build", "--release", "-p", "engine", "-p", "e2e", "--bins"]
+        &["build", "--release", "-p", "engine", "-p", "service", "-p", "e2e", "--bins"]
     } else {
         &["test", "--workspace", "--no-run"]
     };

@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stripe-openapi", &[]),
     ("util-postgres", &[]),
     ("logger", &["protocol"]),
+    ("terminal", &["protocol", "logger"]),
     ("http-api", &["protocol", "logger"]),
     ("openapi-cli", &[]),
     ("state-postgres", &["protocol", "util-postgres"]),
@@ -36,6 +37,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "http-api",
             // The commands of `api`.
             "openapi-cli",
+            // What programs for people share.
+            "terminal",
             "allocator",
             "stripe-openapi",
             "source-stripe",
@@ -58,6 +61,29 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "destination-sqlite",
             "destination-postgres",
             "destination-google-sheets",
+            // The rate limit that processes share.
+            "util-postgres",
+        ],
+    ),
+    (
+        "service",
+        &[
+            "protocol",
+            "engine",
+            "connectors",
+            "logger",
+            "http-api",
+            "openapi-cli",
+            "terminal",
+            "allocator",
+            // The newest version, where a pipeline names none.
+            "stripe-openapi",
+            "source-stripe",
+            "destination-sqlite",
+            "destination-postgres",
+            "destination-google-sheets",
+            // The store, and the rate that pipelines share.
+            "util-postgres",
         ],
     ),
     ("e2e", &["stripe-openapi", "stripe-simulator", "test-utils"]),
@@ -69,14 +95,26 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Libraries that belong to one layer: nobody else may take a second way to the same thing.
 const OWNED: &[(&str, &[&str])] = &[
-    ("rusqlite", &["destination-sqlite", "engine", "e2e", "bench"]),
+    ("rusqlite", &["destination-sqlite", "engine", "service", "e2e", "bench"]),
     (
         "tokio-postgres",
-        &["util-postgres", "state-postgres", "destination-postgres", "test-utils", "e2e", "bench"],
+        &["util-postgres", "state-postgres", "destination-postgres", "service", "test-utils", "e2e", "bench"],
     ),
-    ("clap", &["protocol", "openapi-cli", "engine", "stripe-simulator", "stripe-openapi", "e2e", "bench"]),
-    ("dotenvy", &["engine"]),
-    ("indicatif", &["engine"]),
+    (
+        "clap",
+        &[
+            "protocol",
+            "openapi-cli",
+            "engine",
+            "service",
+            "stripe-simulator",
+            "stripe-openapi",
+            "e2e",
+            "bench",
+        ],
+    ),
+    ("dotenvy", &["terminal", "service"]),
+    ("indicatif", &["terminal"]),
     (
         "reqwest",
         &[
@@ -85,6 +123,7 @@ const OWNED: &[(&str, &[&str])] = &[
             "stripe-openapi",
             "stripe-simulator",
             "engine",
+            "service",
             "e2e",
         ],
     ),

@@ -32,6 +32,7 @@ mod selection;
 mod stored;
 mod sync;
 mod sync_batch;
+mod traced;
 mod transform;
 mod write;
 

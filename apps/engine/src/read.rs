@@ -1,15 +1,17 @@
 //! Reading a source without a destination.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt;
-use protocol::{CatalogMessage, Eof, InputStream, Message, Payload, PipelineConfig, ReadRequest, SyncState};
+use protocol::{
+    CatalogMessage, Eof, InputStream, Message, Payload, PipelineConfig, ReadRequest, SyncState, TRACE,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits::{Cut, at, hard_limit_reached, until_stopped};
 use crate::run::with_ceiling;
+use crate::traced::traced;
 use crate::{Engine, EngineError, EngineStream, Role, Side, TimeLimits};
 
 /// A request to read the source of a pipeline.
@@ -18,8 +20,8 @@ pub struct PipelineRead {
     pub pipeline: PipelineConfig,
     /// Where to go on from.
     pub state: Option<SyncState>,
-    /// How long the request may take; the source gets 80% of it.
-    pub time_limit: Option<Duration>,
+    /// How long the request may take; without a soft limit the source gets 80% of the hard one.
+    pub limits: TimeLimits,
     /// With input, the source processes it and ends, without a backfill.
     pub input: Option<InputStream>,
     /// Ends the reading early.
@@ -34,7 +36,7 @@ impl PipelineRead {
         PipelineRead {
             pipeline,
             state: None,
-            time_limit: None,
+            limits: TimeLimits::default(),
             input: None,
             stop: CancellationToken::new(),
             discovered: None,
@@ -47,54 +49,64 @@ impl Engine {
     /// `eof` comes first, then the error.
     pub fn pipeline_read(&self, request: PipelineRead) -> EngineStream {
         let engine = self.clone();
-        Box::pin(async_stream::stream! {
-            let limits = TimeLimits { hard: request.time_limit, soft: None };
-            let started = Instant::now();
-            let cut = Cut::default();
-            let hard = limits.hard.map(|limit| started + limit);
-            let soft = limits.with_soft_fraction(None).soft.map(|limit| started + limit);
-            let opening = async {
-                limits.validate()?;
-                engine.open_read(request, soft, cut.clone()).await
-            };
-            let opened = tokio::select! {
-                biased;
-                opened = opening => opened,
-                () = at(hard) => {
-                    hard_limit_reached();
-                    cut.mark();
-                    Ok(futures::stream::empty().boxed())
-                }
-            };
-            let mut failure = None;
-            match opened {
-                Err(error) => failure = Some(error),
-                Ok(mut messages) => loop {
-                    let message = tokio::select! {
-                        biased;
-                        () = at(hard) => {
-                            hard_limit_reached();
-                            cut.mark();
-                            break;
-                        }
-                        message = messages.next() => message,
-                    };
-                    match message {
-                        Some(Ok(message)) => yield Ok(engine.stamp(message)),
-                        Some(Err(error)) => {
-                            failure = Some(error);
-                            break;
-                        }
-                        None => break,
+        let span = tracing::info_span!(
+            target: TRACE,
+            "pipeline_read",
+            source = %request.pipeline.source.connector,
+            has_more = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+        );
+        traced(
+            span,
+            Box::pin(async_stream::stream! {
+                let limits = request.limits;
+                let started = Instant::now();
+                let cut = Cut::default();
+                let hard = limits.hard.map(|limit| started + limit);
+                let soft = limits.with_soft_fraction(None).soft.map(|limit| started + limit);
+                let opening = async {
+                    limits.validate()?;
+                    engine.open_read(request, soft, cut.clone()).await
+                };
+                let opened = tokio::select! {
+                    biased;
+                    opened = opening => opened,
+                    () = at(hard) => {
+                        hard_limit_reached();
+                        cut.mark();
+                        Ok(futures::stream::empty().boxed())
                     }
-                },
-            }
-            let has_more = failure.is_none() && cut.happened();
-            yield Ok(engine.stamp(Payload::Eof(Eof::Read { has_more }).into()));
-            if let Some(error) = failure {
-                yield Err(error);
-            }
-        })
+                };
+                let mut failure = None;
+                match opened {
+                    Err(error) => failure = Some(error),
+                    Ok(mut messages) => loop {
+                        let message = tokio::select! {
+                            biased;
+                            () = at(hard) => {
+                                hard_limit_reached();
+                                cut.mark();
+                                break;
+                            }
+                            message = messages.next() => message,
+                        };
+                        match message {
+                            Some(Ok(message)) => yield Ok(engine.stamp(message)),
+                            Some(Err(error)) => {
+                                failure = Some(error);
+                                break;
+                            }
+                            None => break,
+                        }
+                    },
+                }
+                let has_more = failure.is_none() && cut.happened();
+                yield Ok(engine.stamp(Payload::Eof(Eof::Read { has_more }).into()));
+                if let Some(error) = failure {
+                    yield Err(error);
+                }
+            }),
+        )
     }
 
     async fn open_read(

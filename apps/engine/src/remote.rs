@@ -72,7 +72,8 @@ impl RemoteEngine {
     /// See [`crate::Engine::pipeline_read`].
     pub fn pipeline_read(&self, request: PipelineRead) -> EngineStream {
         let fields = Fields::of(&request.pipeline).maybe("state", request.state.as_ref());
-        let fields = fields.seconds("time_limit", request.time_limit);
+        let fields = fields.seconds("time_limit", request.limits.hard);
+        let fields = fields.seconds("soft_time_limit", request.limits.soft);
         self.stream("/pipeline_read", &fields, request.input.map(pushed))
     }
 

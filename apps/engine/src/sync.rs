@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use protocol::{
     CatalogMessage, Eof, InputStream, Message, MessageStream, Payload, PipelineConfig, ReadRequest,
-    SourceStateMessage, SyncState, WriteRequest,
+    SourceStateMessage, SyncState, TRACE, WriteRequest,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -17,6 +17,7 @@ use crate::engine::from_destination;
 use crate::limits::{Cut, at, hard_limit_reached, until_stopped};
 use crate::read::from_engine;
 use crate::run::{RunLedger, initial_state, with_ceiling, without_terminal};
+use crate::traced::traced;
 use crate::{Engine, EngineError, EngineStream, Side, TimeLimits};
 
 /// A request to sync a pipeline.
@@ -94,87 +95,100 @@ impl Engine {
     /// from. After a failure the `eof` comes first, then the error.
     pub fn pipeline_sync(&self, request: PipelineSync) -> EngineStream {
         let engine = self.clone();
-        Box::pin(async_stream::stream! {
-            let started = Instant::now();
-            let cut = Cut::default();
-            let hard = request.limits.hard.map(|limit| started + limit);
-            let before = request.state.clone().unwrap_or_else(SyncState::empty);
-            let mut failure = None;
-            let opened = tokio::select! {
-                biased;
-                opened = engine.open_sync(request, started, cut.clone()) => opened,
-                () = at(hard) => {
-                    hard_limit_reached();
-                    cut.mark();
-                    Ok(Opened::nothing(&engine, before.clone()))
-                }
-            };
-            let mut opened = opened.unwrap_or_else(|error| {
-                failure = Some(error);
-                Opened::nothing(&engine, before)
-            });
-            let mut cadence = Cadence::new(started);
-            let mut unbroken: u32 = 0;
-            let mut ended = failure.is_some() || cut.happened();
-            // Its sleep is registered once, not once per message.
-            let hard_limit = at(hard);
-            tokio::pin!(hard_limit);
-            while !ended {
-                let step = tokio::select! {
+        let span = tracing::info_span!(
+            target: TRACE,
+            "pipeline_sync",
+            source = %request.pipeline.source.connector,
+            destination = %request.pipeline.destination.connector,
+            run_id = request.run_id,
+            sync_id = request.sync_id,
+            has_more = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+        );
+        traced(
+            span,
+            Box::pin(async_stream::stream! {
+                let started = Instant::now();
+                let cut = Cut::default();
+                let hard = request.limits.hard.map(|limit| started + limit);
+                let before = request.state.clone().unwrap_or_else(SyncState::empty);
+                let mut failure = None;
+                let opened = tokio::select! {
                     biased;
-                    () = &mut hard_limit => Step::HardLimit,
-                    message = opened.output.next() => Step::Message(message),
-                    () = at(cadence.due()), if cadence.due().is_some() => Step::ProgressDue,
+                    opened = engine.open_sync(request, started, cut.clone()) => opened,
+                    () = at(hard) => {
+                        hard_limit_reached();
+                        cut.mark();
+                        Ok(Opened::nothing(&engine, before.clone()))
+                    }
                 };
-                match step {
-                    Step::Message(Some(Ok(message))) => {
-                        // Records end here: without this, a source that always has one would let nothing else in. It is
-                        // not tokio's budget that is spent, for whoever sends what comes out needs that.
-                        unbroken = unbroken.wrapping_add(1);
-                        if unbroken.is_multiple_of(UNBROKEN) {
-                            tokio::task::yield_now().await;
+                let mut opened = opened.unwrap_or_else(|error| {
+                    failure = Some(error);
+                    Opened::nothing(&engine, before)
+                });
+                let mut cadence = Cadence::new(started);
+                let mut unbroken: u32 = 0;
+                let mut ended = failure.is_some() || cut.happened();
+                // Its sleep is registered once, not once per message.
+                let hard_limit = at(hard);
+                tokio::pin!(hard_limit);
+                while !ended {
+                    let step = tokio::select! {
+                        biased;
+                        () = &mut hard_limit => Step::HardLimit,
+                        message = opened.output.next() => Step::Message(message),
+                        () = at(cadence.due()), if cadence.due().is_some() => Step::ProgressDue,
+                    };
+                    match step {
+                        Step::Message(Some(Ok(message))) => {
+                            // Records end here: without this, a source that always has one would let nothing else in. It is
+                            // not tokio's budget that is spent, for whoever sends what comes out needs that.
+                            unbroken = unbroken.wrapping_add(1);
+                            if unbroken.is_multiple_of(UNBROKEN) {
+                                tokio::task::yield_now().await;
+                            }
+                            let message = engine.stamp(message);
+                            opened.ledger.observe(&message, message.ts.unwrap_or_else(|| engine.now()));
+                            let changes = changes_progress(&message);
+                            if !matches!(message.payload, Payload::Record(_)) {
+                                yield Ok(message);
+                            }
+                            if changes && cadence.triggered(Instant::now()) {
+                                cadence.said(Instant::now());
+                                yield Ok(engine.progress(&opened.ledger));
+                            }
                         }
-                        let message = engine.stamp(message);
-                        opened.ledger.observe(&message, message.ts.unwrap_or_else(|| engine.now()));
-                        let changes = changes_progress(&message);
-                        if !matches!(message.payload, Payload::Record(_)) {
-                            yield Ok(message);
-                        }
-                        if changes && cadence.triggered(Instant::now()) {
+                        Step::ProgressDue => {
                             cadence.said(Instant::now());
                             yield Ok(engine.progress(&opened.ledger));
                         }
-                    }
-                    Step::ProgressDue => {
-                        cadence.said(Instant::now());
-                        yield Ok(engine.progress(&opened.ledger));
-                    }
-                    Step::Message(Some(Err(error))) => {
-                        failure = Some(error);
-                        ended = true;
-                    }
-                    Step::Message(None) => ended = true,
-                    Step::HardLimit => {
-                        hard_limit_reached();
-                        cut.mark();
-                        ended = true;
+                        Step::Message(Some(Err(error))) => {
+                            failure = Some(error);
+                            ended = true;
+                        }
+                        Step::Message(None) => ended = true,
+                        Step::HardLimit => {
+                            hard_limit_reached();
+                            cut.mark();
+                            ended = true;
+                        }
                     }
                 }
-            }
-            // Nothing of it runs on behind the `eof`.
-            drop(std::mem::replace(&mut opened.output, futures::stream::empty().boxed()));
-            let natural = failure.is_none() && !cut.happened();
-            let finished =
-                natural && opened.backfill && opened.ledger.finish_silent(&opened.streams);
-            if finished || cadence.due().is_some() {
-                yield Ok(engine.progress(&opened.ledger));
-            }
-            let eof = opened.ledger.eof(failure.is_none() && cut.happened(), failure.is_some());
-            yield Ok(engine.stamp(from_engine(Payload::Eof(Eof::Sync(Box::new(eof))))));
-            if let Some(error) = failure {
-                yield Err(error);
-            }
-        })
+                // Nothing of it runs on behind the `eof`.
+                drop(std::mem::replace(&mut opened.output, futures::stream::empty().boxed()));
+                let natural = failure.is_none() && !cut.happened();
+                let finished =
+                    natural && opened.backfill && opened.ledger.finish_silent(&opened.streams);
+                if finished || cadence.due().is_some() {
+                    yield Ok(engine.progress(&opened.ledger));
+                }
+                let eof = opened.ledger.eof(failure.is_none() && cut.happened(), failure.is_some());
+                yield Ok(engine.stamp(from_engine(Payload::Eof(Eof::Sync(Box::new(eof))))));
+                if let Some(error) = failure {
+                    yield Err(error);
+                }
+            }),
+        )
     }
 
     /// Connects source and destination for a sync that began at `started`.

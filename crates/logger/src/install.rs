@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::Timestamp;
+use protocol::{TRACE, Timestamp};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
@@ -53,6 +53,15 @@ pub enum LoggingError {
         /// What was given.
         level: String,
     },
+    /// Traces cannot be sent there.
+    #[cfg(feature = "otel")]
+    #[error("traces cannot be sent to `{endpoint}` (OTEL_EXPORTER_OTLP_ENDPOINT): {why}")]
+    Traces {
+        /// Where to.
+        endpoint: String,
+        /// Why not.
+        why: String,
+    },
     /// The process logs already.
     #[error("logging is set up already")]
     Installed,
@@ -63,6 +72,20 @@ pub fn install(logging: Logging) -> Result<(), LoggingError> {
     let filter = filter(&logging.level)?;
     let lines = Lines { format: logging.format, sink: logging.sink };
     Registry::default().with(lines.with_filter(filter)).try_init().map_err(|_| LoggingError::Installed)
+}
+
+/// Sets up logging for the whole process, and sends its spans as `traces` says; once.
+#[cfg(feature = "otel")]
+pub fn install_with_traces(
+    logging: Logging,
+    traces: &crate::Traces,
+) -> Result<crate::Exporting, LoggingError> {
+    let filter = filter(&logging.level)?;
+    let (exporting, tracer) = traces.begin()?;
+    let lines = Lines { format: logging.format, sink: logging.sink };
+    let subscriber = Registry::default().with(lines.with_filter(filter)).with(crate::traces::layer(tracer));
+    subscriber.try_init().map_err(|_| LoggingError::Installed)?;
+    Ok(exporting)
 }
 
 fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
@@ -78,6 +101,8 @@ fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
     };
     // Whatever is logged, it is known whose it is.
     let directives = if plain == "off" { directives } else { format!("{directives},{REQUEST}=error") };
+    // The log takes no part in what traces consist of, so without anybody who sends them they cost nothing.
+    let directives = format!("{directives},{TRACE}=off");
     EnvFilter::try_new(directives).map_err(|_| refused())
 }
 

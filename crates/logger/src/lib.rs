@@ -2,7 +2,7 @@
 //!
 //! Every event becomes an [`Entry`], secrets already hidden, and every entry one line in the chosen
 //! [`Format`]. Where lines go is the caller's business (a [`LineSink`]): only applications know
-//! about terminals.
+//! about terminals. With the feature `otel`, spans can also be sent to a collector.
 
 mod entry;
 mod install;
@@ -10,10 +10,16 @@ mod pretty;
 mod redact;
 mod relog;
 mod request;
+#[cfg(feature = "otel")]
+mod traces;
 
 pub use entry::{Entry, Format};
+#[cfg(feature = "otel")]
+pub use install::install_with_traces;
 pub use install::{LineSink, Logging, LoggingError, install};
 pub use pretty::Prettifier;
 pub use redact::{REDACTED, is_secret_name, redact_json, redact_text, redact_texts};
 pub use relog::{relog, relog_on_server};
 pub use request::{RequestLog, SERVER_ONLY};
+#[cfg(feature = "otel")]
+pub use traces::{Exporting, Traces};

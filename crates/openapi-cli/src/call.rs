@@ -119,7 +119,11 @@ impl Operation {
                         };
                         headers.append(name, HeaderValue::from_str(value).map_err(|_| refused())?);
                     }
-                    Place::Body { .. } => {}
+                    Place::Body { .. } => {
+                        if let Some(problem) = field.kind.problem(value) {
+                            return Err(CallError(format!("--{}: {problem}", field.name)));
+                        }
+                    }
                 }
             }
         }

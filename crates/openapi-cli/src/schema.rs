@@ -63,6 +63,20 @@ impl Kind {
         serde_json::value::to_raw_value(given).unwrap_or_default()
     }
 
+    /// What is wrong with the given text where only an object or an array will do; the text itself, which may hold
+    /// secrets, is not repeated.
+    pub(crate) fn problem(&self, given: &str) -> Option<String> {
+        let wants_json = !self.types.is_empty()
+            && self.types.iter().all(|name| matches!(name.as_str(), "object" | "array" | "null"));
+        let checked = serde_json::from_str::<&serde_json::value::RawValue>(given);
+        let error = checked.err().filter(|_| wants_json)?;
+        let names: Vec<&str> = self.types.iter().map(String::as_str).filter(|name| *name != "null").collect();
+        let wanted = names.join(" or ");
+        Some(format!(
+            "its JSON is not valid: {error}. Give an {wanted}, in single quotes, so that the shell leaves it alone"
+        ))
+    }
+
     fn admits(&self, json: &str) -> bool {
         let wants_text = self.types.iter().any(|name| name == "string")
             || (self.types.is_empty() && !self.values.is_empty());
@@ -167,6 +181,21 @@ mod tests {
         assert_eq!(kind(&json!({"type": "boolean"})).values, ["true", "false"]);
         assert!(kind(&json!({"enum": [1, 2]})).values.is_empty());
         assert!(kind(&json!({"oneOf": [{"const": "a"}, {"type": "object"}]})).values.is_empty());
+    }
+
+    #[test]
+    fn json_that_is_not_valid_is_told_with_its_place() {
+        let object = kind(&json!({"type": ["object", "null"]}));
+        let problem = object.problem("{\"a\":\n 'secret'}").unwrap();
+        assert!(
+            problem.starts_with("its JSON is not valid: expected value at line 2 column 2. Give an object,"),
+            "{problem}"
+        );
+        assert!(!problem.contains("secret"));
+        assert!(object.problem("").unwrap().contains("EOF while parsing a value at line 1 column 0"));
+        assert_eq!(object.problem("5"), None, "the server says what is wrong with that");
+        assert_eq!(Kind::default().problem("two words"), None, "anything else is a text");
+        assert_eq!(kind(&json!({"type": ["object", "string"]})).problem("{"), None);
     }
 
     #[test]

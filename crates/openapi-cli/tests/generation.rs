@@ -125,6 +125,21 @@ fn a_value_cannot_lead_to_another_path() {
     assert_eq!(api().call(&matches).unwrap_err().to_string(), "`..` cannot be the type");
 }
 
+#[test]
+fn json_that_is_not_valid_never_travels() {
+    let refused = |words: &[&str]| {
+        let matches = program().try_get_matches_from([&["api"], words].concat()).unwrap();
+        api().call(&matches).map(|_| ()).unwrap_err().to_string()
+    };
+    let told = refused(&["pipeline", "pipeline-check", "--pipeline", "{bad"]);
+    assert!(
+        told.starts_with("--pipeline: its JSON is not valid: key must be a string at line 1 column 2."),
+        "{told}"
+    );
+    let told = refused(&["pipeline", "pipeline-sync", "--pipeline", "{}", "--state", "{\"source\": {}"]);
+    assert!(told.starts_with("--state: its JSON is not valid: EOF while parsing an object"), "{told}");
+}
+
 async fn printed(status: u16, media: &str, body: &[&str]) -> Result<String, Failed<io::Error>> {
     let matches = program().try_get_matches_from(["api", "status", "health"]).unwrap();
     let response =

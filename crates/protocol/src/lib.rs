@@ -47,7 +47,7 @@ pub use control::Control;
 pub use erased::{AnyDestination, AnySource};
 pub use error::{ConnectorError, ErrorKind, with_causes};
 pub use inspect::{InspectRequest, InspectedRows, RowStream, StoredRow};
-pub use log::{Log, LogLevel};
+pub use log::{Log, LogLevel, TRACE};
 pub use look_up::{LookUpRequest, ObjectRef};
 pub use message::{ConnectorSpec, Message, Payload, Record};
 pub use ndjson::{DEFAULT_MAX_LINE_BYTES, NdjsonError, NdjsonReader, encode_line, read_messages};

@@ -7,11 +7,12 @@ use std::time::Instant;
 use futures::StreamExt;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
+use tracing::{Instrument, Span};
 
 use crate::batch::Batches;
 use crate::{
     Batch, BatchLimits, BatchWriter, ConnectorError, Message, MessageStream, Payload, SourceStateMessage,
-    StreamStatus,
+    StreamStatus, TRACE,
 };
 
 type Committed = (Arc<Batch>, Outcome);
@@ -63,7 +64,16 @@ pub fn write_batches<W: BatchWriter>(
                     // Somebody waits, so this cannot fail.
                     let _ = go.send(());
                 }
-                commits.spawn(write(Arc::clone(&writer), Arc::new(batch), turn));
+                let span = tracing::info_span!(
+                    target: TRACE,
+                    "write_batch",
+                    stream = %batch.stream(),
+                    bytes = batch.bytes(),
+                    otel.status_code = tracing::field::Empty,
+                );
+                // What is said of a batch is said of the request that it belongs to.
+                let span = if span.is_disabled() { Span::current() } else { span };
+                commits.spawn(write(Arc::clone(&writer), Arc::new(batch), turn).instrument(span));
             }
             while let Some(message) = returning.pop_front() {
                 yield Ok(message);
@@ -136,7 +146,10 @@ async fn write<W: BatchWriter>(writer: Arc<W>, batch: Arc<Batch>, turn: oneshot:
         (Ok(()), Err(error)) => Outcome::Failed(error),
         (Ok(()), Ok(prepared)) => match writer.commit(Arc::clone(&batch), prepared).await {
             Ok(()) => Outcome::Durable,
-            Err(error) => Outcome::Failed(error),
+            Err(error) => {
+                Span::current().record("otel.status_code", "ERROR");
+                Outcome::Failed(error)
+            }
         },
     };
     (batch, outcome)

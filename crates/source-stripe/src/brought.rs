@@ -2,6 +2,7 @@
 
 use crate::children::{ChildRows, Feed, Reading, rows_of};
 use crate::client::Received;
+use crate::driver::Lent;
 use crate::failure::RequestError;
 use crate::lane::Follower;
 use crate::limit::Admission;
@@ -24,21 +25,25 @@ pub(crate) struct Brought {
     pub(crate) asked_for_more: bool,
     /// Of the stream, then of each of its followers.
     pub(crate) rows: Vec<ChildRows>,
+    /// Of each stream that borrows from the page, by its lane.
+    pub(crate) lent: Vec<(usize, Result<ChildRows, RequestError>)>,
 }
 
 impl Brought {
     /// Bytes of all rows.
     pub(crate) fn bytes(&self) -> usize {
-        self.rows.iter().map(|rows| rows.page.bytes()).sum()
+        let lent = self.lent.iter().filter_map(|(_, rows)| rows.as_ref().ok());
+        self.rows.iter().chain(lent).map(|rows| rows.page.bytes()).sum()
     }
 }
 
-/// Asks for a page and for all that belongs to it. `reserved` follows the memory that it takes.
+/// Asks for a page and for all that belongs to it. What is `lent` was asked for with `pass`. `reserved` follows the memory that it takes.
 pub(crate) async fn bring(
     reading: &Reading,
     pass: &Pass,
     request: &Request,
     followers: &[Follower],
+    lent: Vec<(usize, Lent)>,
     admission: Admission,
     reserved: &mut Reserved,
 ) -> Result<Brought, RequestError> {
@@ -65,11 +70,26 @@ pub(crate) async fn bring(
         drop(page);
         reserved.set(parents.iter().map(String::len).sum());
         reading.read(under, parents).await?;
-        return Ok(Brought { facts, version, page_bytes, asked_for_more: true, rows: Vec::new() });
+        return Ok(Brought {
+            facts,
+            version,
+            page_bytes,
+            asked_for_more: true,
+            rows: Vec::new(),
+            lent: Vec::new(),
+        });
     }
     let asked_for_more =
         nested::complete::complete_page(client, &mut page, |bytes| reserved.set(bytes)).await?;
     let page_bytes = page.bytes();
+    let mut lent_rows = Vec::with_capacity(lent.len());
+    for (to, Lent { property, on_request, names_parent }) in lent {
+        let rows = rows_of(&page, &property, names_parent, &stamp).map_err(|problem| no_rows(pass, &problem));
+        if on_request {
+            page = page.without(&property).map_err(|problem| no_rows(pass, &problem))?;
+        }
+        lent_rows.push((to, rows));
+    }
     let within = followers.iter().map(|follower| rows_of(&page, &follower.property, true, &stamp));
     let mut rows: Vec<ChildRows> =
         within.collect::<Result<_, _>>().map_err(|problem| no_rows(pass, &problem))?;
@@ -80,7 +100,7 @@ pub(crate) async fn bring(
         _ => ChildRows::of_page(page),
     };
     rows.insert(0, own);
-    Ok(Brought { facts, version, page_bytes, asked_for_more, rows })
+    Ok(Brought { facts, version, page_bytes, asked_for_more, rows, lent: lent_rows })
 }
 
 fn no_rows(pass: &Pass, Unexpected(problem): &Unexpected) -> RequestError {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use protocol::{ConnectorError, with_causes};
+use protocol::{ConnectorError, TRACE, with_causes};
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
+use tracing::{Instrument, Span};
 use url::Url;
 
 use crate::config::Access;
@@ -314,7 +315,28 @@ impl Client {
         }
     }
 
+    /// One attempt, as a span of the trace.
     async fn send(
+        &self,
+        target: &Target<'_>,
+        request: RequestBuilder,
+        admission: Admission,
+    ) -> Result<Received, Attempt> {
+        let Target { method, endpoint, .. } = target;
+        let span = tracing::info_span!(
+            target: TRACE,
+            "stripe",
+            otel.name = format!("{method} {endpoint}"),
+            otel.kind = "client",
+            http.request.method = %method,
+            http.response.status_code = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+        );
+        let span = if span.is_disabled() { Span::current() } else { span };
+        self.ask(target, request, admission).instrument(span).await
+    }
+
+    async fn ask(
         &self,
         target: &Target<'_>,
         request: RequestBuilder,
@@ -332,6 +354,10 @@ impl Client {
         };
         let response = request.send().await.map_err(unanswered)?;
         let status = response.status().as_u16();
+        Span::current().record("http.response.status_code", status);
+        if status >= 400 {
+            Span::current().record("otel.status_code", "ERROR");
+        }
         let headers = response.headers().clone();
         let local = jiff::Timestamp::now().as_second();
         let date = header(&headers, DATE.as_str()).and_then(http_date);

@@ -1,5 +1,7 @@
 //! The loop that reads all streams of one read.
 
+mod lending;
+
 use std::sync::Arc;
 
 use protocol::{ConnectionStatus, ConnectorError, LogLevel, Message, StreamStatus, Sweep, Timestamp};
@@ -9,7 +11,7 @@ use tracing::Instrument;
 
 use crate::account;
 use crate::brought::{Brought, bring};
-use crate::children::{Arrived, Reading, sweep_message};
+use crate::children::{Arrived, ChildRows, Reading, sweep_message};
 use crate::client::Client;
 use crate::delivery::{Delivered, Delivery, Sender};
 use crate::failure::RequestError;
@@ -21,6 +23,10 @@ use crate::page::{Page, Shape};
 use crate::plan::{Lane, Pick, Request, pick};
 use crate::room::{Reserved, Room};
 use crate::verdict;
+use crate::window::Window;
+
+use lending::Loan;
+pub(crate) use lending::{Lent, first_shared};
 
 /// Memory for pages between Stripe and the consumer at the default rate of a live account, and the most at any rate:
 /// the faster pages may be asked for, the more of them are under way.
@@ -46,6 +52,8 @@ pub(crate) struct Driver {
     room: Arc<Room>,
     lanes: Vec<Lane>,
     streams: Vec<StreamRun>,
+    /// Streams that others are filled from in part.
+    loans: Vec<Loan>,
     /// The lane served last.
     last: usize,
     /// Whether Stripe has answered anything but 401.
@@ -62,6 +70,8 @@ pub(crate) struct Driver {
 struct Fetched {
     lane: usize,
     request: Request,
+    /// Whether more was asked for than the stream's own objects are: a refusal may be about that.
+    expanded: bool,
     reserved: Reserved,
     result: Result<Brought, RequestError>,
 }
@@ -99,6 +109,7 @@ impl Driver {
             ends: Vec::new(),
             lanes: Vec::new(),
             streams: Vec::new(),
+            loans: Vec::new(),
             last: 0,
             key_is_good,
             under_way: JoinSet::new(),
@@ -107,11 +118,12 @@ impl Driver {
         }
     }
 
-    /// Adds a stream.
-    pub(crate) fn add(&mut self, stream: StreamRun, planner: crate::plan::Planner) {
+    /// Adds a stream; answers its lane.
+    pub(crate) fn add(&mut self, stream: StreamRun, planner: crate::plan::Planner) -> usize {
         let endpoints = stream.passes.iter().map(|pass| Arc::clone(&pass.path)).collect();
         self.lanes.push(Lane { planner, endpoints, open: true, paused: false });
         self.streams.push(stream);
+        self.streams.len() - 1
     }
 
     /// Reads all streams to their ends; answers those that failed or were skipped. `None`: nobody listens any more, or
@@ -160,7 +172,7 @@ impl Driver {
     /// A stream without anything left to read is complete, at no cost.
     fn end_those_with_nothing_to_do(&mut self) -> Result<(), Over> {
         for index in 0..self.lanes.len() {
-            if self.lanes[index].planner.is_done() {
+            if self.is_done(index) {
                 self.lanes[index].open = false;
                 let start = self.streams[index].start();
                 let complete = self.streams[index].status(&StreamStatus::Complete);
@@ -191,9 +203,13 @@ impl Driver {
     }
 
     fn send(&mut self, lane: usize, request: Request, admission: Admission) -> Result<(), Over> {
+        let lent = self.lent_by(lane);
         let stream = &mut self.streams[lane];
         let mut reserved = self.room.reserve(stream.page_bytes());
-        let pass = stream.passes[request.pass].clone();
+        let mut pass = stream.passes[request.pass].clone();
+        let on_request = lent.iter().filter(|(_, lent)| lent.on_request);
+        on_request.clone().for_each(|(_, lent)| pass.expand(&lent.property));
+        let expanded = on_request.count() > 0;
         let followers = stream.followers.clone();
         stream.begin_page(pass.lists_under());
         self.lanes[lane].paused = stream.has_enough_under_way();
@@ -208,8 +224,8 @@ impl Driver {
             arrived: self.arrives.clone(),
         };
         let fetch = async move {
-            let result = bring(&reading, &pass, &request, &followers, admission, &mut reserved).await;
-            Fetched { lane, request, reserved, result }
+            let result = bring(&reading, &pass, &request, &followers, lent, admission, &mut reserved).await;
+            Fetched { lane, request, expanded, reserved, result }
         };
         self.under_way.spawn(fetch.in_current_span());
         self.say_all(start)
@@ -233,7 +249,7 @@ impl Driver {
     }
 
     async fn take(&mut self, fetched: Fetched) -> Result<(), Over> {
-        let Fetched { lane, request, mut reserved, result } = fetched;
+        let Fetched { lane, request, expanded, mut reserved, result } = fetched;
         // What was read under the page's objects was sent before the page ended.
         while let Ok(children) = self.arrived.try_recv() {
             self.pass_on(children)?;
@@ -245,22 +261,14 @@ impl Driver {
         }
         let brought = match result {
             Ok(brought) => brought,
-            Err(error) => return self.take_failure(lane, &request, error).await,
+            Err(error) => return self.take_failure(lane, &request, expanded, error).await,
         };
         self.key_is_good = true;
         self.learn_landmarks(lane, &brought);
         reserved.set(brought.bytes());
         let planner = &mut self.lanes[lane].planner;
         let progress = planner.page_arrived(request.range, &brought.facts);
-        let after = self.streams[lane].after_page(planner, brought.page_bytes, progress.completed);
-        let after = match after {
-            Ok(after) => after,
-            Err(error) => {
-                let failed = ConnectorError::internal("a state cannot be written").caused_by(error);
-                return self.tell(Delivery::Failed(failed)).and(Err(Over));
-            }
-        };
-        self.lanes[lane].open = !planner.is_done();
+        let after = self.after_page(lane, brought.page_bytes, progress.completed)?;
         let open = self.lanes.iter().filter(|lane| lane.open);
         self.meter.expects(open.map(|lane| lane.planner.expected_requests()).sum());
         let names: Vec<Arc<str>> = std::iter::once(&self.streams[lane].name)
@@ -268,17 +276,48 @@ impl Driver {
             .map(Arc::clone)
             .collect();
         for (name, rows) in names.iter().zip(brought.rows) {
-            let keep = rows.of_first(progress.keep);
-            let sweeps = match self.streams[lane].again {
-                true => rows.sweeps(progress.keep, &self.account_id, brought.version),
-                false => Vec::new(),
-            };
-            let reserved = self.room.reserve(rows.page.bytes());
-            self.tell_page(name, rows.page, keep, reserved)?;
-            self.sweep(name, sweeps)?;
+            self.tell_rows(lane, name, rows, progress.keep, brought.version)?;
         }
         drop(reserved);
-        self.say_all(after)
+        self.say_all(after)?;
+        self.take_lent(lane, brought.lent, progress.keep, brought.version)
+    }
+
+    /// What to say after a page of the lane; closes it when nothing is left to ask for.
+    fn after_page(
+        &mut self,
+        lane: usize,
+        bytes: usize,
+        completed: Option<Window>,
+    ) -> Result<Vec<Message>, Over> {
+        let (left, is_done) = (self.left_of(lane), self.is_done(lane));
+        self.lanes[lane].open = !is_done;
+        match self.streams[lane].after_page(left, is_done, bytes, completed) {
+            Ok(after) => Ok(after),
+            Err(error) => {
+                let failed = ConnectorError::internal("a state cannot be written").caused_by(error);
+                self.tell(Delivery::Failed(failed)).and(Err(Over))
+            }
+        }
+    }
+
+    /// Hands on the rows of the first `keep` objects of a page.
+    fn tell_rows(
+        &self,
+        lane: usize,
+        name: &Arc<str>,
+        rows: ChildRows,
+        keep: usize,
+        version: i64,
+    ) -> Result<(), Over> {
+        let of_first = rows.of_first(keep);
+        let sweeps = match self.streams[lane].again {
+            true => rows.sweeps(keep, &self.account_id, version),
+            false => Vec::new(),
+        };
+        let reserved = self.room.reserve(rows.page.bytes());
+        self.tell_page(name, rows.page, of_first, reserved)?;
+        self.sweep(name, sweeps)
     }
 
     /// Lets the streams whose lists cannot be narrowed know which of their objects the page names.
@@ -308,6 +347,7 @@ impl Driver {
         &mut self,
         lane: usize,
         request: &Request,
+        expanded: bool,
         error: RequestError,
     ) -> Result<(), Over> {
         // Only an attempt to read the list from elsewhere too: what it began after is not in it.
@@ -324,15 +364,29 @@ impl Driver {
             tracing::info!(stream = %self.streams[lane].name, %error, "a cursor is gone; reading on without it");
             return Ok(());
         }
-        if pass.label.is_some() && (is_gone(&error) || is_skip(&self.streams[lane].name, &error)) {
+        let is_gone = pass.label.is_some() && is_gone(&error);
+        if expanded && !is_gone && matches!(error.status(), Some(400 | 403 | 404)) {
+            // What is asked for in addition may be what is refused.
+            tracing::info!(stream = %self.streams[lane].name, %error, "asked for too much; reading on without what others need");
+            self.call_in(lane);
+            self.lanes[lane].planner.ask_again(request.range);
+            return Ok(());
+        }
+        if is_gone || (pass.label.is_some() && is_skip(&self.streams[lane].name, &error)) {
             return self.leave_out(lane, request, &error);
         }
         if error.status() == Some(401) && !self.key_is_good {
             self.ask_whether_the_key_is_good().await?;
         }
         self.key_is_good |= error.status().is_some_and(|status| status != 401);
+        self.end_badly(lane, &error)
+    }
+
+    /// The stream of the lane, and those that follow it, end with the error.
+    fn end_badly(&mut self, lane: usize, error: &RequestError) -> Result<(), Over> {
+        self.call_in(lane);
         self.lanes[lane].open = false;
-        let status = verdict::of(&self.streams[lane].name, &error);
+        let status = verdict::of(&self.streams[lane].name, error);
         let streams = self.streams[lane].names().map(|name| (Arc::clone(name), status.clone()));
         self.ends.extend(streams);
         self.say_all(self.streams[lane].status(&status))
@@ -345,11 +399,10 @@ impl Driver {
             let warning = format!("{name}: some objects are left out, because a list is refused: {error}");
             self.say(Message::log(LogLevel::Warn, warning))?;
         }
-        let Lane { planner, open, .. } = &mut self.lanes[lane];
-        planner.abandon(request.range);
-        *open = !planner.is_done();
-        let after = self.streams[lane].after_page(planner, 0, None).map_err(|_| Over)?;
-        self.say_all(after)
+        self.lanes[lane].planner.abandon(request.range);
+        let after = self.after_page(lane, 0, None)?;
+        self.say_all(after)?;
+        self.settle_loans(lane)
     }
 
     /// One list answers 401 and nothing was answered otherwise yet: `/v1/account` decides whether it is

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use protocol::{Message, RawJson, StreamStatus};
 
 use crate::passes::Pass;
-use crate::plan::Planner;
-use crate::stream_state::{SETTLING, StreamState};
+use crate::stream_state::{Remaining, SETTLING, StreamState};
 use crate::window::Window;
 
 /// How many bytes of records pay for a byte of state. With many ranges open a state is larger than its share of a
@@ -130,10 +129,17 @@ impl StreamRun {
         self.largest_page.unwrap_or(FIRST_PAGE_BYTES).max(LEAST_PAGE_BYTES)
     }
 
-    /// What to say after the records of a page, given the plan right after it arrived.
+    /// The seconds that are wanted.
+    pub(crate) fn wanted(&self) -> Window {
+        self.wanted
+    }
+
+    /// What to say after the records of a page, given what was `left` to read right after it arrived, and whether nothing
+    /// is left to ask for.
     pub(crate) fn after_page(
         &mut self,
-        planner: &Planner,
+        left: Vec<Remaining>,
+        is_done: bool,
         bytes: usize,
         completed: Option<Window>,
     ) -> Result<Vec<Message>, protocol::RawJsonError> {
@@ -148,19 +154,19 @@ impl StreamRun {
             return Ok(after);
         }
         self.state_credit += (bytes / BYTES_PER_STATE_BYTE).max(STATE_BYTES_PER_PAGE);
-        let state = self.state(planner)?;
-        if planner.is_done() || state.len() <= self.state_credit {
+        let state = self.state(left)?;
+        if is_done || state.len() <= self.state_credit {
             self.state_credit = self.state_credit.saturating_sub(state.len()).min(16 * STATE_BYTES_PER_PAGE);
             after.extend(self.names().map(|name| Message::stream_state(name, state.clone())));
         }
-        if planner.is_done() {
+        if is_done {
             after.extend(self.status(&StreamStatus::Complete));
         }
         Ok(after)
     }
 
-    fn state(&self, planner: &Planner) -> Result<RawJson, protocol::RawJsonError> {
-        let state = StreamState { accounted: self.wanted, remaining: planner.remaining() };
+    fn state(&self, remaining: Vec<Remaining>) -> Result<RawJson, protocol::RawJsonError> {
+        let state = StreamState { accounted: self.wanted, remaining };
         state.settled(self.settled).write()
     }
 }

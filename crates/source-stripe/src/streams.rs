@@ -6,13 +6,13 @@ use protocol::{ConfiguredCatalog, ConfiguredStream, LogLevel, Message, SourceSta
 use stripe_openapi::{Catalog, Resource};
 
 use crate::account::Account;
-use crate::children;
+use crate::children::{self, Feed};
 use crate::client::Client;
 use crate::clocks;
 use crate::config::StripeConfig;
 use crate::current::Due;
 use crate::delivery::{Delivery, Sender};
-use crate::driver::Driver;
+use crate::driver::{self, Driver, Lent};
 use crate::failure::RequestError;
 use crate::hydrate;
 use crate::lane::{Follower, StreamRun};
@@ -143,6 +143,9 @@ impl<'a> Streams<'a> {
         let going_on = passes::goes_on(states, now);
         let following = self.follow(states);
         let mut ends = Ends::new();
+        let lenders = self.lenders(states);
+        let mut lanes: Vec<Option<usize>> = vec![None; self.known.len()];
+        let mut borrowed = Vec::new();
         for (index, (known, state)) in self.known.iter().zip(states).enumerate() {
             let Place::Leads(followers) = &following[index] else { continue };
             let name = Arc::clone(&known.configured.stream.name);
@@ -161,7 +164,15 @@ impl<'a> Streams<'a> {
             if going_on {
                 wanted = passes::window_going_on(&passes, state.as_ref(), wanted);
             }
-            let parts = passes::parts(&passes, state.as_ref(), wanted, going_on);
+            let mut parts = passes::parts(&passes, state.as_ref(), wanted, going_on);
+            if let Some((lender, lent)) = &lenders[index]
+                && let Place::Leads(_) = &following[*lender]
+                && let Ok(shown) = self.passes(&self.known[*lender])
+                && let Some(first) = driver::first_shared(&shown, &passes)
+            {
+                parts.retain(|part| part.pass < first);
+                borrowed.push((*lender, index, lent.clone(), first));
+            }
             let limit = known.configured.backfill_limit;
             let limit = limit.or(self.config.backfill_limit.map(std::num::NonZeroU64::get));
             let page_size = passes.first().map_or(100, Pass::page_size);
@@ -171,7 +182,13 @@ impl<'a> Streams<'a> {
             run.again = again[index].is_some() || (whole && state.is_some());
             run.reason.clone_from(&again[index]);
             run.followers = followers.clone();
-            driver.add(run, Planner::new(parts, page_size, limit));
+            lanes[index] = Some(driver.add(run, Planner::new(parts, page_size, limit)));
+        }
+        for (lender, borrower, lent, first) in borrowed {
+            // Both have lanes: they lead, and their lists are known.
+            if let (Some(from), Some(to)) = (lanes[lender], lanes[borrower]) {
+                driver.lend(from, to, lent, first);
+            }
         }
         ends.extend(driver.run().await?);
         Some(ends)
@@ -252,6 +269,26 @@ impl<'a> Streams<'a> {
             }
         }
         places
+    }
+
+    /// For each stream, the one whose pages can bring the rows that are not in its own list, and how: where the two are
+    /// read for the first time, and whole.
+    fn lenders(&self, states: &[Option<StreamState>]) -> Vec<Option<(usize, Lent)>> {
+        let is_whole = |index: usize| {
+            let limit = self.known[index].configured.backfill_limit;
+            states[index].is_none() && limit.is_none() && self.config.backfill_limit.is_none()
+        };
+        let lender = |(index, known): (usize, &Known<'_>)| {
+            let (parent, feed) = children::shown_by(self.catalog, known.resource)?;
+            let Feed::Nested { property, on_request, names_parent } = feed else { return None };
+            let mut fields = hydrate::fields_of(&self.config.hydrate, parent);
+            let lender = self.known.iter().position(|other| other.resource.table == parent)?;
+            let same_time = known.configured.time_range == self.known[lender].configured.time_range;
+            let is_plain = !fields.any(|field| field.split('.').next() == Some(&*property));
+            let lends = is_whole(index) && is_whole(lender) && same_time && is_plain;
+            lends.then_some((lender, Lent { property, on_request, names_parent }))
+        };
+        self.known.iter().enumerate().map(lender).collect()
     }
 
     /// What was remembered of each stream; nothing where it was never read, or where that is not understood.

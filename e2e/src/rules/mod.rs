@@ -9,6 +9,7 @@ mod current;
 mod document;
 mod provable;
 pub mod proving;
+mod sheets;
 mod workshop;
 
 pub use document::document;
@@ -58,7 +59,7 @@ pub struct Edit {
 
 /// All entries, those of one package together, so that each is built as seldom as possible.
 pub fn all() -> Vec<Rule> {
-    let tables = [complete::RULES, current::RULES, provable::RULES, considerate::RULES];
+    let tables = [complete::RULES, current::RULES, provable::RULES, considerate::RULES, sheets::RULES];
     let mut rules = tables.concat();
     let first = |package: &str| rules.iter().position(|rule| rule.test.package == package);
     let places: Vec<Option<usize>> = rules.iter().map(|rule| first(rule.test.package)).collect();

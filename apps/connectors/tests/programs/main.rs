@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod conformance;
+mod sheets;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

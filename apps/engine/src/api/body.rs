@@ -7,7 +7,7 @@ use protocol::{ConnectorConfig, Message, Payload, PipelineConfig, RawJson, SyncS
 use serde_json::Value;
 
 use super::pipeline;
-use crate::{Engine, Role, Side};
+use crate::{Engine, Role, Side, TimeLimits};
 
 /// A body, and what is wrong with it so far.
 pub(super) struct Body<'a> {
@@ -72,6 +72,11 @@ impl<'a> Body<'a> {
         };
         let limit = Duration::try_from_secs_f64(seconds).ok().filter(|limit| !limit.is_zero());
         limit.or_else(|| self.issues.note(too_small(name, "a number of seconds >0")))
+    }
+
+    /// The two limits of time.
+    pub(super) fn limits(&mut self) -> TimeLimits {
+        TimeLimits { hard: self.seconds("time_limit"), soft: self.seconds("soft_time_limit") }
     }
 
     /// A whole number above zero.

@@ -15,9 +15,7 @@ use super::answer::Answer;
 use super::body::Body;
 use super::input::{messages, pushed, pushed_lines};
 use super::{Server, Shared};
-use crate::{
-    EngineError, EngineStream, PipelineRead, PipelineSync, PipelineSyncBatch, Setup, Side, TimeLimits,
-};
+use crate::{EngineError, EngineStream, PipelineRead, PipelineSync, PipelineSyncBatch, Setup, Side};
 
 type Answered = Result<Response, ApiError>;
 
@@ -107,12 +105,17 @@ pub(super) async fn read(
     if streams {
         body.refuse("stdin", STDIN_TWICE);
     }
-    let (pipeline, state, time_limit) = (body.pipeline(), body.state(), body.seconds("time_limit"));
+    let (pipeline, state, limits, run_id) =
+        (body.pipeline(), body.state(), body.limits(), body.text("run_id"));
     let input = body.pushed().map(pushed);
     body.finish()?;
+    // There is no run to go on with: it names the lines of the log only.
+    if let Some(run_id) = &run_id {
+        log.set_run_id(run_id);
+    }
     let request = PipelineRead {
         state,
-        time_limit,
+        limits,
         input: incoming.lines.map(pushed_lines).or(input),
         stop: server.options.stop.child_token(),
         ..PipelineRead::new(parsed(pipeline)?)
@@ -161,7 +164,7 @@ pub(super) async fn sync(
         body.refuse("stdin", STDIN_TWICE);
     }
     let (pipeline, state) = (body.pipeline(), body.state());
-    let limits = TimeLimits { hard: body.seconds("time_limit"), soft: body.seconds("soft_time_limit") };
+    let limits = body.limits();
     let (run_id, sync_id) = (body.text("run_id"), body.text("sync_id"));
     let input = body.pushed().map(pushed);
     body.finish()?;

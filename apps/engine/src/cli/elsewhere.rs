@@ -26,6 +26,12 @@ pub(crate) fn refuse_local_flags(args: &PipelineArgs, search: &Search) -> Result
             "and give the map to `sync-engine serve` there",
         ),
         (search.npm, "--connectors-from-npm", "and give the flag to `sync-engine serve` there"),
+        (
+            // Nothing else leaves no place to look at.
+            search.working_folder.is_none() && search.folders.is_empty(),
+            "--no-connectors-from-path",
+            "and give the flag to `sync-engine serve` there",
+        ),
     ];
     match refused.into_iter().find(|(given, ..)| *given) {
         Some((_, flag, instead)) => Err(Failure::usage(format!(

@@ -35,6 +35,8 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return answer_usage(&error),
     };
+    // TLS needs one provider per process; a second call changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let session = Session::open(&cli.voice, cli.command.usual_level()).and_then(|mut session| {
         session.search =
             engine::program::search(&cli.programs, &session.environment, cli.command.says_what_runs())?;
@@ -47,8 +49,6 @@ pub(crate) fn main() -> ExitCode {
             return failure.exit_code();
         }
     };
-    // TLS needs one provider per process; a second call changes nothing.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

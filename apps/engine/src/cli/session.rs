@@ -27,7 +27,13 @@ pub(crate) struct Session {
     pub(crate) environment: Environment,
     /// Where connectors that are programs are looked for.
     pub(crate) search: Search,
+    /// Sends what it has when the session ends.
+    #[cfg(feature = "otel")]
+    exporting: Option<logger::Exporting>,
 }
+
+/// Where traces go, as everything that speaks OTLP names it.
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 impl Session {
     /// Reads the environment and sets up logging, at `usual_level` unless something says otherwise.
@@ -42,14 +48,32 @@ impl Session {
         };
         let environment = Environment::read()?;
         let colour = terminal && environment.get("NO_COLOR").is_none();
-        let session = Session {
+        #[cfg_attr(not(feature = "otel"), expect(unused_mut, reason = "with traces there is more to keep"))]
+        let mut session = Session {
             output: Output::default(),
             screen: Screen::new(mode == Mode::Quiet, colour),
             mode,
             environment,
             search: Search::default(),
+            #[cfg(feature = "otel")]
+            exporting: None,
         };
-        session.install_logging(voice, terminal, usual_level)?;
+        let logging = session.logging(voice, terminal, usual_level);
+        let refused = |error: logger::LoggingError| Failure::Usage(error.to_string());
+        let endpoint = session.environment.get(ENDPOINT).filter(|endpoint| !endpoint.is_empty());
+        #[cfg(feature = "otel")]
+        if let Some(endpoint) = endpoint {
+            let service = session.environment.get("OTEL_SERVICE_NAME").unwrap_or("sync-engine").to_owned();
+            let traces = logger::Traces { endpoint: endpoint.to_owned(), service };
+            session.exporting = Some(logger::install_with_traces(logging, &traces).map_err(refused)?);
+            return Ok(session);
+        }
+        logger::install(logging).map_err(refused)?;
+        if endpoint.is_some() {
+            tracing::info!(
+                "{ENDPOINT} is set, but this program was built without the feature `otel`: no traces are sent"
+            );
+        }
         Ok(session)
     }
 
@@ -60,7 +84,7 @@ impl Session {
         }
     }
 
-    fn install_logging(&self, voice: &Voice, terminal: bool, usual_level: &str) -> Result<(), Failure> {
+    fn logging(&self, voice: &Voice, terminal: bool, usual_level: &str) -> Logging {
         let by_verbosity = match voice.verbose {
             0 => None,
             1 => Some("info"),
@@ -82,6 +106,6 @@ impl Session {
             }
             _ => (Format::Json, Arc::new(move |line: &str| screen.line(line))),
         };
-        logger::install(Logging { level, format, sink }).map_err(|error| Failure::Usage(error.to_string()))
+        Logging { level, format, sink }
     }
 }

@@ -9,10 +9,10 @@ use tokio::net::{TcpListener, lookup_host};
 
 use crate::api::Build;
 
-/// Listens on an address.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+/// Listens on an address, which `flag` chooses.
+pub async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse => Failure::failed(format!("{address} is in use; choose another with --port")),
+        ErrorKind::AddrInUse => Failure::failed(format!("{address} is in use; choose another with {flag}")),
         _ => Failure::failed(format!("cannot listen on {address}: {error}")),
     })
 }
@@ -31,9 +31,9 @@ pub async fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {
     found.ok_or_else(|| Failure::usage(format!("--host: `{host}` is no address and no known name")))
 }
 
-/// What is known of the build, and of this machine.
-pub fn build(environment: &Environment) -> Build {
-    let variable = |name| environment.get(name).map(str::to_owned);
+/// What is known of the build, and of this machine, where `variable` reads the environment.
+pub fn build<'v>(variable: impl Fn(&str) -> Option<&'v str>) -> Build {
+    let variable = |name| variable(name).map(str::to_owned);
     let named = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let hostname = named.map(|name| name.trim().to_owned()).or_else(|| variable("HOSTNAME"));
     Build {

@@ -49,6 +49,17 @@ fn an_operation_runs_in_this_process() {
 }
 
 #[test]
+fn bad_json_on_the_command_line_is_bad_usage() {
+    let ended = Program::new().run(&["api", "pipeline", "pipeline-check", "--pipeline", "{bad"]).expect(2);
+    assert_eq!(ended.stdout, "");
+    assert!(
+        ended.stderr.contains("--pipeline: its JSON is not valid: key must be a string at line 1 column 2"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn streams_are_lines_and_stdin_is_a_body() {
     let account = Account::start(|account| account);
     let program = account.program();

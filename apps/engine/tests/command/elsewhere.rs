@@ -1,5 +1,7 @@
 //! `sync --engine-url`: the work is done by an engine elsewhere.
 
+use std::path::Path;
+use std::process::Child;
 use std::time::Duration;
 
 use protocol::Payload;
@@ -78,12 +80,13 @@ fn where_no_engine_is_or_none_that_listens_that_is_told() {
 
 #[test]
 fn what_only_acts_here_is_refused() {
-    let cases: [&[&str]; 7] = [
+    let cases: [&[&str]; 8] = [
         &["--stripe-spec", "spec.json", "--sqlite", "a.db"],
         &["--shared-limit-url", "postgres://h/d", "--sqlite", "a.db"],
         &["--share-limit", "--postgres-url", "postgres://h/d"],
         &["--connectors-from-command-map", "{\"source-a\": \"a\"}", "--sqlite", "a.db"],
         &["--connectors-from-npm", "--sqlite", "a.db"],
+        &["--no-connectors-from-path", "--sqlite", "a.db"],
         &[],
         &["--destination", "sqlite"],
     ];
@@ -120,6 +123,59 @@ fn a_signal_ends_the_request_and_the_work() {
     wait_for(&mut server.stderr, "SYNC_CLIENT_DISCONNECT");
     let saved = crate::account::rows(&file, "customer").len();
     assert!((200..3000).contains(&saved), "{saved}");
+}
+
+/// Waits until the file has so many customers, while the program goes on.
+fn wait_for_customers(child: &mut Child, file: &Path, wanted: usize) {
+    while count(file) < wanted {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_changes_is_followed_there() {
+    let account = Account::start(|account| account);
+    let there = Program::new();
+    let mut server = Server::start(&there, &[]);
+    let file = there.path("copy.db");
+    let here = account.program().variable("STRIPE_EVENTS_LAG", "0").variable("STRIPE_POLL_INTERVAL", "1");
+    let words = ["sync", "--live", "--streams", "customer", "--sqlite", file.to_str().unwrap()];
+    let mut child = here.start(&[&words[..], &["--engine-url", &server.url]].concat());
+    wait_for_customers(&mut child, &file, 350);
+    account.with(|running| running.control().create_many("customer", 2)).unwrap();
+    wait_for_customers(&mut child, &file, 352);
+    signal(&child, "INT");
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{}", String::from_utf8_lossy(&ended.stderr));
+    wait_for(&mut server.stderr, "SYNC_CLIENT_DISCONNECT");
+    account.assert_copied_to(&file, &["customer"]);
+}
+
+/// The endpoint is registered by setup there, the secret comes back here, and goes there again with the sync.
+#[test]
+fn webhooks_arrive_there() {
+    let account = Account::start(|account| account);
+    let there = Program::new();
+    let server = Server::start(&there, &[]);
+    let (file, free) = (there.path("copy.db"), nobody());
+    let port = free.rsplit(':').next().unwrap();
+    // Events are not read from the log while this lasts.
+    let here = account.program().variable("STRIPE_EVENTS_LAG", "0").variable("STRIPE_POLL_INTERVAL", "3600");
+    let here = here.variable("STRIPE_WEBHOOK_URL", &free);
+    let words = ["sync", "--webhook-port", port, "--streams", "customer", "--sqlite", file.to_str().unwrap()];
+    let mut child = here.start(&[&words[..], &["--engine-url", &server.url]].concat());
+    wait_for_customers(&mut child, &file, 350);
+    account.with(|running| running.control().create_many("customer", 2)).unwrap();
+    wait_for_customers(&mut child, &file, 352);
+    signal(&child, "INT");
+    let ended = child.wait_with_output().unwrap();
+    let said = [ended.stdout, ended.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(!said.contains("whsec_"), "{said}");
+    let endpoints = account.with(|running| running.control().ids("webhook_endpoint")).unwrap();
+    assert_eq!(endpoints.len(), 1);
 }
 
 #[test]

@@ -21,4 +21,6 @@ mod server;
 mod serving;
 mod sheets;
 mod standing;
+#[cfg(feature = "otel")]
+mod traces;
 mod words;

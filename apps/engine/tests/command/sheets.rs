@@ -64,6 +64,27 @@ fn an_account_is_copied_into_a_spreadsheet_and_kept_current() {
 }
 
 #[test]
+fn a_machine_of_google_s_needs_no_key() {
+    let account = Account::start(|account| account);
+    let server = account.block_on(SheetsServer::start()).unwrap();
+    let url = server.url();
+    let id = server.create("Copy");
+    let host = url.strip_prefix("http://").unwrap();
+    let machine = |host: &str| {
+        let program =
+            account.program().variable("GOOGLE_SHEETS_BASE_URL", &url).variable("GOOGLE_SPREADSHEET_ID", &id);
+        program.variable("HOME", "/nowhere").variable("GCE_METADATA_HOST", host)
+    };
+    machine(host).run(&["sync", "--streams", "plan"]).expect(0);
+    assert_eq!(ids(&server, &id, "plan").len(), 3);
+    assert!(server.tokens_given() > 0);
+    // It runs as nobody who may write.
+    server.revoke();
+    let refused = machine(host).run(&["sync", "--streams", "plan"]).expect(1);
+    assert!(refused.stderr.contains("the service account of this machine"), "{}", refused.stderr);
+}
+
+#[test]
 fn a_spreadsheet_is_made_where_none_is_named() {
     let account = Account::start(|account| account);
     let server = account.block_on(SheetsServer::start()).unwrap();

@@ -105,11 +105,21 @@ async fn reading_ends_with_a_short_eof() {
     assert_eq!(kinds(&messages), ["record", "eof"]);
     assert!(matches!(messages[1].payload, Payload::Eof(Eof::Read { has_more: false })));
 
-    let request = PipelineRead { time_limit: Some(Duration::from_secs(5)), ..PipelineRead::new(scripted()) };
-    let started = tokio::time::Instant::now();
-    let (messages, _) = heard(hanging().engine().pipeline_read(request)).await;
-    assert_eq!(started.elapsed().as_secs(), 4);
-    assert!(matches!(messages.last().unwrap().payload, Payload::Eof(Eof::Read { has_more: true })));
+    let seconds = |seconds: u64| Some(Duration::from_secs(seconds));
+    // The source gets a share of the hard limit; of two limits the earlier one counts.
+    for (hard, soft, ends) in [
+        (seconds(5), None, 4),
+        (None, seconds(3), 3),
+        (seconds(5), seconds(3), 3),
+        (seconds(2), seconds(9), 2),
+    ] {
+        let limits = TimeLimits { hard, soft };
+        let started = tokio::time::Instant::now();
+        let request = PipelineRead { limits, ..PipelineRead::new(scripted()) };
+        let (messages, _) = heard(hanging().engine().pipeline_read(request)).await;
+        assert_eq!(started.elapsed().as_secs(), ends, "{limits:?}");
+        assert!(matches!(messages.last().unwrap().payload, Payload::Eof(Eof::Read { has_more: true })));
+    }
 
     let failing = Script::new(&["a"], vec![Cue::Fail("broken")]);
     let (messages, error) = heard(failing.engine().pipeline_read(PipelineRead::new(scripted()))).await;

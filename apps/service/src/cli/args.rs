@@ -13,8 +13,7 @@ use service::access::Scope;
 use super::generated::ApiArgs;
 
 const AFTER_HELP: &str = "\
-Without --service-url (or SERVICE_URL) commands work on the data directory themselves. Variables are looked for in the
-environment, then in .env of the working directory.
+Without --service-url (or SERVICE_URL) commands work on the data directory themselves. Variables are looked for in the environment, then in .env of the working directory.
 
 Exit codes:
   0    everything asked for was done
@@ -27,8 +26,7 @@ Connectors are given by flags of single fields, written --source.TYPE.FIELD and 
 
   --source.stripe.api-key sk_test_… --destination.postgres.url postgres://localhost/stripe
 
-Fields inside of fields have further dots. A value is JSON where it can be read as such (20, true, [\"a\"]), else text.
-Such flags go over --source and --destination, field by field.";
+Fields inside of fields have further dots. A value is JSON where it can be read as such (20, true, [\"a\"]), else text. Such flags go over --source and --destination, field by field.";
 
 const AFTER_API: &str = "\
 The commands are those of the document at /openapi.json, which also describes the answers.
@@ -53,10 +51,17 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
     /// Print JSON; the default where stdout is not a terminal
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
     /// What is logged to stderr: error, warn, info, debug, trace
-    #[arg(long, global = true, value_name = "LEVEL", env = "LOG_LEVEL")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        help_heading = "Output",
+        env = "LOG_LEVEL",
+        hide_env_values = true
+    )]
     pub(crate) log_level: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -67,19 +72,31 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Store")]
 pub(crate) struct PlaceArgs {
     /// Directory of the store, the master key, and databases of pipelines [default: ~/.stripe-sync]
-    #[arg(long, global = true, value_name = "DIR", env = "DATA_DIR")]
+    #[arg(long, global = true, value_name = "DIR", env = "DATA_DIR", hide_env_values = true)]
     pub(crate) data_dir: Option<PathBuf>,
     /// A PostgreSQL database as the store, which several machines may share: postgres://…
     #[arg(long, global = true, value_name = "URL", env = "SERVICE_STORE", hide_env_values = true, value_parser = secret)]
     pub(crate) store: Option<SecretString>,
     /// A file that holds the master key by which secrets are sealed: 64 hex digits, or base64 of 32 bytes
-    #[arg(long, global = true, value_name = "FILE", env = "SYNC_SERVICE_MASTER_KEY_FILE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SYNC_SERVICE_MASTER_KEY_FILE",
+        hide_env_values = true
+    )]
     pub(crate) master_key_file: Option<PathBuf>,
     /// A command that prints the master key
-    #[arg(long, global = true, value_name = "COMMAND", env = "SYNC_SERVICE_MASTER_KEY_COMMAND")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "COMMAND",
+        env = "SYNC_SERVICE_MASTER_KEY_COMMAND",
+        hide_env_values = true
+    )]
     pub(crate) master_key_command: Option<String>,
     /// Address of an engine elsewhere (`sync-engine serve`) that does the work [default: this process]
-    #[arg(long, global = true, value_name = "URL", env = "ENGINE_URL")]
+    #[arg(long, global = true, value_name = "URL", env = "ENGINE_URL", hide_env_values = true)]
     pub(crate) engine_url: Option<String>,
     /// Token of that engine
     #[arg(long, global = true, value_name = "TOKEN", env = "SYNC_ENGINE_TOKEN", hide_env_values = true, value_parser = secret)]
@@ -91,7 +108,7 @@ pub(crate) struct PlaceArgs {
 #[command(next_help_heading = "Running service")]
 pub(crate) struct RemoteArgs {
     /// Address of a running service that is asked instead of the data directory
-    #[arg(long, global = true, value_name = "URL", env = "SERVICE_URL")]
+    #[arg(long, global = true, value_name = "URL", env = "SERVICE_URL", hide_env_values = true)]
     pub(crate) service_url: Option<String>,
     /// Token for it
     #[arg(long, global = true, value_name = "TOKEN", env = "SERVICE_TOKEN", hide_env_values = true, value_parser = secret)]
@@ -161,7 +178,7 @@ impl Command {
 #[command(next_help_heading = "What pipelines may name")]
 pub(crate) struct GuardArgs {
     /// Let pipelines name addresses of this machine and of private networks
-    #[arg(long, env = "SYNC_SERVICE_ALLOW_PRIVATE_ADDRESSES")]
+    #[arg(long, env = "SYNC_SERVICE_ALLOW_PRIVATE_ADDRESSES", hide_env_values = true)]
     pub(crate) allow_private_addresses: bool,
     /// Let pipelines name addresses of this network, e.g. 10.0.0.0/8; repeatable
     #[arg(long, value_name = "NETWORK")]
@@ -177,7 +194,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, default_value = "127.0.0.1")]
     pub(crate) host: String,
     /// Port to listen on
-    #[arg(long, env = "PORT", default_value_t = 4020)]
+    #[arg(long, env = "PORT", hide_env_values = true, default_value_t = 4020)]
     pub(crate) port: u16,
     /// A second listener for webhooks alone, which may be public: HOST:PORT
     #[arg(long, value_name = "HOST:PORT")]
@@ -207,7 +224,7 @@ pub(crate) struct WebhookArgs {
     #[arg(long, default_value = "0.0.0.0")]
     pub(crate) host: String,
     /// Port to listen on
-    #[arg(long, env = "PORT", default_value_t = 4030)]
+    #[arg(long, env = "PORT", hide_env_values = true, default_value_t = 4030)]
     pub(crate) port: u16,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use engine::program::{answer, sent};
+use engine::program::{answer, build, sent};
 use futures::{StreamExt, TryStreamExt};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use openapi_cli::{ByteStream, RequestBody};
@@ -15,8 +15,8 @@ use terminal::failure::Failure;
 use terminal::interrupt::Interrupt;
 
 use super::args::{PlaceArgs, RemoteArgs};
+use super::opening;
 use super::voice::Voice;
-use super::{opening, serve};
 
 /// Where the API is.
 enum Place {
@@ -45,7 +45,7 @@ impl Client {
         remote: &RemoteArgs,
         voice: &Voice,
     ) -> Result<Client, Failure> {
-        if let Some(url) = &remote.service_url {
+        if let Some(url) = remote.service_url.as_deref().filter(|url| !url.is_empty()) {
             if !url.starts_with("http://") && !url.starts_with("https://") {
                 return Err(Failure::usage(format!(
                     "--service-url: `{url}` must begin with http:// or https://"
@@ -61,7 +61,7 @@ impl Client {
         // Who can run this can do with the data directory what they like.
         let guard = Guard { any_address: true, ..Guard::default() };
         let stop = interrupt.token();
-        let options = ApiOptions { token_required: false, guard, build: serve::build(), stop };
+        let options = ApiOptions { token_required: false, guard, build: build(opening::variable), stop };
         Ok(Client { place: Place::Here(router(service, options)), interrupt })
     }
 

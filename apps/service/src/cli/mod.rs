@@ -119,7 +119,8 @@ fn told(failure: &Failure) -> ExitCode {
 fn install_logging(cli: &Cli) -> Result<(), Failure> {
     let terminal = std::io::stderr().is_terminal();
     let format = if terminal { Format::Pretty { colour: true } } else { Format::Json };
-    let usual = if cli.command.is_server() { "info" } else { "warn" };
+    // What the API refuses is told as its answer.
+    let usual = if cli.command.is_server() { "info" } else { "warn,engine::limits=error,server=error" };
     let level = cli.log_level.clone().unwrap_or_else(|| usual.to_owned());
     let sink: Arc<dyn logger::LineSink> = Arc::new(|line: &str| {
         let _ = writeln!(std::io::stderr(), "{line}");

@@ -30,7 +30,8 @@ const FILE: &str = "service.db";
 /// Where databases of pipelines lie in the data directory.
 const DATABASES: &str = "databases";
 
-fn variable(name: &str) -> Option<&'static str> {
+/// A variable of the environment.
+pub(crate) fn variable(name: &str) -> Option<&'static str> {
     // Read once and kept: connectors' options borrow their values.
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| &*value.leak())
 }

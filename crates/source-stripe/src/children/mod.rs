@@ -13,6 +13,7 @@ mod under;
 pub(crate) use rows::{ChildRows, rows_of};
 pub(crate) use siblings::sweep_message;
 pub(crate) use sources::{
-    Feed, Parent, can_be_filled, listed_in_place_of, listed_under, lists_accounts, parents_of, within,
+    Feed, Parent, can_be_filled, listed_in_place_of, listed_under, lists_accounts, parents_of, shown_by,
+    within,
 };
 pub(crate) use under::{Arrived, Reading, Under};

@@ -79,6 +79,15 @@ pub(crate) fn within<'c>(catalog: &'c Catalog, resource: &'c Resource) -> Option
     }
 }
 
+/// The one parent among whose objects, and nowhere else but in the table's own list, its rows are; and how they are had.
+pub(crate) fn shown_by<'c>(catalog: &'c Catalog, resource: &'c Resource) -> Option<(&'c str, Feed)> {
+    let parents = parents_of(catalog, resource);
+    let [Parent { resource: parent, feed: feed @ Feed::Nested { .. }, .. }] = &parents[..] else {
+        return None;
+    };
+    Some((&parent.table, feed.clone()))
+}
+
 fn nested(catalog: &Catalog, resource: &Resource, parent: &Resource, property: &str) -> Option<Feed> {
     let list = parent.nested_list(property)?;
     (list.item_table.as_deref() == Some(resource.table.as_str())).then(|| Feed::Nested {

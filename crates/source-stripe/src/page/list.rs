@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bytes::Bytes;
 use protocol::RawJson;
@@ -150,6 +151,27 @@ fn page_token(url: &str) -> Option<String> {
         .filter(|token| !token.is_empty())
 }
 
+/// Where the member lies in the text of an object, with the comma that goes with it; nowhere if it has none.
+fn member(object: &RawJson, property: &str) -> Result<Range<usize>, Unexpected> {
+    let unexpected = |what: &dyn std::fmt::Display| Unexpected(format!("`{property}` is not found: {what}"));
+    let [value] = object.members([property]).map_err(|error| unexpected(&error))?;
+    let Some(value) = value else { return Ok(0..0) };
+    let text = object.as_bytes();
+    let key = format!("{}:", serde_json::Value::from(property));
+    // The value borrows from the text.
+    let at = (value.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize);
+    let start = at
+        .and_then(|at| at.checked_sub(key.len()))
+        .filter(|start| text[*start..].starts_with(key.as_bytes()));
+    let start = start.ok_or_else(|| unexpected(&"its key is written in another way"))?;
+    let end = start + key.len() + value.get().len();
+    Ok(match (text[..start].last(), text.get(end)) {
+        (Some(b','), _) => start - 1..end,
+        (_, Some(b',')) => start..end + 1,
+        _ => start..end,
+    })
+}
+
 impl Page {
     fn of(items: &[&RawValue], body: usize, stamp: Option<&Stamp>) -> Result<Page, Unexpected> {
         let mut page = PageBuilder {
@@ -191,6 +213,23 @@ impl Page {
         self.replaced.insert(index, text);
     }
 
+    /// The same page without the member `property` of its objects, whose texts have no insignificant white space.
+    pub(crate) fn without(&self, property: &str) -> Result<Page, Unexpected> {
+        let mut text = Vec::with_capacity(self.bytes());
+        let mut objects = Vec::with_capacity(self.objects.len());
+        for (index, object) in self.objects.iter().enumerate() {
+            let Some((record, _)) = self.record(index) else { continue };
+            let start = text.len();
+            let cut = member(&record, property)?;
+            let whole = record.as_bytes();
+            text.extend_from_slice(&whole[..cut.start]);
+            text.extend_from_slice(&whole[cut.end..]);
+            objects.push(Object { start, end: text.len(), ..object.clone() });
+        }
+        text.shrink_to_fit();
+        Ok(Page { text: text.into(), objects, replaced: BTreeMap::new(), next: self.next.clone() })
+    }
+
     /// The record number `index`, and whether the object is deleted.
     pub(crate) fn record(&self, index: usize) -> Option<(RawJson, bool)> {
         let object = self.objects.get(index)?;
@@ -225,6 +264,39 @@ mod tests {
         assert!(!deleted);
         assert!(page.record(2).is_none());
         assert_eq!(page.ids().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_member_is_taken_out_and_all_else_stays_digit_by_digit() {
+        let body = r#"{"object":"list","has_more":true,"data":[
+            {"t":{"data":[{"id":"t","t":1}]}, "id":"a","created":9,"n":1.50},{"id":"b","created":8,"t":null},
+            {"id":"c","created":7,"o":{"t":1}}]}"#;
+        let page = page(body, Shape::V1).unwrap();
+        let rest = page.without("t").unwrap();
+        let texts: Vec<String> = (0..3)
+            .map(|index| {
+                rest.record(index)
+                    .unwrap()
+                    .0
+                    .as_str()
+                    .replace(r#","_updated_at":1,"_account_id":"acct_1""#, "")
+            })
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                r#"{"id":"a","created":9,"n":1.50}"#,
+                r#"{"id":"b","created":8}"#,
+                r#"{"id":"c","created":7,"o":{"t":1}}"#
+            ]
+        );
+        assert_eq!(rest.facts(), page.facts());
+        let other = read_page(
+            br#"{"object":"list","has_more":false,"data":[{"\u0074":1,"id":"a"}]}"#,
+            Shape::V1,
+            &Stamp::new("a", 1),
+        );
+        assert!(other.unwrap().without("t").is_err());
     }
 
     #[test]

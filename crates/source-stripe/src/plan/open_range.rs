@@ -30,6 +30,17 @@ pub(crate) struct Part {
     pub(crate) stop_below: Option<i64>,
 }
 
+impl Part {
+    /// The part as a state tells it.
+    pub(crate) fn remaining(&self) -> Remaining {
+        let cursor = match &self.label {
+            None => self.cursor.clone(),
+            Some(label) => Some(format!("{label}:{}", self.cursor.as_deref().unwrap_or_default())),
+        };
+        Remaining { window: self.window, cursor }
+    }
+}
+
 /// A part with its progress.
 #[derive(Debug)]
 pub(super) struct OpenRange {
@@ -102,13 +113,5 @@ impl OpenRange {
         self.part.cursor = if self.part.windowed { None } else { self.trail.pop() };
         self.lost += 1;
         self.lost <= MOST_LOST
-    }
-
-    pub(super) fn remaining(&self) -> Remaining {
-        let cursor = match &self.part.label {
-            None => self.part.cursor.clone(),
-            Some(label) => Some(format!("{label}:{}", self.part.cursor.as_deref().unwrap_or_default())),
-        };
-        Remaining { window: self.part.window, cursor }
     }
 }

@@ -95,12 +95,17 @@ impl Planner {
             waste: 0.0,
             landmarks: Landmarks::default(),
         };
-        for part in parts {
-            let id = planner.new_id();
-            planner.ranges.push(OpenRange::new(id, part));
-        }
-        planner.ranges.sort_by_key(|range| (range.part.pass, std::cmp::Reverse(range.part.window.lt)));
+        planner.adopt(parts);
         planner
+    }
+
+    /// Takes on more to read.
+    pub(crate) fn adopt(&mut self, parts: Vec<Part>) {
+        for part in parts {
+            let id = self.new_id();
+            self.ranges.push(OpenRange::new(id, part));
+        }
+        self.ranges.sort_by_key(|range| (range.part.pass, std::cmp::Reverse(range.part.window.lt)));
     }
 
     pub(super) fn new_id(&mut self) -> RangeId {
@@ -120,7 +125,12 @@ impl Planner {
 
     /// What is not emitted once all pages that arrived so far are.
     pub(crate) fn remaining(&self) -> Vec<Remaining> {
-        self.ranges.iter().filter(|range| !range.leaps).map(OpenRange::remaining).collect()
+        self.parts().map(Part::remaining).collect()
+    }
+
+    /// What is not emitted, as parts to read.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.ranges.iter().filter(|range| !range.leaps).map(|range| &range.part)
     }
 
     /// Number of requests that the stream is believed to need yet.
@@ -328,6 +338,11 @@ impl Planner {
     pub(crate) fn cursor_lost(&mut self, id: RangeId) -> bool {
         let range = self.ranges.iter_mut().find(|range| range.id == id);
         range.is_some_and(OpenRange::forget_cursor)
+    }
+
+    /// The request of the range was in vain, and is to be made again.
+    pub(crate) fn ask_again(&mut self, id: RangeId) {
+        self.ranges.iter_mut().filter(|range| range.id == id).for_each(|range| range.asked = None);
     }
 
     /// Whether the range is a leap that has not landed: it can be abandoned without losing anything.

@@ -155,6 +155,51 @@ async fn tax_ids_of_customers_cost_no_request_for_each_customer() {
     assert!(said.rows_of("customer").values().all(|row| !row.contains("\"tax_ids\"")));
 }
 
+/// The list of customers is asked once for both: what it costs is what customers alone do, and the account's own tax ids.
+#[tokio::test(flavor = "multi_thread")]
+async fn customers_and_their_tax_ids_come_from_one_list() {
+    let asked = async |names: &[&str]| {
+        let account = account_of(&[("customer", 1_500), ("tax_id", 900)]).await;
+        let said = account.read(account.streams(names).await, None).await;
+        for name in names {
+            assert_same(name, &said.rows_of(name), &account.truth(name));
+            assert_eq!(said.end_of(name), &StreamStatus::Complete);
+        }
+        account.control().counters().requests_to("/v1/customers")
+    };
+    let (both, one) = (asked(&["customer", "tax_id"]).await, asked(&["customer"]).await);
+    assert!(both <= one + 1, "{both} requests for both, {one} for customers alone");
+    asked(&["payment_source", "tax_id", "customer"]).await;
+    assert!(asked(&["tax_id"]).await > 0, "they need no customers beside them");
+}
+
+/// What is asked for in addition may be refused, or its parent's list: each stream then has what it may have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_shared_fails_for_nobody_but_whom_it_is_refused_to() {
+    let tables = [("customer", 350), ("tax_id", 200)];
+    let names = ["customer", "tax_id"];
+    let account = account_of(&tables).await;
+    account.control().add_fault(FaultRule::always("/v1/tax_ids", Fault::Forbidden));
+    let said = account.read(account.streams(&names).await, None).await;
+    assert!(matches!(said.end_of("tax_id"), StreamStatus::Skip { .. }), "{:?}", said.end_of("tax_id"));
+    assert_same("customer", &said.rows_of("customer"), &account.truth("customer"));
+
+    let account = account_of(&tables).await;
+    account.control().add_fault(FaultRule::always("/v1/customers", Fault::Forbidden));
+    let said = account.read(account.streams(&names).await, None).await;
+    assert!(matches!(said.end_of("customer"), StreamStatus::Skip { .. }), "{:?}", said.end_of("customer"));
+    assert_eq!(said.end_of("tax_id"), &StreamStatus::Complete);
+    assert!(said.rows_of("tax_id").values().all(|row| row.contains("\"customer\":null")));
+
+    let account = account_of(&tables).await;
+    // As if the key may not see tax ids there: asked for customers alone, Stripe answers.
+    let refused = Fault::Refused { status: 403, message: "Not with this.".to_owned(), code: None };
+    account.control().add_fault(FaultRule::nth("/v1/customers", &[1], refused));
+    let said = account.read(account.streams(&names).await, None).await;
+    assert_same("customer", &said.rows_of("customer"), &account.truth("customer"));
+    assert_same("tax_id", &said.rows_of("tax_id"), &account.truth("tax_id"));
+}
+
 /// Without events nothing but the lists tells of a row that comes under a parent which was read long ago.
 #[tokio::test(flavor = "multi_thread")]
 async fn hidden_rows_of_old_parents_arrive_where_events_are_not_followed() {
@@ -193,12 +238,24 @@ async fn what_cannot_be_listed_under_parents_is_said_of_the_child_stream_only() 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_read_under_parents_goes_on_from_its_state() {
     let account = account_of(&[("customer", 520)]).await;
-    let stream = "customer_balance_transaction";
-    let truth = account.truth(stream);
+    interrupt(&account, &["customer_balance_transaction"]).await;
+}
+
+/// The states of two streams that are read from one list are each for itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_read_of_one_list_for_two_streams_goes_on_from_their_states() {
+    let account = account_of(&[("customer", 820), ("tax_id", 500)]).await;
+    interrupt(&account, &["customer", "tax_id"]).await;
+}
+
+/// Reads, breaking after some records, and reads on: all rows have to be there.
+async fn interrupt(account: &Account, streams: &[&str]) {
+    let truths: Vec<_> = streams.iter().map(|stream| account.truth(stream)).collect();
+    let truth = &truths[truths.len() - 1];
     for records in [1, 20, truth.len() / 2, truth.len() - 1] {
         let mut durable = Said::default();
         let mut state: Option<SourceState> = None;
-        let catalog = account.streams(&[stream]).await;
+        let catalog = account.streams(streams).await;
         let request = ReadRequest { catalog: catalog.clone(), state: None, input: None, durable: None };
         let mut messages = StripeSource::default().read(account.config(), request);
         // Only what came before the last state is stored by a destination that breaks here.
@@ -218,7 +275,9 @@ async fn an_interrupted_read_under_parents_goes_on_from_its_state() {
         durable.ends.clear();
         let rest = account.read(catalog, state).await;
         durable.absorb(rest);
-        assert_eq!(durable.rows_of(stream), truth, "broken after {records} records");
+        for (stream, truth) in streams.iter().zip(&truths) {
+            assert_same(stream, &durable.rows_of(stream), truth);
+        }
     }
 }
 

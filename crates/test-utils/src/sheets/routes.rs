@@ -17,6 +17,9 @@ use super::faults::Fault;
 use super::values::Query;
 use super::{State, locked, oauth, requests, values};
 
+/// Where a machine of Google's gives tokens, on its metadata server.
+const METADATA: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
+
 /// Larger bodies are refused.
 const MAX_BODY: usize = 10 << 20;
 
@@ -40,6 +43,9 @@ fn respond(
     let mut state = locked(state);
     if uri.path() == "/token" && method == Method::POST {
         return token(&mut state, body);
+    }
+    if uri.path() == METADATA && method == Method::GET {
+        return machine(&mut state, headers);
     }
     match call(&mut state, method, uri, headers, body) {
         Ok((value, None)) => answer(200, &value),
@@ -70,6 +76,16 @@ fn token(state: &mut State, body: &[u8]) -> Response<Body> {
         }
         Err((code, body)) => answer(code, &body),
     }
+}
+
+/// The token of the service account that the machine runs as: for whoever says that it is no page of a browser that asks.
+fn machine(state: &mut State, headers: &HeaderMap) -> Response<Body> {
+    let asks = headers.get("metadata-flavor").is_some_and(|flavor| flavor == "Google");
+    if !asks || state.revoked {
+        return answer(403, &json!({"error": "forbidden", "error_description": "Missing required header"}));
+    }
+    let token = state.token();
+    answer(200, &json!({"access_token": token, "expires_in": 3599, "token_type": "Bearer"}))
 }
 
 /// What a request comes to, and the fault that hides its answer.

@@ -34,7 +34,7 @@ pub(super) async fn run(args: &ApiArgs, session: &Session) -> Result<(), Failure
     let options = ApiOptions {
         // Who can run this can run any SQL anyway.
         internal_query: true,
-        build: build(&session.environment),
+        build: build(|name| session.environment.get(name)),
         stop: interrupt.token(),
         ..ApiOptions::default()
     };

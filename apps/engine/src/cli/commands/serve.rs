@@ -24,14 +24,14 @@ pub(super) async fn run(args: &ServeArgs, session: &Session) -> Result<(), Failu
             args.host
         )));
     }
-    let listener = bind(address).await?;
+    let listener = bind(address, "--port").await?;
     let bound = listener.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
     let connected = connect(None, environment, session.search.clone(), None)?;
     let interrupt = Interrupt::listen(session.screen.clone())?;
     let options = ApiOptions {
         token,
         internal_query: args.enable_internal_query,
-        build: build(environment),
+        build: build(|name| environment.get(name)),
         stop: interrupt.token(),
         ..ApiOptions::default()
     };

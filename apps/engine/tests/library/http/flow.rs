@@ -89,6 +89,8 @@ async fn limits_end_an_answer_with_more_to_come() {
         ("/pipeline_sync", json!({"time_limit": 60, "soft_time_limit": 0.1}), "SYNC_TIME_LIMIT_SOFT"),
         ("/pipeline_read", json!({"time_limit": 0.2}), "SYNC_TIME_LIMIT_HARD"),
         ("/pipeline_read", json!({"time_limit": 2}), "SYNC_TIME_LIMIT_SOFT"),
+        ("/pipeline_read", json!({"soft_time_limit": 0.1}), "SYNC_TIME_LIMIT_SOFT"),
+        ("/pipeline_read", json!({"time_limit": 60, "soft_time_limit": 0.1}), "SYNC_TIME_LIMIT_SOFT"),
     ] {
         let mut body = json!({"pipeline": pipeline});
         body.as_object_mut().unwrap().extend(limits.as_object().unwrap().clone());

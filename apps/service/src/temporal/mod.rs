@@ -1,0 +1,34 @@
+//! The orchestrator on Temporal, for many workers: the steps of the embedded one as a workflow's activities.
+//!
+//! Names are those of upstream: the workflow `pipelineWorkflow`, whose id is the pipeline's, its child `pipelineBackfill`, the
+//! activities `pipelineSetup`, `pipelineSync`, `pipelineTeardown`, `updatePipelineStatus`, the signals `source_input` and
+//! `paused`. What travels is small: ids, limits, counts. State and deliveries stay in the store; a signal only says "look".
+
+mod activities;
+mod backfill;
+mod call;
+mod children;
+mod client;
+mod lifecycle;
+mod live;
+mod options;
+mod outcome;
+mod steps;
+mod trouble;
+mod worker;
+mod workflows;
+
+pub use call::Call;
+pub use client::{Address, Client, ClientError, Described, Tls};
+pub use options::{BackfillOptions, Carried, PipelineOptions, Retry, SyncOptions};
+pub use outcome::{BackfillOutcome, Failed};
+pub use steps::{Beat, Snapshot, StepFailure, StepReport, Steps};
+pub use trouble::{Trouble, Troubles};
+pub use worker::{WorkerError, WorkerOptions, run};
+pub use workflows::{PipelineBackfill, PipelineStatus, PipelineWorkflow};
+
+/// The task queue unless another is asked for, as upstream's.
+pub const TASK_QUEUE: &str = "sync-engine";
+
+/// The namespace unless another is asked for.
+pub const NAMESPACE: &str = "default";

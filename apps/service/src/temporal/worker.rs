@@ -1,0 +1,118 @@
+//! A worker: polls the task queue, and runs workflows and steps, until it is told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use temporalio_sdk::{Runtime, Worker};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::activities::Activities;
+use super::client::{Client, ClientError};
+use super::steps::Steps;
+use super::workflows::{PipelineBackfill, PipelineWorkflow};
+
+/// How a worker works.
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    /// A step tells so often that it lives, and learns so often whether it is to stop.
+    pub heartbeat: Duration,
+    /// A worker that stops gives its steps so long to finish; then they are told to stop, and go on elsewhere.
+    pub grace: Duration,
+}
+
+impl Default for WorkerOptions {
+    /// 5 s each.
+    fn default() -> WorkerOptions {
+        WorkerOptions { heartbeat: Duration::from_secs(5), grace: Duration::from_secs(5) }
+    }
+}
+
+/// Why a worker ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// It could not connect.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Temporal refused it, or cannot be reached for good.
+    #[error("the Temporal worker ended: {0}; check address, namespace and permissions")]
+    Ended(String),
+}
+
+/// Runs `steps` for the task queue of `client` until `stop` is cancelled. Any number of workers may share a queue.
+///
+/// It must be called in a Tokio runtime: the steps run there; the workflows, which cannot move between threads, on a thread of
+/// their own.
+pub async fn run(
+    client: &Client,
+    steps: Arc<dyn Steps>,
+    options: WorkerOptions,
+    stop: CancellationToken,
+) -> Result<(), WorkerError> {
+    let (done, ended) = oneshot::channel();
+    let handle = tokio::runtime::Handle::current();
+    let (queue, client) = (client.task_queue().to_owned(), client.inner().clone());
+    // When this future is dropped, the thread stops as well.
+    let stop = stop.child_token();
+    let _guard = stop.clone().drop_guard();
+    std::thread::Builder::new()
+        .name("temporal-worker".to_owned())
+        .spawn(move || {
+            let result = handle.block_on(poll(queue, client, steps, options, stop));
+            // Nobody listens any more when the caller is gone.
+            let _ = done.send(result);
+        })
+        .map_err(|error| WorkerError::Ended(error.to_string()))?;
+    ended.await.unwrap_or_else(|_| Err(WorkerError::Ended("its thread panicked".to_owned())))
+}
+
+async fn poll(
+    queue: String,
+    client: temporalio_client::Client,
+    steps: Arc<dyn Steps>,
+    options: WorkerOptions,
+    stop: CancellationToken,
+) -> Result<(), WorkerError> {
+    let ended = |error: &dyn std::error::Error| WorkerError::Ended(chain(error));
+    let runtime = Runtime::from_current_tokio(temporalio_sdk::runtime::RuntimeOptions::default())
+        .map_err(|error| ended(&error))?;
+    let settings = temporalio_sdk::WorkerOptions::new(queue)
+        .register_activities(Activities::new(steps, options.heartbeat))
+        .register_workflow::<PipelineWorkflow>()
+        .map_err(|error| ended(&error))?
+        .register_workflow::<PipelineBackfill>()
+        .map_err(|error| ended(&error))?
+        // A cancellation is learnt from the answer to a heartbeat.
+        .max_heartbeat_throttle_interval(options.heartbeat)
+        .default_heartbeat_throttle_interval(options.heartbeat)
+        // A workflow waits as long for the worker that knows it before any other takes it over.
+        .sticky_queue_schedule_to_start_timeout(options.heartbeat)
+        .graceful_shutdown_period(options.grace)
+        .build();
+    let mut worker = Worker::new(&runtime, client, settings).map_err(|error| ended(&error))?;
+    let shut_down = worker.shutdown_handle();
+    let stopping = async {
+        stop.cancelled().await;
+        shut_down();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        result = worker.run() => result.map_err(|error| ended(&error)),
+        () = stopping => Ok(()),
+    }
+}
+
+/// An error with its causes, on one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = cause.source();
+    }
+    text
+}

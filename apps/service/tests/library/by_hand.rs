@@ -1,0 +1,69 @@
+//! What a client does by hand.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use service::guard::Guard;
+
+use crate::served::{Kept, Place, Served, account, difference};
+
+/// Asks by `POST`, and answers the messages.
+async fn told(served: &Served, path: &str) -> Vec<Value> {
+    let answer = served.request(Method::POST, path).send().await.unwrap();
+    assert!(answer.status().is_success(), "{path}");
+    let text = answer.text().await.unwrap();
+    text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_by_hand_is_told_and_kept() {
+    let account = account().await;
+    let control = account.control();
+    let served = Served::with(
+        Place::new(Kept::File).await,
+        None,
+        false,
+        Guard { any_address: true, ..Guard::default() },
+    )
+    .await;
+    served.post("/pipelines", &served.pipeline(&account, "pipe_hand", false)).await;
+    told(&served, "/pipelines/pipe_hand/setup").await;
+    let synced = told(&served, "/pipelines/pipe_hand/sync?run_id=r1").await;
+    let eof = &synced.last().unwrap()["eof"];
+    assert_eq!((&eof["status"], &eof["has_more"]), (&json!("succeeded"), &json!(false)));
+    assert_eq!(difference(&served.file("pipe_hand"), &control), None);
+    let kept = served.get("/pipelines/pipe_hand").await["sync_state"].clone();
+    assert_eq!(kept["sync_run"]["run_id"], "r1");
+    assert_eq!(kept["source"], eof["ending_state"]["source"]);
+
+    control.stir(3, 30).unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    let batch = served.post("/pipelines/pipe_hand/sync_batch?run_id=r2", &json!({})).await;
+    assert_eq!(batch["has_more"], false);
+    assert_eq!(difference(&served.file("pipe_hand"), &control), None);
+
+    control.stir(4, 30).unwrap();
+    let simulated =
+        told(&served, "/pipelines/pipe_hand/simulate_webhook_sync?created_after=1700000000").await;
+    assert_eq!(simulated.last().unwrap()["type"], "eof");
+    assert_eq!(difference(&served.file("pipe_hand"), &control), None);
+
+    let tested = served.post("/pipelines/pipe_hand/sync_workflow_test", &json!({})).await;
+    assert_eq!(tested["eof"]["status"], "succeeded");
+
+    let checked = told(&served, "/pipelines/pipe_hand/check?only=source").await;
+    assert!(checked.iter().all(|line| line["_emitted_by"] == "source/stripe"));
+    told(&served, "/pipelines/pipe_hand/teardown").await;
+    let after = served.get("/pipelines/pipe_hand").await;
+    assert_eq!((&after["desired_status"], after.get("sync_state")), (&json!("paused"), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_works_makes_room_for_a_sync_by_hand() {
+    let account = account().await;
+    let served = Served::start(Kept::File).await;
+    served.post("/pipelines", &served.pipeline(&account, "pipe_room", false)).await;
+    let synced = told(&served, "/pipelines/pipe_room/sync").await;
+    assert_eq!(synced.last().unwrap()["eof"]["status"], "succeeded");
+    served.until("pipe_room", |now| now["status"] == "ready").await;
+    served.until_equal("pipe_room", &account.control()).await;
+}

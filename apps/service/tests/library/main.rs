@@ -1,0 +1,11 @@
+//! The service as a library: its API over HTTP, its orchestrator, both stores, against a simulated Stripe.
+#![allow(clippy::unwrap_used)]
+
+mod access;
+mod by_hand;
+mod leases;
+mod lifecycle;
+mod refusals;
+mod secrets;
+mod served;
+mod webhooks;

@@ -1,0 +1,292 @@
+//! A service that is served, over a store, with a simulated Stripe account to read from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use destination_postgres::PostgresDestination;
+use destination_sqlite::SqliteDestination;
+use engine::api::Build;
+use engine::{Engine, Registry};
+use reqwest::{Client, Method, StatusCode};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use service::api::{ApiOptions, router};
+use service::engines::Engines;
+use service::guard::Guard;
+use service::masking::Fingerprints;
+use service::orchestrator::{Embedded, EmbeddedOptions, Pace};
+use service::rate::MemoryBudget;
+use service::service::Service;
+use service::steps::Steps;
+use service::store::Store;
+use service::vault::{MasterKeys, Vault};
+use source_stripe::{StripeSource, StripeSourceOptions};
+use stripe_simulator::{Control, Running, Simulator};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// The key of the account.
+pub(crate) const KEY: &str = "sk_test_plantedapikey";
+
+/// The tables that changes of the account touch.
+pub(crate) const TABLES: [&str; 4] = ["customer", "product", "price", "charge"];
+
+/// What takes longer than this does not come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const MASTER_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/// Where the store is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kept {
+    File,
+    Postgres,
+}
+
+/// A simulated account.
+pub(crate) async fn account() -> Running {
+    let catalog = stripe_openapi::embedded::catalog(stripe_openapi::embedded::newest_version()).unwrap();
+    let mut builder = Simulator::builder(catalog).api_key(KEY);
+    for (table, count) in [("customer", 250), ("product", 20), ("price", 30), ("charge", 120)] {
+        builder = builder.table(table, count);
+    }
+    builder.start().await.unwrap()
+}
+
+/// A service, stopped when it is dropped.
+pub(crate) struct Served {
+    pub(crate) url: String,
+    pub(crate) store: Store,
+    pub(crate) steps: Steps,
+    pub(crate) folder: TempDir,
+    client: Client,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+pub(crate) fn vault() -> Vault {
+    Vault::new(MasterKeys::parse(MASTER_KEY, "the test").unwrap())
+}
+
+/// Where a service is, before it serves.
+pub(crate) struct Place {
+    pub(crate) folder: TempDir,
+    postgres: Option<String>,
+}
+
+impl Place {
+    pub(crate) async fn new(kept: Kept) -> Place {
+        let postgres = match kept {
+            Kept::File => None,
+            Kept::Postgres => Some(test_utils::postgres::shared_database().await),
+        };
+        Place { folder: TempDir::new().unwrap(), postgres }
+    }
+
+    pub(crate) async fn store(&self) -> Store {
+        match &self.postgres {
+            None => Store::file(&self.folder.path().join("service.db"), vault()).await.unwrap(),
+            Some(url) => Store::postgres(&SecretString::from(url.clone()), vault()).await.unwrap(),
+        }
+    }
+
+    /// What carries pipelines on, as one process has it.
+    pub(crate) async fn steps(&self) -> (Steps, Engine) {
+        let options = StripeSourceOptions {
+            shared_budget: Some(Arc::new(MemoryBudget::default())),
+            ..StripeSourceOptions::default()
+        };
+        let meter = Arc::clone(&options.meter);
+        let registry = Registry::new()
+            .with_source(StripeSource::new(options))
+            .with_destination(SqliteDestination)
+            .with_destination(PostgresDestination);
+        let engine = Engine::new(registry);
+        let requests: engine::RequestCount = Arc::new(move || meter.requests_sent());
+        let engines = Engines::Here { engine: engine.clone(), requests };
+        (Steps::new(self.store().await, engines), engine)
+    }
+}
+
+/// Often enough for a test.
+pub(crate) fn pace() -> Pace {
+    Pace { follow: Duration::from_millis(300), reconcile: None }
+}
+
+impl Served {
+    pub(crate) async fn start(kept: Kept) -> Served {
+        Served::with(
+            Place::new(kept).await,
+            Some(pace()),
+            false,
+            Guard { any_address: true, ..Guard::default() },
+        )
+        .await
+    }
+
+    /// Serves over `place`, with an orchestrator if there is a pace, and tokens if they are needed.
+    pub(crate) async fn with(place: Place, pace: Option<Pace>, token_required: bool, guard: Guard) -> Served {
+        // Clients want a provider of TLS; a second one changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (steps, engine) = place.steps().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let mut service = Service::new(steps.clone(), engine, Fingerprints::new(b"test"));
+        if pace.is_some() {
+            service = service.orchestrated();
+        }
+        let options = ApiOptions { token_required, guard, build: Build::default(), stop: stop.clone() };
+        let routes = router(Arc::new(service), options);
+        let serving = http_api::serve(listener, routes, stop.clone(), Duration::from_secs(5));
+        let mut tasks = vec![tokio::spawn(async move { serving.await.unwrap() })];
+        if let Some(pace) = pace {
+            let options = EmbeddedOptions { pace, ..EmbeddedOptions::default() };
+            tasks.push(tokio::spawn(Embedded::new(steps.clone(), options).run(stop.clone())));
+        }
+        let store = steps.store().clone();
+        Served { url, store, steps, folder: place.folder, client: Client::new(), stop, tasks }
+    }
+
+    /// Stops as a signal would.
+    pub(crate) async fn stop(&mut self) {
+        self.stop.cancel();
+        for task in self.tasks.drain(..) {
+            task.await.unwrap();
+        }
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Asks, and answers the status and the JSON of the answer.
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
+        let mut request = self.request(method, path);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.ask(Method::GET, path, None).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.ask(Method::POST, path, Some(body)).await;
+        assert!(status.is_success(), "{path}: {status} {answer}");
+        answer
+    }
+
+    /// A pipeline from the account into a file, with an endpoint for webhooks if `hooked`.
+    pub(crate) fn pipeline(&self, account: &Running, id: &str, hooked: bool) -> Value {
+        let mut source = json!({
+            "api_key": KEY, "base_url": account.url(), "rate_limit": 2000, "endpoint_rate_limit": 2000, "events_lag": 1,
+        });
+        if hooked {
+            source["webhook_url"] = format!("{}/webhooks/{id}", self.url).into();
+        }
+        let streams: Vec<Value> = TABLES.iter().map(|name| json!({"name": name})).collect();
+        json!({
+            "id": id,
+            "source": {"type": "stripe", "stripe": source},
+            "destination": {"type": "sqlite", "sqlite": {"path": self.file(id)}},
+            "streams": streams,
+        })
+    }
+
+    /// Where the copy of a pipeline is.
+    pub(crate) fn file(&self, id: &str) -> std::path::PathBuf {
+        self.folder.path().join(format!("{id}.db"))
+    }
+
+    /// Waits until the pipeline is as it should be.
+    pub(crate) async fn until(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        for _ in 0..PATIENCE.as_millis() / 50 {
+            last = self.ask(Method::GET, &format!("/pipelines/{id}"), None).await.1;
+            if is_so(&last) {
+                return last;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let log = self
+            .request(Method::GET, &format!("/pipelines/{id}/logs"))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        panic!("{id} is not as it should be: {last:#}\n{log}");
+    }
+
+    /// Waits until the copy equals the account.
+    pub(crate) async fn until_equal(&self, id: &str, control: &Control) {
+        let file = self.file(id);
+        for _ in 0..PATIENCE.as_millis() / 100 {
+            if difference(&file, control).is_none() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let now = self.get(&format!("/pipelines/{id}")).await;
+        panic!("{:?}\n{now:#}", difference(&file, control));
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// The first table whose rows are not those of the account.
+pub(crate) fn difference(file: &std::path::Path, control: &Control) -> Option<String> {
+    let database = rusqlite::Connection::open(file).unwrap();
+    for table in TABLES {
+        let mut stored: Vec<(String, String)> =
+            match database.prepare(&format!("select id, _raw_data from \"{table}\"")) {
+                Ok(mut rows) => {
+                    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+                    match rows.and_then(Iterator::collect) {
+                        Ok(rows) => rows,
+                        Err(error) => return Some(error.to_string()),
+                    }
+                }
+                Err(error) => return Some(error.to_string()),
+            };
+        stored.sort();
+        let mut ids = control.ids(table).unwrap();
+        ids.sort();
+        if stored.iter().map(|(id, _)| id).ne(&ids) {
+            return Some(format!("{table}: {} rows of {}", stored.len(), ids.len()));
+        }
+        for (id, text) in stored {
+            let (mut row, mut object): (Value, Value) =
+                (serde_json::from_str(&text).unwrap(), control.get(table, &id).unwrap().unwrap());
+            for own in ["_updated_at", "_account_id"] {
+                row.as_object_mut().unwrap().remove(own);
+            }
+            // Nested lists are compared elsewhere.
+            for each in [&mut row, &mut object] {
+                each.as_object_mut().unwrap().retain(|_, value| value.get("object") != Some(&json!("list")));
+            }
+            if row != object {
+                return Some(format!("{table} {id}:\n{row}\n{object}"));
+            }
+        }
+    }
+    None
+}
