@@ -53,6 +53,9 @@ pub(crate) struct Cli {
     /// Print JSON; the default where stdout is not a terminal
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
+    /// Print words for people, also where stdout is not a terminal, and plain lines instead of a live display
+    #[arg(long, global = true, help_heading = "Output", conflicts_with = "json")]
+    pub(crate) plain: bool,
     /// What is logged to stderr: error, warn, info, debug, trace
     #[arg(
         long,
@@ -376,11 +379,8 @@ pub(crate) struct SyncArgs {
     /// Begin anew
     #[arg(long)]
     pub(crate) reset_state: bool,
-    /// Plain lines instead of a live display, also where stdout is not a terminal
-    #[arg(long)]
-    pub(crate) plain: bool,
     /// Print the messages themselves, of one request
-    #[arg(long, conflicts_with = "plain")]
+    #[arg(long)]
     pub(crate) raw: bool,
 }
 
@@ -418,9 +418,6 @@ pub(crate) struct SimulateArgs {
     /// At most so many
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
-    /// Plain lines instead of a live display, also where stdout is not a terminal
-    #[arg(long)]
-    pub(crate) plain: bool,
 }
 
 #[derive(Debug, Args)]

@@ -22,6 +22,7 @@ const NAMING: Naming<'_> = Naming {
         "service-url",
         "service-token",
         "json",
+        "plain",
         "log-level",
         "help",
         "version",

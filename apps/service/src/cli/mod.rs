@@ -71,7 +71,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli, flags: &[Shorthand]) -> Result<(), Failure> {
-    let voice = Voice::open(cli.json);
+    let voice = Voice::open(cli.json, cli.plain);
     let json = voice.json;
     match cli.command {
         Command::Serve(args) => Box::pin(serve::serve(&cli.place, &args)).await,

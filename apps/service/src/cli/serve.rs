@@ -38,7 +38,7 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
         Some(address) => Some(bind(address, "--webhook-listen").await?),
         None => None,
     };
-    let stop = Voice::open(false).interrupt()?.token();
+    let stop = Voice::open(false, false).interrupt()?.token();
     let service = Arc::new(if args.no_orchestrator { service } else { service.orchestrated() });
     let options = ApiOptions {
         token_required,
@@ -80,7 +80,7 @@ pub(super) async fn webhook(place: &PlaceArgs, args: &WebhookArgs) -> Result<(),
     let service = Arc::new(Box::pin(opening::service(place)).await?.orchestrated());
     let listener = bind(resolve(&args.host, args.port).await?, "--port").await?;
     let bound = listener.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
-    let stop = Voice::open(false).interrupt()?.token();
+    let stop = Voice::open(false, false).interrupt()?.token();
     let options = ApiOptions {
         token_required: true,
         guard: Guard::default(),

@@ -18,16 +18,16 @@ pub(crate) struct Voice {
 }
 
 impl Voice {
-    /// JSON where it is asked for, or where nobody reads stdout at a terminal.
-    pub(crate) fn open(json: bool) -> Voice {
+    /// JSON where it is asked for, or where nobody reads stdout at a terminal; words in plain lines where those are asked for.
+    pub(crate) fn open(json: bool, plain: bool) -> Voice {
         let (reads, live) = (stdout_is_terminal(), stderr_is_terminal());
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+        let colourless = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
         Voice {
             output: Output::default(),
-            screen: Screen::new(false, live && !plain),
-            json: json || !reads,
-            colour: reads && !plain,
-            live,
+            screen: Screen::new(false, live && !colourless),
+            json: json || (!reads && !plain),
+            colour: reads && !colourless,
+            live: live && !plain,
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) async fn sync(args: &SyncArgs, context: &Context<'_>) -> Result<(), F
     let members = bodies::overrides(context.flags, args.streams.as_deref(), stored.as_ref())?;
     let body = (!members.is_empty()).then_some(Value::Object(members));
     let run_id = args.run_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    let mut telling = Telling::new(args.plain, args.raw, context);
+    let mut telling = Telling::new(args.raw, context);
     telling.note(&format!("Log: sync-service pipelines logs {} --run-id {run_id}", args.id));
     let mut first = true;
     loop {
@@ -69,7 +69,7 @@ pub(super) async fn batch(args: &BatchArgs, context: &Context<'_>) -> Result<(),
             return Err(Failure::Interrupted);
         }
         if last {
-            return Telling::new(true, args.raw, context).conclude(&eof);
+            return Telling::new(args.raw, context).conclude(&eof);
         }
     }
 }
@@ -81,7 +81,7 @@ pub(super) async fn simulate(args: &SimulateArgs, context: &Context<'_>) -> Resu
         ("limit", args.limit.map(|limit| limit.to_string())),
     ]);
     let target = format!("{}{parameters}", path(&args.id, "/simulate_webhook_sync")?);
-    let mut telling = Telling::new(args.plain, false, context);
+    let mut telling = Telling::new(false, context);
     let eof = telling.hear(&target, None).await?;
     telling.conclude(&eof)
 }
@@ -108,10 +108,10 @@ struct Telling<'a> {
 }
 
 impl<'a> Telling<'a> {
-    fn new(plain: bool, raw: bool, context: &'a Context<'a>) -> Telling<'a> {
+    fn new(raw: bool, context: &'a Context<'a>) -> Telling<'a> {
         let voice = context.voice;
-        let copies = raw || (voice.json && !plain);
-        let reporter = match (copies, voice.live && !plain) {
+        let copies = raw || voice.json;
+        let reporter = match (copies, voice.live) {
             (true, _) => Reporter::quiet(),
             (false, true) => Reporter::live(voice.screen.clone(), std::iter::empty(), false),
             (false, false) => Reporter::plain(voice.screen.clone()),
