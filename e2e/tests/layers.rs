@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stripe-openapi", &[]),
     ("util-postgres", &[]),
     ("logger", &["protocol"]),
+    ("terminal", &["protocol", "logger"]),
     ("http-api", &["protocol", "logger"]),
     ("openapi-cli", &[]),
     ("state-postgres", &["protocol", "util-postgres"]),
@@ -36,6 +37,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "http-api",
             // The commands of `api`.
             "openapi-cli",
+            // What programs for people share.
+            "terminal",
             "allocator",
             "stripe-openapi",
             "source-stripe",
@@ -71,6 +74,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "logger",
             "http-api",
             "openapi-cli",
+            "terminal",
             "allocator",
             // The newest version, where a pipeline names none.
             "stripe-openapi",
@@ -109,8 +113,8 @@ const OWNED: &[(&str, &[&str])] = &[
             "bench",
         ],
     ),
-    ("dotenvy", &["engine", "service"]),
-    ("indicatif", &["engine"]),
+    ("dotenvy", &["terminal", "service"]),
+    ("indicatif", &["terminal"]),
     (
         "reqwest",
         &[

@@ -6,11 +6,12 @@
 //! nothing queues between them.
 //!
 //! The engine keeps no state, and knows no environment variable and no terminal; processes only where a [`Registry`] is
-//! told to look for connectors that are programs ([`process`]).
+//! told to look for connectors that are programs ([`process`]). What programs need to hold one is in [`program`].
 
 pub mod api;
 pub mod conformance;
 pub mod echo;
+pub mod program;
 pub mod remote;
 
 mod cadence;

@@ -2,9 +2,9 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
+use engine::program::{EngineArgs, ProgramArgs, secret};
 use secrecy::SecretString;
 
-use super::elsewhere::EngineArgs;
 use super::generated::ApiArgs;
 use super::settings::{StreamChoice, parse_duration, parse_moment};
 
@@ -98,21 +98,6 @@ pub(crate) struct Voice {
     /// Log level: off, error, warn, info, debug, trace, or directives [env: LOG_LEVEL]
     #[arg(long, global = true, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
-}
-
-/// Where connectors that are not built in are looked for.
-#[derive(Debug, Default, Clone, Args)]
-#[command(next_help_heading = "Connectors")]
-pub(crate) struct ProgramArgs {
-    /// Commands of connectors that are programs: JSON or a file of JSON, e.g. {"source-shop": "python3 shop.py"}
-    #[arg(long, global = true, value_name = "JSON|FILE")]
-    pub(crate) connectors_from_command_map: Option<String>,
-    /// Do not look for connectors in node_modules and on the PATH
-    #[arg(long, global = true)]
-    pub(crate) no_connectors_from_path: bool,
-    /// Look for connectors in npm at last: npx @stripe/sync-source-NAME
-    #[arg(long, global = true)]
-    pub(crate) connectors_from_npm: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -450,9 +435,4 @@ pub(crate) struct DemoArgs {
     /// Version of Stripe's API [default: the newest known]
     #[arg(long, value_name = "VERSION")]
     pub(crate) api_version: Option<String>,
-}
-
-/// The value of a flag that nothing shows.
-pub(crate) fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
-    Ok(SecretString::from(text.to_owned()))
 }

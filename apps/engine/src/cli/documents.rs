@@ -1,11 +1,11 @@
 //! JSON given as a flag: itself, as a file, or on stdin.
 
-use std::io::Read;
-
 use protocol::{ConnectorConfig, StreamSelection, Transforms};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use terminal::documents;
+pub(crate) use terminal::documents::read_any;
 
 use super::failure::Failure;
 
@@ -52,29 +52,7 @@ const STREAM_KEYS: &[&str] = &["name", "sync_mode", "fields", "backfill_limit", 
 /// Reads what `flag` was given: JSON where it begins with `{`, stdin for `-`, else a file. Refuses what a selection of streams does not
 /// have.
 pub(crate) fn read<T: DeserializeOwned>(flag: &str, given: &str) -> Result<T, Failure> {
-    read_with(flag, given, parse)
-}
-
-/// The same for documents whose `streams` are no selections.
-pub(crate) fn read_any<T: DeserializeOwned>(flag: &str, given: &str) -> Result<T, Failure> {
-    read_with(flag, given, |text| serde_json::from_str(text).map_err(|error| error.to_string()))
-}
-
-fn read_with<T>(flag: &str, given: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, Failure> {
-    let trimmed = given.trim();
-    let (place, text) = if trimmed.starts_with(['{', '[']) {
-        (format!("the JSON of {flag}"), trimmed.to_owned())
-    } else if trimmed == "-" {
-        let mut text = String::new();
-        let read = std::io::stdin().lock().read_to_string(&mut text);
-        read.map_err(|error| Failure::usage(format!("{flag}: stdin cannot be read: {error}")))?;
-        ("stdin".to_owned(), text)
-    } else {
-        let text = std::fs::read_to_string(given)
-            .map_err(|error| Failure::usage(format!("{flag}: {given} cannot be read: {error}")))?;
-        (given.to_owned(), text)
-    };
-    parse(&text).map_err(|error| Failure::usage(format!("{flag}: {place} is malformed: {error}")))
+    documents::read_with(flag, given, parse)
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {

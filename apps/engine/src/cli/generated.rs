@@ -5,11 +5,10 @@ use std::sync::LazyLock;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use destination_google_sheets::SheetsOptions;
+use engine::program::{EngineArgs, built_in};
 use openapi_cli::{Api, Call, DocumentError, Naming};
 use source_stripe::StripeSourceOptions;
 
-use super::connectors::built_in;
-use super::elsewhere::EngineArgs;
 use super::failure::Failure;
 
 /// What the document does not say: the group of the pipelines' operations, and the flags of the program itself.

@@ -128,8 +128,8 @@ impl Job {
         let mut reporter = match session.mode {
             Mode::Live => Reporter::live(session.screen.clone(), names.into_iter(), self.live),
             Mode::Plain => Reporter::plain(session.screen.clone()),
-            Mode::Json => Reporter::Json(session.output.clone()),
-            Mode::Quiet => Reporter::Quiet,
+            Mode::Json => Reporter::json(session.output.clone()),
+            Mode::Quiet => Reporter::quiet(),
         };
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

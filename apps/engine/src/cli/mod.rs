@@ -2,17 +2,11 @@
 
 mod args;
 mod commands;
-mod connectors;
 mod display;
 mod documents;
 mod elsewhere;
-mod environment;
-mod failure;
 mod generated;
-mod interrupt;
 mod job;
-mod output;
-mod programs;
 mod session;
 mod settings;
 mod shared_limit;
@@ -28,6 +22,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use logger::redact_text;
 use protocol::{LogLevel, Message};
+use terminal::{environment, failure, interrupt, output};
 
 use args::Cli;
 use failure::Failure;
@@ -43,8 +38,8 @@ pub(crate) fn main() -> ExitCode {
     // TLS needs one provider per process; a second call changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let session = Session::open(&cli.voice, cli.command.usual_level()).and_then(|mut session| {
-        session.environment.search =
-            programs::search(&cli.programs, &session.environment, cli.command.says_what_runs())?;
+        session.search =
+            engine::program::search(&cli.programs, &session.environment, cli.command.says_what_runs())?;
         Ok(session)
     });
     let session = match session {

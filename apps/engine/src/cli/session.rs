@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::process::Search;
 use logger::{Format, Logging};
 
 use super::args::Voice;
@@ -24,6 +25,8 @@ pub(crate) struct Session {
     pub(crate) screen: Screen,
     pub(crate) mode: Mode,
     pub(crate) environment: Environment,
+    /// Where connectors that are programs are looked for.
+    pub(crate) search: Search,
     /// Sends what it has when the session ends.
     #[cfg(feature = "otel")]
     exporting: Option<logger::Exporting>,
@@ -43,7 +46,7 @@ impl Session {
             _ if terminal => Mode::Live,
             _ => Mode::Plain,
         };
-        let environment = read_environment()?;
+        let environment = Environment::read()?;
         let colour = terminal && environment.get("NO_COLOR").is_none();
         #[cfg_attr(not(feature = "otel"), expect(unused_mut, reason = "with traces there is more to keep"))]
         let mut session = Session {
@@ -51,6 +54,7 @@ impl Session {
             screen: Screen::new(mode == Mode::Quiet, colour),
             mode,
             environment,
+            search: Search::default(),
             #[cfg(feature = "otel")]
             exporting: None,
         };
@@ -104,16 +108,4 @@ impl Session {
         };
         Logging { level, format, sink }
     }
-}
-
-fn read_environment() -> Result<Environment, Failure> {
-    let dotenv = match std::fs::read_to_string(".env") {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(Failure::usage(format!(".env cannot be read: {error}"))),
-    };
-    // Variables that are not text cannot be ours.
-    let process = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Environment::new(process, dotenv.as_deref())
 }

@@ -1,11 +1,12 @@
 //! From words and variables to settings.
 
 use clap::{CommandFactory, Parser};
+use engine::process::Search;
+use engine::program::connect;
 use protocol::{ConnectorConfig, StreamSelection};
 use serde_json::{Map, Value, json};
 
 use super::args::{Cli, Command, SyncArgs};
-use super::connectors::connect;
 use super::documents::{ParamsDocument, PipelineDocument};
 use super::environment::Environment;
 use super::failure::Failure;
@@ -57,7 +58,7 @@ impl Case {
         let environment = Environment::new(process, Some(self.dotenv)).unwrap();
         let document: Option<PipelineDocument> =
             self.document.clone().map(|document| serde_json::from_value(document).unwrap());
-        let engine = connect(None, &environment, None).unwrap().engine;
+        let engine = connect(None, &environment, Search::default(), None).unwrap().engine;
         let given =
             Given { environment: &environment, document: document.as_ref(), registry: engine.registry() };
         resolve(&self.args(), &given)

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
+use engine::program::{Elsewhere, requests};
 use engine::remote::Failed;
 use engine::{Engine, EngineStream, PipelineSync, Setup};
 use futures::StreamExt;
 use protocol::{CatalogMessage, ConnectorConfig, Payload, SyncState};
 use source_stripe::RequestMeter;
 
-use super::connectors::requests;
 use super::display::Requests;
-use super::elsewhere::Elsewhere;
 use super::failure::Failure;
 
 /// An engine.

@@ -35,7 +35,8 @@ pub fn openapi(registry: &Registry) -> Value {
         ("Pipelines", "Pipelines as resources."),
         ("Operations", "What is done to a pipeline by hand."),
         ("Webhooks", "What Stripe posts."),
-        ("Access", "Tokens, and who did what."),
+        ("Tokens", "Who may ask for what."),
+        ("Audit", "Who did what."),
     ];
     let about =
         About { title: "Stripe Sync Service", version: "1.0.0", description: DESCRIPTION, tags: &tags };
@@ -444,7 +445,7 @@ fn access(components: &mut Components) -> Vec<Operation> {
         &["name"],
     );
     let revoked = object(&json!({"id": text(), "revoked": {"const": true}}), &["id", "revoked"]);
-    let tag = "Access";
+    let tag = "Tokens";
     vec![
         Draft::new("get", "/tokens", "tokens.list", tag, "All tokens, without their text")
             .answers(200, "The tokens.", (JSON, list_of(&token)))
@@ -462,7 +463,7 @@ fn access(components: &mut Components) -> Vec<Operation> {
         )
         .answers(200, "It is revoked.", (JSON, revoked))
         .done(),
-        Draft::new("get", "/audit", "audit.list", tag, "Who changed what, the newest first")
+        Draft::new("get", "/audit", "audit.list", "Audit", "Who changed what, the newest first")
             .query("before", "Entries before the one of this sequence.", &number(0))
             .query(
                 "limit",

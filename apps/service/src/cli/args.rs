@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use ipnet::IpNet;
+use protocol::Timestamp;
 use secrecy::SecretString;
 use service::access::Scope;
 
-const AFTER_HELP: &str = "\
-Without --service-url (or SERVICE_URL) commands work on the data directory themselves.
+use super::generated::ApiArgs;
 
-Connectors can be given by flags: --source.stripe.api-key sk_… --destination.postgres.url postgres://…
+const AFTER_HELP: &str = "\
+Without --service-url (or SERVICE_URL) commands work on the data directory themselves. Variables are looked for in the environment, then in .env of the working directory.
 
 Exit codes:
   0    everything asked for was done
@@ -20,19 +21,50 @@ Exit codes:
   2    wrong usage or configuration; nothing was done
   130  interrupted";
 
+const CONNECTORS: &str = "\
+Connectors are given by flags of single fields, written --source.TYPE.FIELD and --destination.TYPE.FIELD:
+
+  --source.stripe.api-key sk_test_… --destination.postgres.url postgres://localhost/stripe
+
+Fields inside of fields have further dots. A value is JSON where it can be read as such (20, true, [\"a\"]), else text. Such flags go over --source and --destination, field by field.";
+
+const AFTER_API: &str = "\
+The commands are those of the document at /openapi.json, which also describes the answers.
+
+  sync-service api pipelines list
+  sync-service api pipelines create --body - < pipeline.json
+  sync-service api audit list --limit 20
+
+Exit codes:
+  0    the API answered with success; in a stream, the messages say whether the work succeeded
+  1    it answered with an error, which stderr shows, or did not answer
+  2    wrong usage; nothing was asked
+  130  interrupted";
+
 /// Keeps many pipelines from Stripe into databases, durably.
 #[derive(Debug, Parser)]
 #[command(name = "sync-service", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(arg_required_else_help = true, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
     /// Print JSON; the default where stdout is not a terminal
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
+    /// Print words for people, also where stdout is not a terminal, and plain lines instead of a live display
+    #[arg(long, global = true, help_heading = "Output", conflicts_with = "json")]
+    pub(crate) plain: bool,
     /// What is logged to stderr: error, warn, info, debug, trace
-    #[arg(long, global = true, value_name = "LEVEL", env = "LOG_LEVEL")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        help_heading = "Output",
+        env = "LOG_LEVEL",
+        hide_env_values = true
+    )]
     pub(crate) log_level: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -43,19 +75,31 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Store")]
 pub(crate) struct PlaceArgs {
     /// Directory of the store, the master key, and databases of pipelines [default: ~/.stripe-sync]
-    #[arg(long, global = true, value_name = "DIR", env = "DATA_DIR")]
+    #[arg(long, global = true, value_name = "DIR", env = "DATA_DIR", hide_env_values = true)]
     pub(crate) data_dir: Option<PathBuf>,
     /// A PostgreSQL database as the store, which several machines may share: postgres://…
     #[arg(long, global = true, value_name = "URL", env = "SERVICE_STORE", hide_env_values = true, value_parser = secret)]
     pub(crate) store: Option<SecretString>,
     /// A file that holds the master key by which secrets are sealed: 64 hex digits, or base64 of 32 bytes
-    #[arg(long, global = true, value_name = "FILE", env = "SYNC_SERVICE_MASTER_KEY_FILE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SYNC_SERVICE_MASTER_KEY_FILE",
+        hide_env_values = true
+    )]
     pub(crate) master_key_file: Option<PathBuf>,
     /// A command that prints the master key
-    #[arg(long, global = true, value_name = "COMMAND", env = "SYNC_SERVICE_MASTER_KEY_COMMAND")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "COMMAND",
+        env = "SYNC_SERVICE_MASTER_KEY_COMMAND",
+        hide_env_values = true
+    )]
     pub(crate) master_key_command: Option<String>,
     /// Address of an engine elsewhere (`sync-engine serve`) that does the work [default: this process]
-    #[arg(long, global = true, value_name = "URL", env = "ENGINE_URL")]
+    #[arg(long, global = true, value_name = "URL", env = "ENGINE_URL", hide_env_values = true)]
     pub(crate) engine_url: Option<String>,
     /// Token of that engine
     #[arg(long, global = true, value_name = "TOKEN", env = "SYNC_ENGINE_TOKEN", hide_env_values = true, value_parser = secret)]
@@ -67,7 +111,7 @@ pub(crate) struct PlaceArgs {
 #[command(next_help_heading = "Running service")]
 pub(crate) struct RemoteArgs {
     /// Address of a running service that is asked instead of the data directory
-    #[arg(long, global = true, value_name = "URL", env = "SERVICE_URL")]
+    #[arg(long, global = true, value_name = "URL", env = "SERVICE_URL", hide_env_values = true)]
     pub(crate) service_url: Option<String>,
     /// Token for it
     #[arg(long, global = true, value_name = "TOKEN", env = "SERVICE_TOKEN", hide_env_values = true, value_parser = secret)]
@@ -95,12 +139,20 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    /// Call an operation of the API by its name
+    #[command(after_help = AFTER_API)]
+    Api(ApiArgs),
     /// Print the OpenAPI document of the API
     Openapi,
     /// Print completions for a shell
     Completions {
         /// The shell
         shell: Shell,
+    },
+    /// Print a manual page, as man(1) reads it: sync-service man pipelines sync | man -l -
+    Man {
+        /// The command [default: the program]
+        words: Vec<String>,
     },
 }
 
@@ -115,8 +167,9 @@ impl Command {
             self,
             Command::Pipelines {
                 command: PipelineCommand::Create(_)
+                    | PipelineCommand::Get { .. }
                     | PipelineCommand::Update { .. }
-                    | PipelineCommand::Sync { .. }
+                    | PipelineCommand::Sync(_)
                     | PipelineCommand::CheckNew(_)
             }
         )
@@ -128,7 +181,7 @@ impl Command {
 #[command(next_help_heading = "What pipelines may name")]
 pub(crate) struct GuardArgs {
     /// Let pipelines name addresses of this machine and of private networks
-    #[arg(long, env = "SYNC_SERVICE_ALLOW_PRIVATE_ADDRESSES")]
+    #[arg(long, env = "SYNC_SERVICE_ALLOW_PRIVATE_ADDRESSES", hide_env_values = true)]
     pub(crate) allow_private_addresses: bool,
     /// Let pipelines name addresses of this network, e.g. 10.0.0.0/8; repeatable
     #[arg(long, value_name = "NETWORK")]
@@ -144,7 +197,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, default_value = "127.0.0.1")]
     pub(crate) host: String,
     /// Port to listen on
-    #[arg(long, env = "PORT", default_value_t = 4020)]
+    #[arg(long, env = "PORT", hide_env_values = true, default_value_t = 4020)]
     pub(crate) port: u16,
     /// A second listener for webhooks alone, which may be public: HOST:PORT
     #[arg(long, value_name = "HOST:PORT")]
@@ -174,7 +227,7 @@ pub(crate) struct WebhookArgs {
     #[arg(long, default_value = "0.0.0.0")]
     pub(crate) host: String,
     /// Port to listen on
-    #[arg(long, env = "PORT", default_value_t = 4030)]
+    #[arg(long, env = "PORT", hide_env_values = true, default_value_t = 4030)]
     pub(crate) port: u16,
 }
 
@@ -184,17 +237,18 @@ pub(crate) struct DescribedArgs {
     /// A name for it
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// The source as JSON: {"type": T, T: {…}}
-    #[arg(long, value_name = "JSON")]
+    /// The source: {"type": T, T: {…}}, as JSON or a file of JSON
+    #[arg(long, value_name = "JSON|FILE")]
     pub(crate) source: Option<String>,
-    /// The destination as JSON
-    #[arg(long, value_name = "JSON")]
+    /// The destination, in the same way
+    #[arg(long, value_name = "JSON|FILE")]
     pub(crate) destination: Option<String>,
-    /// The streams: names separated by commas, or a JSON array of names or {"name": …}
+    /// The streams: names separated by commas, perhaps with the fields to keep (customer:email+name), or a JSON array of
+    /// names or {"name": …}
     #[arg(long, value_name = "STREAMS")]
     pub(crate) streams: Option<String>,
-    /// Source, destination and streams together: JSON, or a file that holds it
-    #[arg(long, value_name = "JSON|FILE")]
+    /// Name, source, destination, streams and transforms together: JSON, a file of JSON, or - for stdin
+    #[arg(long, value_name = "JSON|FILE|-")]
     pub(crate) x_pipeline: Option<String>,
 }
 
@@ -214,23 +268,30 @@ pub(crate) struct CreateArgs {
 pub(crate) enum PipelineCommand {
     /// List pipelines
     List,
-    /// Show one pipeline
+    /// Show one pipeline; with flags of its connectors, as it would be with them
+    #[command(after_help = CONNECTORS)]
     Get {
         /// Its id
         id: String,
+        /// Leave out where its sync goes on from
+        #[arg(long)]
+        reset_state: bool,
     },
     /// Create a pipeline
+    #[command(after_help = CONNECTORS)]
     Create(CreateArgs),
     /// Ask both sides of a pipeline that is not created whether they work
+    #[command(after_help = CONNECTORS)]
     CheckNew(DescribedArgs),
-    /// Change a pipeline
+    /// Change a pipeline; flags of single fields leave the others as they are
+    #[command(after_help = CONNECTORS)]
     Update {
         /// Its id
         id: String,
         #[command(flatten)]
         described: DescribedArgs,
         /// What it is to be: active, paused or deleted
-        #[arg(long, value_name = "STATUS")]
+        #[arg(long, value_name = "STATUS", value_parser = ["active", "paused", "deleted"])]
         desired_status: Option<String>,
     },
     /// Remove what a pipeline made, and forget it
@@ -260,73 +321,23 @@ pub(crate) enum PipelineCommand {
     /// Remove what setup made, and pause the pipeline
     Teardown(SideArgs),
     /// Sync a pipeline by hand until nothing is left
-    Sync {
-        /// Its id
-        id: String,
-        /// Seconds for each request
-        #[arg(long, value_name = "SECONDS")]
-        chunk_time_limit: Option<f64>,
-        /// The run; made up if absent
-        #[arg(long)]
-        run_id: Option<String>,
-        /// These streams only
-        #[arg(long, value_name = "STREAMS")]
-        streams: Option<String>,
-        /// Begin anew
-        #[arg(long)]
-        reset_state: bool,
-        /// Print the messages themselves, of one request
-        #[arg(long)]
-        raw: bool,
-    },
+    #[command(after_help = CONNECTORS)]
+    Sync(SyncArgs),
     /// Sync a pipeline by hand, a number of states at a time
-    #[command(name = "sync_batch")]
-    SyncBatch {
-        /// Its id
-        id: String,
-        /// States at a time
-        #[arg(long)]
-        state_limit: Option<u64>,
-        /// The run
-        #[arg(long)]
-        run_id: Option<String>,
-        /// Begin anew
-        #[arg(long)]
-        reset_state: bool,
-        /// How often; 0 until nothing is left
-        #[arg(long, name = "loop", default_value_t = 1)]
-        times: u64,
-    },
+    #[command(name = "sync_batch", alias = "sync-batch")]
+    SyncBatch(BatchArgs),
     /// Apply past events as if Stripe delivered them
-    SimulateWebhookSync {
-        /// Its id
-        id: String,
-        /// Events since: unix seconds, or a date such as 2026-11-29T08:00:00Z [default: a day ago]
-        #[arg(long)]
-        created_after: Option<String>,
-        /// At most so many
-        #[arg(long)]
-        limit: Option<u64>,
-    },
-    /// Run a whole backfill, and print how it ended
+    SimulateWebhookSync(SimulateArgs),
+    /// Run a whole backfill in one request, and print how it ended
     SyncWorkflowTest {
         /// Its id
         id: String,
+        /// Seconds for each step
+        #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+        time_limit: Option<f64>,
     },
     /// Show the log of a pipeline
-    Logs {
-        /// Its id
-        id: String,
-        /// Of this run only
-        #[arg(long)]
-        run_id: Option<String>,
-        /// The newest so many
-        #[arg(long, default_value_t = 100)]
-        limit: u64,
-        /// Wait for further entries
-        #[arg(long, short)]
-        follow: bool,
-    },
+    Logs(LogArgs),
     /// Wait until what was delivered is in the copy
     Wait {
         /// The pipeline's id
@@ -350,6 +361,78 @@ pub(crate) struct SideArgs {
     /// One side only: source or destination
     #[arg(long, value_name = "SIDE", value_parser = ["source", "destination"])]
     pub(crate) only: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SyncArgs {
+    /// The pipeline's id
+    pub(crate) id: String,
+    /// Seconds for each request; the next one goes on [default: one request]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) chunk_time_limit: Option<f64>,
+    /// The run; requests with the same id are one run [default: a new one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: Option<String>,
+    /// These streams only: names separated by commas, or a JSON array
+    #[arg(long, value_name = "STREAMS")]
+    pub(crate) streams: Option<String>,
+    /// Begin anew
+    #[arg(long)]
+    pub(crate) reset_state: bool,
+    /// Print the messages themselves, of one request
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BatchArgs {
+    /// The pipeline's id
+    pub(crate) id: String,
+    /// States at a time
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) state_limit: Option<u64>,
+    /// The run; requests with the same id are one run [default: a new one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: Option<String>,
+    /// These streams only: names separated by commas, or a JSON array
+    #[arg(long, value_name = "STREAMS")]
+    pub(crate) streams: Option<String>,
+    /// Begin anew
+    #[arg(long)]
+    pub(crate) reset_state: bool,
+    /// How often; 0 until nothing is left
+    #[arg(long = "loop", value_name = "COUNT", default_value_t = 1)]
+    pub(crate) times: u64,
+    /// Print each answer itself
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// The pipeline's id
+    pub(crate) id: String,
+    /// Events since: unix seconds, a date, or a time such as 2026-11-29T08:00:00Z [default: a day ago]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) created_after: Option<Timestamp>,
+    /// At most so many
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// The pipeline's id
+    pub(crate) id: String,
+    /// Of this run only
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: Option<String>,
+    /// The newest so many
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) limit: u64,
+    /// Wait for further entries, until stopped
+    #[arg(long, short)]
+    pub(crate) follow: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -377,6 +460,20 @@ pub(crate) enum KeyCommand {
     Check,
     /// Wrap the keys of all pipelines by the current master key
     Rotate,
+}
+
+/// Seconds, above zero.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds > 0.0);
+    seconds.ok_or_else(|| "expected a number of seconds above zero".to_owned())
+}
+
+/// Unix seconds, a date, or a date with a time.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    match text.parse() {
+        Ok(seconds) => Ok(Timestamp::from_unix_seconds(seconds)),
+        Err(_) => Timestamp::parse_bound(text).map_err(|error| error.to_string()),
+    }
 }
 
 pub(crate) fn secret(text: &str) -> Result<SecretString, String> {

@@ -1,103 +1,112 @@
 //! The one way to the API: a running service, or the routes of this process.
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::body::Body;
-use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use engine::program::{answer, build, sent};
+use futures::{StreamExt, TryStreamExt};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use openapi_cli::{ByteStream, RequestBody};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use service::api::{ApiOptions, router};
 use service::guard::Guard;
-use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use terminal::failure::Failure;
+use terminal::interrupt::Interrupt;
 
 use super::args::{PlaceArgs, RemoteArgs};
-use super::failure::Failure;
-use super::{opening, serve, signals};
+use super::opening;
+use super::voice::Voice;
 
 /// Where the API is.
-pub(super) enum Client {
+enum Place {
     /// A service that runs already.
     There { http: reqwest::Client, url: String, token: Option<SecretString> },
     /// The routes of this process, over the data directory.
-    Here { routes: Router, stop: CancellationToken },
+    Here(Router),
+}
+
+/// The API, wherever it is.
+pub(super) struct Client {
+    place: Place,
+    interrupt: Interrupt,
 }
 
 /// What the API answered.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    pub(super) body: stream::BoxStream<'static, std::io::Result<Bytes>>,
+    pub(super) body: ByteStream,
 }
 
 impl Client {
     /// The running service that is named, or the routes of this process.
-    pub(super) async fn open(place: &PlaceArgs, remote: &RemoteArgs) -> Result<Client, Failure> {
-        if let Some(url) = &remote.service_url {
+    pub(super) async fn open(
+        place: &PlaceArgs,
+        remote: &RemoteArgs,
+        voice: &Voice,
+    ) -> Result<Client, Failure> {
+        if let Some(url) = remote.service_url.as_deref().filter(|url| !url.is_empty()) {
             if !url.starts_with("http://") && !url.starts_with("https://") {
                 return Err(Failure::usage(format!(
                     "--service-url: `{url}` must begin with http:// or https://"
                 )));
             }
             let url = url.trim_end_matches('/').to_owned();
-            return Ok(Client::There {
-                http: reqwest::Client::new(),
-                url,
-                token: remote.service_token.clone(),
-            });
+            let token = remote.service_token.clone();
+            let place = Place::There { http: reqwest::Client::new(), url, token };
+            return Ok(Client { place, interrupt: voice.interrupt()? });
         }
         let service = Arc::new(Box::pin(opening::service(place)).await?);
-        let stop = signals::listen()?;
+        let interrupt = voice.interrupt()?;
         // Who can run this can do with the data directory what they like.
         let guard = Guard { any_address: true, ..Guard::default() };
-        let options = ApiOptions { token_required: false, guard, build: serve::build(), stop: stop.clone() };
-        Ok(Client::Here { routes: router(service, options), stop })
+        let stop = interrupt.token();
+        let options = ApiOptions { token_required: false, guard, build: build(opening::variable), stop };
+        Ok(Client { place: Place::Here(router(service, options)), interrupt })
+    }
+
+    /// Whether the routes are in this process.
+    pub(super) fn is_here(&self) -> bool {
+        matches!(self.place, Place::Here(_))
+    }
+
+    /// Sends a request, whose address is a path with a query. Everything that is asked goes through here.
+    pub(super) async fn call(&self, request: Request<RequestBody>) -> Result<Response<ByteStream>, Failure> {
+        let (http, url, token) = match &self.place {
+            Place::Here(routes) => return Ok(answer(routes.clone(), request).await),
+            Place::There { http, url, token } => (http, url, token),
+        };
+        let (head, body) = request.map(sent).into_parts();
+        let mut asked =
+            http.request(head.method, format!("{url}{}", head.uri)).headers(head.headers).body(body);
+        if let Some(token) = token {
+            asked = asked.bearer_auth(token.expose_secret());
+        }
+        let answered = asked.send().await.map_err(|error| {
+            Failure::failed(format!(
+                "the service at {url} cannot be asked: {}\nDoes `sync-service serve` run there?",
+                protocol::with_causes(&error)
+            ))
+        })?;
+        let mut response = Response::new(());
+        *response.status_mut() = answered.status();
+        *response.headers_mut() = answered.headers().clone();
+        Ok(response.map(|()| answered.bytes_stream().map_err(std::io::Error::other).boxed()))
     }
 
     /// Asks, whatever the answer is.
-    pub(super) async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Answer, Failure> {
-        match self {
-            Client::There { http, url, token } => {
-                let mut request = http.request(method, format!("{url}{path}"));
-                if let Some(token) = token {
-                    request = request.bearer_auth(token.expose_secret());
-                }
-                if let Some(body) = body {
-                    request = request.json(body);
-                }
-                let answered = request.send().await.map_err(|error| {
-                    Failure::failed(format!(
-                        "the service at {url} cannot be asked: {}\nDoes `sync-service serve` run there?",
-                        protocol::with_causes(&error)
-                    ))
-                })?;
-                let status = answered.status();
-                Ok(Answer { status, body: answered.bytes_stream().map_err(std::io::Error::other).boxed() })
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+        let mut request = Request::builder().method(method).uri(path);
+        let content = match body {
+            Some(body) => {
+                request = request.header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                RequestBody::Bytes(body.to_string().into())
             }
-            Client::Here { routes, .. } => {
-                let mut request =
-                    Request::builder().method(method).uri(path).header(header::HOST, "localhost");
-                let content = match body {
-                    Some(body) => {
-                        let kind = HeaderValue::from_static("application/json");
-                        request = request.header(header::CONTENT_TYPE, kind);
-                        Body::from(body.to_string())
-                    }
-                    None => Body::empty(),
-                };
-                let request = request.body(content).map_err(|error| Failure::usage(error.to_string()))?;
-                let Ok(response) = routes.clone().oneshot(request).await;
-                let status = response.status();
-                let body = response.into_body().into_data_stream().map_err(std::io::Error::other).boxed();
-                Ok(Answer { status, body })
-            }
-        }
+            None => RequestBody::Empty,
+        };
+        let request = request.body(content).map_err(|error| Failure::usage(error.to_string()))?;
+        let response = self.call(request).await?;
+        Ok(Answer { status: response.status(), body: response.into_body() })
     }
 
     /// Asks for an answer of JSON; one that is no success is a failure, in the words of the API.
@@ -126,19 +135,39 @@ impl Client {
         }
         let status = answer.status;
         let bytes = collect(answer.body).await?;
-        Err(Failure::failed(refusal(status, &bytes)))
+        let advice = match status {
+            StatusCode::UNAUTHORIZED => {
+                "\nGive a token of the service: SERVICE_TOKEN in the environment, or --service-token."
+            }
+            _ => "",
+        };
+        Err(Failure::failed(format!("{}{advice}", refusal(status, &bytes))))
     }
 
     /// Whether a signal came.
     pub(super) fn stopped(&self) -> bool {
-        match self {
-            Client::There { .. } => false,
-            Client::Here { stop, .. } => stop.is_cancelled(),
-        }
+        self.interrupt.happened()
+    }
+
+    /// Does the work, unless a signal comes: then it is dropped.
+    pub(super) async fn unless<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        self.interrupt.unless(work).await
+    }
+
+    /// Does the work. Where the routes are in this process a signal ends it well; elsewhere it is dropped, by which the service
+    /// learns of it.
+    pub(super) async fn unless_there<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        if self.is_here() { work.await } else { self.unless(work).await }
     }
 }
 
-async fn collect(mut body: stream::BoxStream<'static, std::io::Result<Bytes>>) -> Result<Vec<u8>, Failure> {
+async fn collect(mut body: ByteStream) -> Result<Vec<u8>, Failure> {
     let mut whole = Vec::new();
     while let Some(part) = body.next().await {
         let part = part.map_err(|error| Failure::failed(format!("the answer broke off: {error}")))?;

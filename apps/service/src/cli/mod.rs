@@ -2,11 +2,16 @@
 
 mod args;
 mod client;
-mod failure;
+mod generated;
 mod opening;
+mod pages;
+mod pipelines;
+mod rendering;
 mod serve;
-mod signals;
+mod shorthand;
+mod streaming;
 mod tokens;
+mod voice;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -15,9 +20,13 @@ use std::sync::Arc;
 use clap::Parser;
 use clap::error::ErrorKind;
 use logger::{Format, Logging, redact_text};
+use terminal::failure;
 
 use args::{Cli, Command};
+use client::Client;
 use failure::Failure;
+use shorthand::Shorthand;
+use voice::Voice;
 
 /// Reads the command line, does what it says, and answers the exit code.
 pub(crate) fn main() -> ExitCode {
@@ -29,10 +38,20 @@ pub(crate) fn main() -> ExitCode {
             ".env cannot be read: each line is NAME=value, values with spaces in quotes",
         ));
     }
-    let cli = match Cli::try_parse() {
+    let (flags, words) = match shorthand::extract(std::env::args_os().collect()) {
+        Ok(extracted) => extracted,
+        Err(failure) => return told(&failure),
+    };
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => return answer_usage(&error),
     };
+    if let Some(flag) = flags.first().filter(|_| !cli.command.takes_connectors()) {
+        return told(&Failure::usage(format!(
+            "{} is for `pipelines create`, `update`, `get`, `sync` and `check-new`",
+            flag.flag
+        )));
+    }
     if let Err(error) = install_logging(&cli) {
         return told(&error);
     }
@@ -43,7 +62,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return told(&Failure::failed(format!("the runtime cannot be started: {error}"))),
     };
-    let done = runtime.block_on(Box::pin(run(cli)));
+    let done = runtime.block_on(Box::pin(run(cli, &flags)));
     runtime.shutdown_background();
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,27 +70,32 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<(), Failure> {
-    let json = cli.json || !std::io::stdout().is_terminal();
+async fn run(cli: Cli, flags: &[Shorthand]) -> Result<(), Failure> {
+    let voice = Voice::open(cli.json, cli.plain);
+    let json = voice.json;
     match cli.command {
         Command::Serve(args) => Box::pin(serve::serve(&cli.place, &args)).await,
         Command::Webhook(args) => serve::webhook(&cli.place, &args).await,
-        Command::Pipelines { .. } => Err(Failure::usage("ask the API at /pipelines")),
+        Command::Pipelines { command } => {
+            let client = Client::open(&cli.place, &cli.remote, &voice).await?;
+            let context = pipelines::Context { client: &client, voice: &voice, flags };
+            Box::pin(pipelines::run(command, &context)).await
+        }
+        Command::Api(args) => {
+            let client = Client::open(&cli.place, &cli.remote, &voice).await?;
+            pages::api(&args, &client, &voice).await
+        }
         Command::Tokens { command } => tokens::tokens(&cli.place, command, json).await,
         Command::Keys { command } => tokens::keys(&cli.place, command, json).await,
         Command::Openapi => {
-            say(&serde_json::to_string_pretty(&opening::document()?).unwrap_or_default());
+            say(&serde_json::to_string_pretty(&opening::document()).unwrap_or_default());
             Ok(())
         }
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut <Cli as clap::CommandFactory>::command(),
-                "sync-service",
-                &mut std::io::stdout(),
-            );
+            pages::completions(shell, &voice);
             Ok(())
         }
+        Command::Man { words } => pages::manual(&words, &voice),
     }
 }
 
@@ -95,7 +119,8 @@ fn told(failure: &Failure) -> ExitCode {
 fn install_logging(cli: &Cli) -> Result<(), Failure> {
     let terminal = std::io::stderr().is_terminal();
     let format = if terminal { Format::Pretty { colour: true } } else { Format::Json };
-    let usual = if cli.command.is_server() { "info" } else { "warn" };
+    // What the API refuses is told as its answer.
+    let usual = if cli.command.is_server() { "info" } else { "warn,engine::limits=error,server=error" };
     let level = cli.log_level.clone().unwrap_or_else(|| usual.to_owned());
     let sink: Arc<dyn logger::LineSink> = Arc::new(|line: &str| {
         let _ = writeln!(std::io::stderr(), "{line}");

@@ -1,28 +1,27 @@
 //! Opening the store, and the service over it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use connectors::{TableBudget, sheets_options, stripe_options};
-use destination_google_sheets::SheetsDestination;
-use destination_postgres::PostgresDestination;
-use destination_sqlite::SqliteDestination;
+use destination_google_sheets::SheetsOptions;
+use engine::Engine;
+use engine::program::built_in;
 use engine::remote::RemoteEngine;
-use engine::{Engine, Registry};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use service::engines::Engines;
 use service::guard::Guard;
-use service::masking::Fingerprints;
 use service::rate::MemoryBudget;
 use service::service::Service;
 use service::steps::Steps;
 use service::store::{Store, StoreError};
 use service::vault::{KeyOptions, Vault};
-use source_stripe::{SharedBudget, StripeSource, StripeSourceOptions};
+use source_stripe::{SharedBudget, StripeSourceOptions};
 
 use super::args::{GuardArgs, PlaceArgs};
 use super::failure::Failure;
+use super::shorthand::Side;
 
 /// The file of the store in the data directory.
 const FILE: &str = "service.db";
@@ -30,7 +29,8 @@ const FILE: &str = "service.db";
 /// Where databases of pipelines lie in the data directory.
 const DATABASES: &str = "databases";
 
-fn variable(name: &str) -> Option<&'static str> {
+/// A variable of the environment.
+pub(crate) fn variable(name: &str) -> Option<&'static str> {
     // Read once and kept: connectors' options borrow their values.
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| &*value.leak())
 }
@@ -81,13 +81,20 @@ fn unopened(error: StoreError) -> Failure {
     Failure::failed(error.to_string())
 }
 
-/// The connectors that are built in.
-fn registry(options: StripeSourceOptions) -> Registry {
-    Registry::new()
-        .with_source(StripeSource::new(options))
-        .with_destination(SqliteDestination)
-        .with_destination(PostgresDestination)
-        .with_destination(SheetsDestination::new(sheets_options(variable)))
+/// An engine for what is asked about configurations alone; it asks nobody.
+pub(crate) fn validator() -> &'static Engine {
+    static ENGINE: LazyLock<Engine> =
+        LazyLock::new(|| Engine::new(built_in(StripeSourceOptions::default(), SheetsOptions::default())));
+    &ENGINE
+}
+
+/// The types of connectors that are built in.
+pub(crate) fn connectors(side: Side) -> Vec<String> {
+    let registry = validator().registry();
+    match side {
+        Side::Source => registry.sources().iter().map(|source| source.name().to_owned()).collect(),
+        Side::Destination => registry.destinations().iter().map(|known| known.name().to_owned()).collect(),
+    }
 }
 
 /// The service over the store, with nobody yet who carries pipelines on.
@@ -100,7 +107,7 @@ pub(crate) async fn service(place: &PlaceArgs) -> Result<Service, Failure> {
     };
     let options = StripeSourceOptions { shared_budget: Some(budget), ..given };
     let meter = Arc::clone(&options.meter);
-    let engine = Engine::new(registry(options));
+    let engine = Engine::new(built_in(options, sheets_options(variable)));
     let engines = match &place.engine_url {
         Some(url) => Engines::There(
             RemoteEngine::new(url, place.engine_token.clone())
@@ -108,8 +115,7 @@ pub(crate) async fn service(place: &PlaceArgs) -> Result<Service, Failure> {
         ),
         None => Engines::Here { engine: engine.clone(), requests: Arc::new(move || meter.requests_sent()) },
     };
-    let fingerprints = Fingerprints::new(&store.vault().derived("fingerprints")[0]);
-    Ok(Service::new(Steps::new(store, engines), engine, fingerprints))
+    Ok(Service::new(Steps::new(store, engines), engine))
 }
 
 /// What pipelines may name.
@@ -119,7 +125,6 @@ pub(crate) fn guard(place: &PlaceArgs, args: &GuardArgs) -> Result<Guard, Failur
 }
 
 /// The OpenAPI document.
-pub(crate) fn document() -> Result<Value, Failure> {
-    let options = stripe_options(variable).map_err(|error| Failure::usage(error.to_string()))?;
-    Ok(service::api::openapi(&registry(options)))
+pub(crate) fn document() -> Value {
+    service::api::openapi(validator().registry())
 }

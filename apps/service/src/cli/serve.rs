@@ -1,21 +1,20 @@
 //! `serve` and `webhook`.
 
-use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use engine::api::Build;
+use engine::program::{bind, build, resolve};
 use service::api::{ApiOptions, router, webhook_router};
 use service::guard::Guard;
 use service::orchestrator::{Embedded, EmbeddedOptions, Pace};
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{PlaceArgs, ServeArgs, WebhookArgs};
 use super::failure::Failure;
-use super::{note, opening, signals};
+use super::voice::Voice;
+use super::{note, opening};
 
 const HOUR: u64 = 3600;
 
@@ -34,17 +33,17 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
             "Nobody can use the API yet: make a token with `sync-service tokens create NAME --scope admin`.",
         );
     }
-    let listener = listen(address, "--port").await?;
+    let listener = bind(address, "--port").await?;
     let webhooks = match args.webhook_listen {
-        Some(address) => Some(listen(address, "--webhook-listen").await?),
+        Some(address) => Some(bind(address, "--webhook-listen").await?),
         None => None,
     };
-    let stop = signals::listen()?;
+    let stop = Voice::open(false, false).interrupt()?.token();
     let service = Arc::new(if args.no_orchestrator { service } else { service.orchestrated() });
     let options = ApiOptions {
         token_required,
         guard: opening::guard(place, &args.guard)?,
-        build: build(),
+        build: build(opening::variable),
         stop: stop.clone(),
     };
     let bound = listener.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
@@ -79,11 +78,15 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
 /// Takes webhooks until a signal.
 pub(super) async fn webhook(place: &PlaceArgs, args: &WebhookArgs) -> Result<(), Failure> {
     let service = Arc::new(Box::pin(opening::service(place)).await?.orchestrated());
-    let listener = listen(resolve(&args.host, args.port).await?, "--port").await?;
+    let listener = bind(resolve(&args.host, args.port).await?, "--port").await?;
     let bound = listener.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
-    let stop = signals::listen()?;
-    let options =
-        ApiOptions { token_required: true, guard: Guard::default(), build: build(), stop: stop.clone() };
+    let stop = Voice::open(false, false).interrupt()?.token();
+    let options = ApiOptions {
+        token_required: true,
+        guard: Guard::default(),
+        build: build(opening::variable),
+        stop: stop.clone(),
+    };
     note(&format!("Taking webhooks on http://{bound}/webhooks/PIPELINE"));
     run(listener, webhook_router(service, options), stop).await
 }
@@ -92,30 +95,4 @@ async fn run(listener: TcpListener, routes: Router, stop: CancellationToken) -> 
     http_api::serve(listener, routes, stop, http_api::GRACE)
         .await
         .map_err(|error| Failure::failed(format!("the server failed: {error}")))
-}
-
-async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse => Failure::failed(format!("{address} is in use; choose another with {flag}")),
-        _ => Failure::failed(format!("cannot listen on {address}: {error}")),
-    })
-}
-
-async fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {
-    let found = lookup_host((host, port)).await.ok().and_then(|mut found| found.next());
-    found.ok_or_else(|| Failure::usage(format!("--host: `{host}` is no address and no known name")))
-}
-
-pub(super) fn build() -> Build {
-    let variable = |name| std::env::var(name).ok();
-    let named = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    Build {
-        hostname: named
-            .map(|name| name.trim().to_owned())
-            .or_else(|| variable("HOSTNAME"))
-            .unwrap_or_default(),
-        commit: variable("GIT_COMMIT"),
-        commit_url: variable("COMMIT_URL"),
-        build_date: variable("BUILD_DATE"),
-    }
 }

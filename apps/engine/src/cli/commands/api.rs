@@ -1,32 +1,21 @@
 //! `api`: one operation of the HTTP API, by its name.
 
-use std::io::{ErrorKind, Read, stdin, stdout};
+use std::io::{ErrorKind, stdout};
 
-use axum::Router;
-use axum::body::Body;
-use bytes::Bytes;
 use engine::EngineError;
 use engine::api::{ApiOptions, router};
-use futures::{StreamExt, TryStreamExt, stream};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use engine::program::{DENIED, STOPPING, answer, build, connect, lines_of_stdin, sent};
+use http::{Request, StatusCode};
 use logger::redact_text;
-use openapi_cli::{AnswerError, ByteStream, Failed, RequestBody, perform};
-use tokio::sync::mpsc;
-use tower::ServiceExt;
+use openapi_cli::{AnswerError, Failed, RequestBody, perform};
 
-use super::connect;
-use super::serve::build;
-use crate::cli::elsewhere::STOPPING;
-use crate::cli::failure::{DENIED, Failure};
+use crate::cli::failure::Failure;
 use crate::cli::generated::ApiArgs;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::session::{Mode, Session};
 
 /// The operations that end well by themselves when they are told to stop.
 const ENDING_WELL: [&str; 2] = ["pipeline-read", "pipeline-sync"];
-
-/// How much of stdin is read at once, in bytes.
-const PART: usize = 64 * 1024;
 
 pub(super) async fn run(args: &ApiArgs, session: &Session) -> Result<(), Failure> {
     if session.mode == Mode::Json {
@@ -45,64 +34,19 @@ pub(super) async fn run(args: &ApiArgs, session: &Session) -> Result<(), Failure
     let options = ApiOptions {
         // Who can run this can run any SQL anyway.
         internal_query: true,
-        build: build(&session.environment),
+        build: build(|name| session.environment.get(name)),
         stop: interrupt.token(),
         ..ApiOptions::default()
     };
-    let routes = router(connect(None, &session.environment, None)?.engine, options);
-    let done = perform(call, lines_of_stdin(), |request| answer(routes, request), &mut out);
+    let routes = router(connect(None, &session.environment, session.search.clone(), None)?.engine, options);
+    let done =
+        perform(call, lines_of_stdin(), |request| async { Ok(answer(routes, request).await) }, &mut out);
     if args.operation().is_some_and(|name| ENDING_WELL.contains(&name)) {
         told(done.await, session)?;
     } else {
         told(interrupt.unless(async { Ok::<_, Failure>(done.await) }).await?, session)?;
     }
     if interrupt.happened() { Err(Failure::Interrupted) } else { Ok(()) }
-}
-
-/// What the routes answer, without a server.
-async fn answer(routes: Router, request: Request<RequestBody>) -> Result<Response<ByteStream>, EngineError> {
-    let mut request = request.map(|body| match body {
-        RequestBody::Empty => Body::empty(),
-        RequestBody::Bytes(bytes) => Body::from(bytes),
-        RequestBody::Stream(bytes) => Body::from_stream(bytes),
-    });
-    request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
-    let Ok(response) = routes.oneshot(request).await;
-    Ok(response.map(|body| body.into_data_stream().map_err(std::io::Error::other).boxed()))
-}
-
-/// A body for a client.
-fn sent(body: RequestBody) -> reqwest::Body {
-    match body {
-        RequestBody::Empty => reqwest::Body::default(),
-        RequestBody::Bytes(bytes) => bytes.into(),
-        RequestBody::Stream(bytes) => reqwest::Body::wrap_stream(bytes),
-    }
-}
-
-/// Stdin as it comes, read only once it is asked for. Its thread is not waited for: a read of a terminal may never end.
-fn lines_of_stdin() -> ByteStream {
-    let begin = || {
-        let (sender, parts) = mpsc::channel(1);
-        std::thread::spawn(move || {
-            let mut stdin = stdin().lock();
-            let mut part = vec![0; PART];
-            loop {
-                let read = match stdin.read(&mut part) {
-                    Ok(0) => return,
-                    Ok(length) => Ok(Bytes::copy_from_slice(&part[..length])),
-                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                    Err(error) => Err(error),
-                };
-                let ended = read.is_err();
-                if sender.blocking_send(read).is_err() || ended {
-                    return;
-                }
-            }
-        });
-        stream::unfold(parts, |mut parts| async move { Some((parts.recv().await?, parts)) })
-    };
-    stream::once(async move { begin() }).flatten().boxed()
 }
 
 /// Says what went wrong, as the API says it.

@@ -18,12 +18,12 @@ mod teardown;
 use std::sync::Arc;
 
 use engine::Engine;
+use engine::program::connect;
 use protocol::Transforms;
 use serde_json::{Map, Value};
 use source_stripe::RequestMeter;
 
 use super::args::{Command, PipelineArgs, SourceArgs};
-use super::connectors::connect;
 use super::documents::{self, PipelineDocument};
 use super::failure::Failure;
 use super::session::Session;
@@ -63,7 +63,8 @@ struct Opened {
 impl Opened {
     fn open(session: &Session, source: &SourceArgs, config: Option<&str>) -> Result<Opened, Failure> {
         let document = config.map(|config| documents::read("--config", config)).transpose()?;
-        let connected = connect(source.stripe_spec.as_deref(), &session.environment, None)?;
+        let connected =
+            connect(source.stripe_spec.as_deref(), &session.environment, session.search.clone(), None)?;
         Ok(Opened { engine: connected.engine, meter: connected.meter, document })
     }
 
@@ -78,7 +79,12 @@ impl Opened {
         if budget.is_none() {
             return Ok(self);
         }
-        let connected = connect(args.source.stripe_spec.as_deref(), &session.environment, budget)?;
+        let connected = connect(
+            args.source.stripe_spec.as_deref(),
+            &session.environment,
+            session.search.clone(),
+            budget,
+        )?;
         Ok(Opened { engine: connected.engine, meter: connected.meter, document: self.document })
     }
 

@@ -1,9 +1,11 @@
 //! `sync`.
 
+use engine::program::STOPPING;
+
 use super::Opened;
 use crate::cli::args::SyncArgs;
 use crate::cli::documents;
-use crate::cli::elsewhere::{STOPPING, refuse_local_flags, refuse_unnamed_file};
+use crate::cli::elsewhere::{refuse_local_flags, refuse_unnamed_file};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::job::{Job, tell};
@@ -24,7 +26,7 @@ pub(super) async fn run(args: &SyncArgs, session: &Session) -> Result<(), Failur
     }
     let elsewhere = args.engine.resolve(&session.environment)?;
     if elsewhere.is_some() {
-        refuse_local_flags(&args.pipeline, &session.environment.search)?;
+        refuse_local_flags(&args.pipeline, &session.search)?;
     }
     let opened = Opened::open(session, &args.pipeline.source, args.pipeline.config.as_deref())?;
     let params = args.run.params.as_deref().map(|given| documents::read("--params", given)).transpose()?;

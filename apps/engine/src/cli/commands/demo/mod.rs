@@ -4,12 +4,12 @@ mod queries;
 
 use std::path::Path;
 
+use engine::program::connect;
 use protocol::{ConnectorConfig, TimeRange};
 use serde_json::{Map, Value, json};
 use stripe_simulator::{Limits, Simulator};
 
 use crate::cli::args::DemoArgs;
-use crate::cli::connectors::connect;
 use crate::cli::display::count;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
@@ -41,7 +41,7 @@ pub(super) async fn run(args: &DemoArgs, session: &Session) -> Result<(), Failur
         .start()
         .await
         .map_err(|error| Failure::failed(format!("the simulated account cannot be started: {error}")))?;
-    let connected = connect(None, &session.environment, None)?;
+    let connected = connect(None, &session.environment, session.search.clone(), None)?;
     let job = Job {
         worker: Worker::Here { engine: connected.engine, meter: connected.meter },
         source: SourceSettings {

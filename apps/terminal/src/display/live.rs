@@ -7,7 +7,7 @@ use protocol::{ProgressPayload, Timestamp};
 use super::Requests;
 use super::gauge::Gauges;
 use super::view::Frame;
-use crate::cli::output::Screen;
+use crate::output::Screen;
 
 /// Draws the newest progress on the terminal.
 pub(crate) struct Live {

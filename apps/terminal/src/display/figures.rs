@@ -1,7 +1,7 @@
 //! Numbers and times as people read them.
 
 /// `12,345`.
-pub(crate) fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -14,7 +14,7 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// `1,234`, and `0.4` where it is less than ten.
-pub(crate) fn rate(per_second: f64) -> String {
+pub fn rate(per_second: f64) -> String {
     if !per_second.is_finite() || per_second <= 0.0 {
         "0".to_owned()
     } else if per_second < 9.95 {
@@ -26,7 +26,7 @@ pub(crate) fn rate(per_second: f64) -> String {
 }
 
 /// `0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`.
-pub(crate) fn duration(millis: u64) -> String {
+pub fn duration(millis: u64) -> String {
     let seconds = (millis + 500) / 1000;
     if millis < 9_950 {
         format!("{:.1} s", millis as f64 / 1000.0)

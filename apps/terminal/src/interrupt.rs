@@ -3,23 +3,23 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::failure::{Failure, INTERRUPTED};
-use super::output::Screen;
+use crate::failure::{Failure, INTERRUPTED};
+use crate::output::Screen;
 
 /// Whether the user, or the system, wants the work to end.
 #[derive(Clone)]
-pub(crate) struct Interrupt {
+pub struct Interrupt {
     stop: CancellationToken,
 }
 
 impl Interrupt {
     /// Begins to listen. The first signal asks the work to end; the second ends the process.
-    pub(crate) fn listen(screen: Screen) -> Result<Interrupt, Failure> {
+    pub fn listen(screen: Screen) -> Result<Interrupt, Failure> {
         Interrupt::listen_saying(screen, "Stopping: what was read is being saved")
     }
 
     /// The same; `said` tells people what the first signal does.
-    pub(crate) fn listen_saying(screen: Screen, said: &'static str) -> Result<Interrupt, Failure> {
+    pub fn listen_saying(screen: Screen, said: &'static str) -> Result<Interrupt, Failure> {
         let stop = CancellationToken::new();
         let failed = |error: std::io::Error| Failure::failed(format!("signals cannot be handled: {error}"));
         let keyboard = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -29,16 +29,17 @@ impl Interrupt {
     }
 
     /// The token that is cancelled by the first signal.
-    pub(crate) fn token(&self) -> CancellationToken {
+    pub fn token(&self) -> CancellationToken {
         self.stop.clone()
     }
 
-    pub(crate) fn happened(&self) -> bool {
+    /// Whether the first signal came.
+    pub fn happened(&self) -> bool {
         self.stop.is_cancelled()
     }
 
     /// Does the work, unless it is interrupted: then it is dropped.
-    pub(crate) async fn unless<T, E: Into<Failure>>(
+    pub async fn unless<T, E: Into<Failure>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Failure> {

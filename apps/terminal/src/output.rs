@@ -10,18 +10,18 @@ use protocol::{Message, Payload};
 
 /// Stdout. A reader that goes away is not an error: what follows is dropped, and it is known.
 #[derive(Clone, Default)]
-pub(crate) struct Output {
+pub struct Output {
     closed: Arc<AtomicBool>,
 }
 
 impl Output {
     /// Writes a line; `text` has no line feed at its end.
-    pub(crate) fn line(&self, text: &str) {
+    pub fn line(&self, text: &str) {
         self.bytes(format!("{text}\n").as_bytes());
     }
 
     /// Writes a message as one line, its secrets hidden.
-    pub(crate) fn message(&self, message: &Message) {
+    pub fn message(&self, message: &Message) {
         let mut line = Vec::new();
         let written = match &message.payload {
             // These are the source's data, and big; no configuration is in them.
@@ -41,11 +41,12 @@ impl Output {
     }
 
     /// Whether the reader went away.
-    pub(crate) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
 
-    fn bytes(&self, bytes: &[u8]) {
+    /// Writes bytes as they are.
+    pub fn bytes(&self, bytes: &[u8]) {
         if self.is_closed() {
             return;
         }
@@ -70,33 +71,34 @@ fn encode_redacted(
 
 /// Stderr: lines, and below them a live display where it is a terminal.
 #[derive(Clone)]
-pub(crate) struct Screen {
+pub struct Screen {
     live: Arc<Mutex<Option<ProgressBar>>>,
     quiet: bool,
-    pub(crate) colour: bool,
+    /// Whether words may be coloured.
+    pub colour: bool,
 }
 
 impl Screen {
     /// Words for people on stderr. `quiet` leaves only errors.
-    pub(crate) fn new(quiet: bool, colour: bool) -> Screen {
+    pub fn new(quiet: bool, colour: bool) -> Screen {
         Screen { live: Arc::default(), quiet, colour }
     }
 
     /// Says something, unless it is to be quiet.
-    pub(crate) fn note(&self, text: &str) {
+    pub fn note(&self, text: &str) {
         if !self.quiet {
             self.line(&redact_text(text));
         }
     }
 
     /// Says what went wrong.
-    pub(crate) fn error(&self, text: &str) {
+    pub fn error(&self, text: &str) {
         let word = if self.colour { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
         self.line(&format!("{word}: {}", redact_text(text)));
     }
 
     /// Writes a line above the live display.
-    pub(crate) fn line(&self, text: &str) {
+    pub fn line(&self, text: &str) {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         let write = || {
             // Words that nobody can read any more are not worth failing for.
@@ -109,7 +111,7 @@ impl Screen {
     }
 
     /// Shows these lines at the bottom, in place of those shown before.
-    pub(crate) fn show(&self, lines: &[String]) {
+    pub fn show(&self, lines: &[String]) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         let display = live.get_or_insert_with(|| {
             // The display is redrawn by its owner at a steady pace, so every change is drawn.
@@ -122,7 +124,7 @@ impl Screen {
     }
 
     /// Takes the live display away.
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(display) = live.take() {
             display.finish_and_clear();
@@ -130,13 +132,18 @@ impl Screen {
     }
 
     /// Columns and lines of the terminal.
-    pub(crate) fn size(&self) -> (usize, usize) {
+    pub fn size(&self) -> (usize, usize) {
         let (lines, columns) = console::Term::stderr().size();
         (usize::from(columns), usize::from(lines))
     }
 }
 
+/// Whether whoever reads stdout is a person at a terminal.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// Whether stderr can be drawn on.
-pub(crate) fn stderr_is_terminal() -> bool {
+pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal() && std::env::var("TERM").as_deref() != Ok("dumb")
 }

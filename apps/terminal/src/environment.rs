@@ -2,32 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use engine::process::Search;
-
-use super::failure::Failure;
+use crate::failure::Failure;
 
 /// The variables of the process, and those of `.env` in the working directory.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Environment {
+pub struct Environment {
     process: BTreeMap<String, String>,
     dotenv: BTreeMap<String, String>,
-    /// Where connectors that are programs are looked for.
-    pub(crate) search: Search,
 }
 
 /// Where a variable was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
+    /// In the process itself.
     Process,
+    /// In `.env`.
     Dotenv,
 }
 
 impl Place {
     /// In the order in which they are looked at.
-    pub(crate) const ALL: [Place; 2] = [Place::Process, Place::Dotenv];
+    pub const ALL: [Place; 2] = [Place::Process, Place::Dotenv];
 
     /// As it follows the name of a variable in a sentence.
-    pub(crate) fn phrase(self) -> &'static str {
+    pub fn phrase(self) -> &'static str {
         match self {
             Place::Process => "in the environment",
             Place::Dotenv => "in .env",
@@ -36,8 +34,21 @@ impl Place {
 }
 
 impl Environment {
+    /// The variables of this process, and `.env` in the working directory.
+    pub fn read() -> Result<Environment, Failure> {
+        let dotenv = match std::fs::read_to_string(".env") {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Failure::usage(format!(".env cannot be read: {error}"))),
+        };
+        // Variables that are not text cannot be ours.
+        let process = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Environment::new(process, dotenv.as_deref())
+    }
+
     /// The given variables, and those in the text of a `.env` file.
-    pub(crate) fn new(
+    pub fn new(
         process: impl IntoIterator<Item = (String, String)>,
         dotenv: Option<&str>,
     ) -> Result<Environment, Failure> {
@@ -53,11 +64,11 @@ impl Environment {
             })?;
             read.entry(name).or_insert(value);
         }
-        Ok(Environment { process: process.into_iter().collect(), dotenv: read, search: Search::default() })
+        Ok(Environment { process: process.into_iter().collect(), dotenv: read })
     }
 
     /// The variable at this place; an empty one counts as absent.
-    pub(crate) fn at(&self, place: Place, name: &str) -> Option<&str> {
+    pub fn at(&self, place: Place, name: &str) -> Option<&str> {
         let variables = match place {
             Place::Process => &self.process,
             Place::Dotenv => &self.dotenv,
@@ -66,7 +77,7 @@ impl Environment {
     }
 
     /// The variable wherever it is.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         Place::ALL.into_iter().find_map(|place| self.at(place, name))
     }
 }

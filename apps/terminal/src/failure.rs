@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// Why a command did not do what was asked; the text is for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// The request is wrong.
     Usage(String),
     /// Something failed.
@@ -16,30 +16,33 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    pub(crate) fn usage(text: impl Into<String>) -> Failure {
+    /// A wrong request.
+    pub fn usage(text: impl Into<String>) -> Failure {
         Failure::Usage(text.into())
     }
 
-    pub(crate) fn failed(text: impl Into<String>) -> Failure {
+    /// Something that failed.
+    pub fn failed(text: impl Into<String>) -> Failure {
         Failure::Failed(text.into())
     }
 
     /// The exit code, as the help text documents it.
-    pub(crate) fn exit_code(&self) -> ExitCode {
+    pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Failure::Failed(_) | Failure::Told => 1,
             Failure::Usage(_) => 2,
-            Failure::Interrupted => 130,
+            Failure::Interrupted => INTERRUPTED,
         })
     }
 
     /// What is left to say.
-    pub(crate) fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         match self {
-            Failure::Usage(text) | Failure::Failed(text) => {
-                Some(text).filter(|text| !text.is_empty()).map(String::as_str)
-            }
+            Failure::Usage(text) | Failure::Failed(text) => Some(text),
             Failure::Told | Failure::Interrupted => None,
         }
     }
 }
+
+/// The exit code of an interrupted command.
+pub const INTERRUPTED: u8 = 130;

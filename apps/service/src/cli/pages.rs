@@ -1,0 +1,60 @@
+//! `api`, and what is made from the words of the program: completions, manual pages.
+
+use std::io::ErrorKind;
+
+use clap::{Command, CommandFactory};
+use clap_complete::Shell;
+use engine::program::lines_of_stdin;
+use logger::redact_text;
+use openapi_cli::{AnswerError, Failed, perform};
+use terminal::failure::Failure;
+
+use super::args::Cli;
+use super::client::Client;
+use super::generated::ApiArgs;
+use super::voice::Voice;
+
+/// `api`: one operation, by its name.
+pub(super) async fn api(args: &ApiArgs, client: &Client, voice: &Voice) -> Result<(), Failure> {
+    let call = args.call()?;
+    let mut out = std::io::stdout();
+    let done = perform(call, lines_of_stdin(), |request| client.call(request), &mut out);
+    let done = client.unless(async { Ok(done.await) }).await?;
+    match done {
+        Ok(()) => Ok(()),
+        Err(Failed::Transport(failure)) => Err(failure),
+        Err(Failed::Answer(error)) => match &error {
+            AnswerError::Status { .. } => {
+                voice.screen.line(&redact_text(&error.to_string()));
+                Err(Failure::Told)
+            }
+            // Whoever read along has enough.
+            AnswerError::Output(cause) if cause.kind() == ErrorKind::BrokenPipe => Ok(()),
+            _ => Err(Failure::failed(error.to_string())),
+        },
+    }
+}
+
+/// `completions`.
+pub(super) fn completions(shell: Shell, voice: &Voice) {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "sync-service", &mut script);
+    voice.say(String::from_utf8_lossy(&script).trim_end());
+}
+
+/// `man`: the page of the program, or of one of its commands (`pipelines sync`).
+pub(super) fn manual(words: &[String], voice: &Voice) -> Result<(), Failure> {
+    let mut page = Cli::command();
+    page.build();
+    for word in words {
+        let known: Vec<&str> = page.get_subcommands().map(Command::get_name).collect();
+        let unknown =
+            || Failure::usage(format!("there is no command `{word}`; there are {}", known.join(", ")));
+        page = page.find_subcommand(word).cloned().ok_or_else(unknown)?;
+    }
+    let mut text = Vec::new();
+    let rendered = clap_mangen::Man::new(page).render(&mut text);
+    rendered.map_err(|error| Failure::failed(format!("the page cannot be made: {error}")))?;
+    voice.say(String::from_utf8_lossy(&text).trim_end());
+    Ok(())
+}

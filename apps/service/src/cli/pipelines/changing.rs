@@ -1,0 +1,94 @@
+//! Creating, changing and removing pipelines.
+
+use http::Method;
+use serde_json::{Value, json};
+use terminal::failure::Failure;
+
+use super::{Context, bodies, path};
+use crate::cli::args::{CreateArgs, DescribedArgs};
+
+/// `pipelines create`.
+pub(super) async fn create(args: &CreateArgs, context: &Context<'_>) -> Result<(), Failure> {
+    let mut members = bodies::described(&args.described, context.flags, None)?;
+    for (name, example) in
+        [("source", "--source.stripe.api-key sk_…"), ("destination", "--destination.postgres.url …")]
+    {
+        if !members.contains_key(name) {
+            return Err(Failure::usage(format!(
+                "a pipeline has a {name}: give it by fields ({example}), by --{name} JSON, or in --x-pipeline"
+            )));
+        }
+    }
+    if let Some(id) = &args.id {
+        members.insert("id".to_owned(), id.as_str().into());
+    }
+    let target = if args.skip_check { "/pipelines?skip_check=true" } else { "/pipelines" };
+    let created = context.client.json(Method::POST, target, Some(&Value::Object(members))).await?;
+    if context.voice.json {
+        context.voice.print(&created);
+        return Ok(());
+    }
+    let id = created["id"].as_str().unwrap_or_default();
+    context.voice.say(&format!("Created {id}"));
+    if context.client.is_here() {
+        context.voice.screen.note(&format!(
+            "`sync-service serve` carries it on; `sync-service pipelines sync {id}` syncs it at once."
+        ));
+    }
+    Ok(())
+}
+
+/// `pipelines update`.
+pub(super) async fn update(
+    id: &str,
+    args: &DescribedArgs,
+    desired_status: Option<&str>,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    // Single fields go over what is stored; secrets are sent back as they are shown, and stay as they are.
+    let stored = if context.flags.is_empty() { None } else { Some(context.stored(id).await?) };
+    let mut members = bodies::described(args, context.flags, stored.as_ref())?;
+    if let Some(status) = desired_status {
+        members.insert("desired_status".to_owned(), status.into());
+    }
+    if members.is_empty() {
+        return Err(Failure::usage(
+            "nothing to change: give --name, --source, --destination, --streams, --desired-status, or single fields \
+             such as --source.stripe.rate-limit 20",
+        ));
+    }
+    change(id, Value::Object(members), "Changed", context).await
+}
+
+/// `pipelines pause` and `resume`.
+pub(super) async fn want(id: &str, desired_status: &str, context: &Context<'_>) -> Result<(), Failure> {
+    let word = if desired_status == "paused" { "Paused" } else { "Resumed" };
+    change(id, json!({"desired_status": desired_status}), word, context).await
+}
+
+async fn change(id: &str, members: Value, word: &str, context: &Context<'_>) -> Result<(), Failure> {
+    let changed = context.client.json(Method::PATCH, &path(id, "")?, Some(&members)).await?;
+    told(&changed, &format!("{word} {id}"), context);
+    Ok(())
+}
+
+/// `pipelines retry`.
+pub(super) async fn retry(id: &str, context: &Context<'_>) -> Result<(), Failure> {
+    let pipeline = context.client.json(Method::POST, &path(id, "/retry")?, None).await?;
+    told(&pipeline, &format!("{id} is tried again at once"), context);
+    Ok(())
+}
+
+/// `pipelines delete`.
+pub(super) async fn delete(id: &str, context: &Context<'_>) -> Result<(), Failure> {
+    let deleted = context.client.json(Method::DELETE, &path(id, "")?, None).await?;
+    told(&deleted, &format!("Deleted {id}"), context);
+    Ok(())
+}
+
+fn told(answer: &Value, words: &str, context: &Context<'_>) {
+    match context.voice.json {
+        true => context.voice.print(answer),
+        false => context.voice.say(words),
+    }
+}
