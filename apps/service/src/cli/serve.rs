@@ -20,7 +20,8 @@ const HOUR: u64 = 3600;
 
 /// Serves the API and carries pipelines on until a signal.
 pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Failure> {
-    let service = Box::pin(opening::service(place)).await?;
+    let guard = opening::guard(place, &args.guard)?;
+    let service = Box::pin(opening::service(place, guard.clone())).await?;
     let address = resolve(&args.host, args.port).await?;
     let token_required = args.require_token || !address.ip().is_loopback();
     if token_required
@@ -40,12 +41,7 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
     };
     let stop = Voice::open(false, false).interrupt()?.token();
     let service = Arc::new(if args.no_orchestrator { service } else { service.orchestrated() });
-    let options = ApiOptions {
-        token_required,
-        guard: opening::guard(place, &args.guard)?,
-        build: build(opening::variable),
-        stop: stop.clone(),
-    };
+    let options = ApiOptions { token_required, guard, build: build(opening::variable), stop: stop.clone() };
     let bound = listener.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
     note(&format!("Listening on http://{bound}, documented at http://{bound}/docs"));
     let api = run(listener, router(Arc::clone(&service), options.clone()), stop.clone());
@@ -77,7 +73,7 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
 
 /// Takes webhooks until a signal.
 pub(super) async fn webhook(place: &PlaceArgs, args: &WebhookArgs) -> Result<(), Failure> {
-    let service = Arc::new(Box::pin(opening::service(place)).await?.orchestrated());
+    let service = Arc::new(Box::pin(opening::service(place, Guard::default())).await?.orchestrated());
     let listener = bind(resolve(&args.host, args.port).await?, "--port").await?;
     let bound = listener.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
     let stop = Voice::open(false, false).interrupt()?.token();
