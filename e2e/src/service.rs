@@ -73,6 +73,8 @@ pub(crate) struct Service {
 impl Service {
     /// A service over this store, in this folder, which does not run yet.
     pub(crate) fn new(folder: &Path, kept: &Kept) -> Result<Service> {
+        // Clients want a provider of TLS; a second one changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let client = Client::builder().timeout(Duration::from_secs(10)).build()?;
         Ok(Service { folder: folder.to_owned(), kept: kept.clone(), port, child: None, client })

@@ -17,5 +17,7 @@ pub mod service;
 pub mod standing;
 pub mod steps;
 pub mod store;
+#[cfg(feature = "temporal")]
+pub mod temporal;
 pub mod vault;
 mod webhooks;

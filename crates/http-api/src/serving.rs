@@ -1,6 +1,7 @@
 //! Answering connections until it is time to stop.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,6 +18,8 @@ pub async fn serve(
     stop: CancellationToken,
     grace: Duration,
 ) -> io::Result<()> {
+    // Whoever counts failures by address has to know it.
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
     tokio::select! {
         served = serving.into_future() => served,

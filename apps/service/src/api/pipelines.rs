@@ -139,9 +139,8 @@ pub(super) async fn update(
                 let detail = members.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
                 let store = server.service.store();
                 record(store, &actor, "pipelines.update", Some(&id), Some(&detail)).await.map_err(failed)?;
-                if let Some(desired) = desired {
-                    server.service.announce_wanted(&id, desired).await;
-                }
+                // Any change may mend what failed.
+                server.service.announce_wanted(&id, after.pipeline.desired_status).await;
                 return Ok(tagged(server.resource(after).await?));
             }
             Err(StoreError::Unmet) if tries < TRIES => tries += 1,

@@ -10,11 +10,6 @@ use super::outcome::{BackfillOutcome, Failed};
 use super::workflows::PipelineBackfill;
 use crate::standing::Stage;
 
-/// Whether streams of the last backfill failed, so that it is made again once its wait is over.
-pub(super) fn failed_streams_due(context: &Context) -> bool {
-    context.state(|state| !state.options.state.failed_streams.is_empty())
-}
-
 /// Runs a backfill or a comparison as a child, until it is over, fails, or a pause ends it.
 pub(super) async fn backfill(context: &Context, stage: Stage) {
     let (id, options, first) = context.state_mut(|state| {
@@ -78,20 +73,12 @@ fn conclude(context: &Context, stage: Stage, ended: Result<BackfillOutcome, Fail
     if !outcome.done {
         return;
     }
-    let failed = outcome.failed_streams;
-    let message = format!("these streams failed: {}", failed.join(", "));
-    let whole = failed.is_empty();
     context.state_mut(|state| {
         let carried = &mut state.options.state;
         carried.backfill_count += 1;
-        carried.failed_streams = failed;
-        // The streams that failed are read again by the same run.
-        if whole {
-            carried.backfill_run_id = None;
-            carried.troubles.clear(stage.as_str());
-        }
+        carried.backfill_run_id = None;
+        carried.troubles.clear(stage.as_str());
+        // They are no reason for another backfill: whoever follows events tries them again.
+        carried.failed_streams = outcome.failed_streams;
     });
-    if !whole {
-        record(context, Stage::Backfill.as_str(), Failed::passing(message));
-    }
 }

@@ -11,7 +11,7 @@ use temporalio_sdk::{
 };
 
 use super::call::Call;
-use super::children::{backfill, failed_streams_due};
+use super::children::backfill;
 use super::live::{continues, look, now, step};
 use super::options::SyncOptions;
 use super::outcome::Failed;
@@ -148,8 +148,7 @@ async fn active(context: &Context, snapshot: &Snapshot) -> Next {
         single(context, Stage::Deliver).await;
         did = true;
     }
-    let first = !snapshot.backfilled || failed_streams_due(context);
-    if first && due(context, Stage::Backfill) && !interrupted(context) {
+    if !snapshot.backfilled && due(context, Stage::Backfill) && !interrupted(context) {
         backfill(context, Stage::Backfill).await;
         did = true;
     } else if snapshot.backfilled
@@ -241,7 +240,11 @@ async fn single(context: &Context, stage: Stage) -> Option<StepReport> {
         Ok(report) => {
             context.state_mut(|state| {
                 state.progress += report.records;
-                state.options.state.troubles.clear(stage.as_str());
+                let carried = &mut state.options.state;
+                carried.troubles.clear(stage.as_str());
+                if stage == Stage::Follow {
+                    carried.failed_streams.clone_from(&report.failed_streams);
+                }
             });
             Some(report)
         }

@@ -85,7 +85,7 @@ pub struct Carried {
     pub operations: u64,
     /// When events were last followed to their end.
     pub followed_at: u64,
-    /// The streams that failed in the last backfill, and are read again.
+    /// The streams that stand failed; they are tried again whenever events are followed.
     pub failed_streams: Vec<String>,
     /// What failed, and when it is tried again.
     pub troubles: Troubles,

@@ -20,8 +20,7 @@ pub trait Steps: Send + Sync + 'static {
     /// the store as it goes.
     ///
     /// `run_id` is the same for every step of one backfill, however often it is tried. Once `stop` is cancelled it comes to an
-    /// end soon and reports what it did; nothing is lost. [`Stage::Backfill`] of a pipeline whose backfill is over reads the
-    /// streams that failed in it once more.
+    /// end soon and reports what it did; nothing is lost. [`Stage::Follow`] tries streams that failed once more.
     async fn run(
         &self,
         id: &str,

@@ -57,7 +57,7 @@ pub struct PipelineStatus {
     pub backfill_run_id: Option<String>,
     /// How many backfills and comparisons are over.
     pub backfill_count: u64,
-    /// The streams that failed in the last backfill, and are read again.
+    /// The streams that stand failed; they are tried again whenever events are followed.
     pub failed_streams: Vec<String>,
     /// What failed, and when it is tried again.
     pub troubles: Troubles,

@@ -1,0 +1,123 @@
+//! The service's own steps, as the workflows ask for them; and what the API tells Temporal.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use super::client::{Client, ClientError};
+use super::options::PipelineOptions;
+use super::steps::{Beat, Snapshot, StepFailure, StepReport, Steps};
+use crate::orchestrator::{Due, Pace, due};
+use crate::pipeline::DesiredStatus;
+use crate::service::Announce;
+use crate::standing::Stage;
+use crate::steps::{self, Bounds};
+
+/// The steps of the service, with the pace at which copies are compared.
+pub struct ServiceSteps {
+    steps: steps::Steps,
+    pace: Pace,
+}
+
+impl ServiceSteps {
+    /// These steps.
+    pub fn new(steps: steps::Steps, pace: Pace) -> ServiceSteps {
+        ServiceSteps { steps, pace }
+    }
+}
+
+#[async_trait]
+impl Steps for ServiceSteps {
+    /// The store knows the run of each backfill, so the workflow's is not needed.
+    async fn run(
+        &self,
+        id: &str,
+        stage: Stage,
+        _run_id: Option<&str>,
+        limit: Option<Duration>,
+        stop: CancellationToken,
+        beat: Beat,
+    ) -> Result<StepReport, StepFailure> {
+        let bounds = Bounds { limit, stop, beat };
+        let report = self.steps.run(id, stage, &bounds).await.map_err(failure)?;
+        let record = self.steps.store().get(id).await.map_err(|error| failure(error.into()))?;
+        // A source that is listened to is never done with.
+        let listens = record.as_ref().is_some_and(|record| steps::listens(&record.pipeline.source));
+        let failed = record.iter().flat_map(|record| record.standing.failed_streams());
+        Ok(StepReport {
+            has_more: report.has_more || (listens && stage == Stage::Follow),
+            records: report.records,
+            failed_streams: failed.map(|(stream, _)| stream.to_owned()).collect(),
+        })
+    }
+
+    async fn standing(&self, id: &str) -> Result<Option<Snapshot>, StepFailure> {
+        let store = self.steps.store();
+        let record = store.get(id).await.map_err(|error| failure(error.into()))?;
+        let Some(mut record) = record else { return Ok(None) };
+        let waiting = std::mem::take(&mut record.waiting);
+        let now = store.now().await.map_err(|error| failure(error.into()))?;
+        // Deliveries and events are the workflow's own to look after.
+        let compared_only = Pace { follow: Duration::MAX, ..self.pace };
+        let reconcile_due = due(&record, now, &compared_only) == Due::Now(Stage::Reconcile);
+        Ok(Some(Snapshot {
+            desired: record.pipeline.desired_status,
+            set_up: record.standing.set_up == Some(record.config_version),
+            backfilled: record.standing.backfilled,
+            waiting,
+            reconcile_due,
+            problem: record.standing.problem.map(|problem| problem.message),
+        }))
+    }
+}
+
+fn failure(error: steps::StepFailure) -> StepFailure {
+    let message = error.to_string();
+    let plain = StepFailure { lasting: false, busy: false, gone: false, message };
+    match error {
+        steps::StepFailure::Busy | steps::StepFailure::Lost => StepFailure { busy: true, ..plain },
+        steps::StepFailure::Gone => StepFailure { gone: true, ..plain },
+        steps::StepFailure::Failed { lasting, .. } => StepFailure { lasting, ..plain },
+        steps::StepFailure::Store(_) => plain,
+    }
+}
+
+/// Tells the workflows of what the API changes.
+pub struct Workflows {
+    client: Client,
+    options: PipelineOptions,
+}
+
+impl Workflows {
+    /// Workflows that are started with these options.
+    pub fn new(client: Client, options: PipelineOptions) -> Workflows {
+        Workflows { client, options }
+    }
+}
+
+impl Announce for Workflows {
+    fn wanted(&self, id: &str, desired: DesiredStatus) -> BoxFuture<'static, Result<(), String>> {
+        let (client, options, id) = (self.client.clone(), self.options.clone(), id.to_owned());
+        async move {
+            let told = match desired {
+                DesiredStatus::Deleted => client.cancel(&id).await,
+                desired => client.signal_paused(&id, desired == DesiredStatus::Paused).await,
+            };
+            match told {
+                // Also one that is deleted wants a workflow: it tears down.
+                Err(ClientError::NotFound(_)) => client.start(&id, options).await,
+                told => told,
+            }
+            .map_err(|error| error.to_string())
+        }
+        .boxed()
+    }
+
+    fn delivered(&self, id: &str) -> BoxFuture<'static, Result<(), String>> {
+        self.client.nudge(id);
+        std::future::ready(Ok(())).boxed()
+    }
+}
