@@ -13,6 +13,7 @@ pub mod masking;
 pub mod orchestrator;
 pub mod pipeline;
 pub mod rate;
+mod schema;
 pub mod service;
 pub mod standing;
 pub mod steps;

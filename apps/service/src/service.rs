@@ -1,11 +1,15 @@
 //! What the API, the webhooks and the orchestrators share.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::Engine;
+use engine::{Engine, Role};
 use futures::future::BoxFuture;
+use http_api::Issue;
+use protocol::ConnectorConfig;
+use serde_json::{Map, Value};
 
-use crate::masking::Fingerprints;
+use crate::masking::{Fingerprints, mask, unmask};
 use crate::pipeline::DesiredStatus;
 use crate::steps::Steps;
 use crate::store::Store;
@@ -26,6 +30,8 @@ pub struct Service {
     /// Knows the connectors, for what is asked about their configurations.
     pub(crate) engine: Engine,
     pub(crate) fingerprints: Fingerprints,
+    /// What configurations look like, by role and type.
+    schemas: Mutex<HashMap<(Role, String), Arc<Value>>>,
     pub(crate) intake: Intake,
     pub(crate) announce: Option<Arc<dyn Announce>>,
     /// Whether somebody does what is due. Where nobody does, a deletion is done at once.
@@ -34,9 +40,11 @@ pub struct Service {
 
 impl Service {
     /// The service over these steps. `engine` knows the connectors.
-    pub fn new(steps: Steps, engine: Engine, fingerprints: Fingerprints) -> Service {
+    pub fn new(steps: Steps, engine: Engine) -> Service {
         let intake = Intake::new(steps.store().clone());
-        Service { steps, engine, fingerprints, intake, announce: None, orchestrated: false }
+        let fingerprints = Fingerprints::of(steps.store().vault());
+        let schemas = Mutex::default();
+        Service { steps, engine, fingerprints, schemas, intake, announce: None, orchestrated: false }
     }
 
     /// The same, with an orchestrator in this process or in another one that looks at the same store.
@@ -59,6 +67,38 @@ impl Service {
     /// The store.
     pub fn store(&self) -> &Store {
         self.steps.store()
+    }
+
+    /// What the configuration of a connector looks like; `null` where nobody here knows it.
+    pub(crate) fn schema(&self, role: Role, connector: &str) -> Arc<Value> {
+        let key = (role, connector.to_owned());
+        if let Some(known) = self.schemas.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Arc::clone(known);
+        }
+        let registry = self.engine.registry();
+        let spec = match role {
+            Role::Source => registry.source(connector).map(|known| known.spec()),
+            Role::Destination => registry.destination(connector).map(|known| known.spec()),
+        };
+        let schema = Arc::new(spec.map_or(Value::Null, |spec| Value::Object(spec.config)));
+        self.schemas.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&schema));
+        schema
+    }
+
+    /// A connector as it is shown.
+    pub(crate) fn shown(&self, role: Role, connector: &ConnectorConfig) -> ConnectorConfig {
+        let schema = self.schema(role, &connector.connector);
+        ConnectorConfig::new(&*connector.connector, mask(&connector.config, &schema, &self.fingerprints))
+    }
+
+    /// The configuration that a client means, which sends secrets as they were shown.
+    pub(crate) fn meant(
+        &self,
+        role: Role,
+        given: &Map<String, Value>,
+        stored: &ConnectorConfig,
+    ) -> Result<Map<String, Value>, Issue> {
+        unmask(given, &stored.config, &self.schema(role, &stored.connector), &self.fingerprints)
     }
 
     /// Tells an orchestrator elsewhere. What it does not hear it finds in the store later, so a failure is only logged.

@@ -51,6 +51,29 @@ pub(crate) struct Actor {
     pub(crate) sync_id: Option<String>,
     /// How long what is known of rows is trusted.
     pub(crate) minute: Duration,
+    pub(crate) claim: Claim,
+}
+
+/// That this sync is the one that writes. The newest one is: it says so with its first rows, and whoever wrote before
+/// finds that out at the next look. A sync that was killed is in nobody's way by that.
+pub(crate) struct Claim {
+    /// Names this writer; no other has the name.
+    name: String,
+    is_made: bool,
+    /// Somebody else has made one since.
+    is_lost: bool,
+}
+
+impl Claim {
+    /// A claim that is not made yet.
+    pub(crate) fn new() -> Claim {
+        Claim { name: format!("{:032x}", rand::random::<u128>()), is_made: false, is_lost: false }
+    }
+
+    /// Whether somebody claims the spreadsheet who did not when it was opened.
+    fn is_lost_to(&self, now: &str, before: &str) -> bool {
+        !now.is_empty() && now != self.name && now != before
+    }
 }
 
 /// A job that has been worked out.
@@ -87,6 +110,9 @@ impl Actor {
     }
 
     async fn flush(&mut self, jobs: Vec<Job>) {
+        if self.claim.is_lost {
+            return jobs.into_iter().for_each(|job| answer(job.done, Err(&SheetsError::Superseded)));
+        }
         if let Err(error) = self.look_again(&jobs).await {
             for job in jobs {
                 answer(job.done, Err(&error));
@@ -132,7 +158,7 @@ impl Actor {
                 if let Some(sync_id) = &self.sync_id {
                     self.workbook.books.set(Kind::State, sync_id, GLOBAL, state.as_str());
                 }
-                let books = self.workbook.books.take_changes();
+                let books = self.changes();
                 return Ok(Ready { job: done, stream: None, need: None, ranges: Vec::new(), books });
             }
         };
@@ -163,8 +189,19 @@ impl Actor {
             books.set(Kind::State, sync_id, &stream, state.as_str());
         }
         let need = (rows > 0).then(|| Need { stream: Arc::clone(&stream), sheet: tab.tab.id, rows, columns });
-        let books = books.take_changes();
+        let books = self.changes();
         Ok(Ready { job: done, stream: Some(stream), need, ranges, books })
+    }
+
+    /// What changed in the books; the first time with the claim.
+    fn changes(&mut self) -> books::Changes {
+        let mut changes = self.workbook.books.take_changes();
+        if !std::mem::replace(&mut self.claim.is_made, true) {
+            changes.ranges.push(books::first_row(&self.claim.name));
+            changes.rows = changes.rows.max(1);
+            changes.columns = changes.columns.max(books::FIRST);
+        }
+        changes
     }
 
     /// Makes the grids large enough for the jobs; those for which there is no room fail, before anything is written.
@@ -241,12 +278,21 @@ impl Actor {
             }
         }
         let streams = there;
-        let headers: Vec<String> = streams
+        let mut headers: Vec<String> = streams
             .iter()
             .filter_map(|stream| workbook.streams.get(stream))
             .map(|tab| a1::header(&tab.tab.title))
             .collect();
+        if workbook.described.tabs.iter().any(|tab| tab.title == books::TITLE) {
+            headers.push(a1::header(books::TITLE));
+        }
         let rows = workbook.spreadsheet.values(&headers, false).await?;
+        let first = rows.get(streams.len()).and_then(|rows| rows.first());
+        let writer = first.map(|first| books::writer_of(first)).unwrap_or_default();
+        if self.claim.is_lost_to(&writer, workbook.books.writer()) {
+            self.claim.is_lost = true;
+            return Err(SheetsError::Superseded);
+        }
         for (stream, row) in streams.iter().zip(rows) {
             if let Some(tab) = workbook.streams.get_mut(stream) {
                 tab.take_header(row.first().map(Vec::as_slice).unwrap_or_default());

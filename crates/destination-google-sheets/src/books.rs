@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::a1;
 use crate::cell::read_text;
 use crate::ranges;
 
@@ -12,6 +13,8 @@ use crate::ranges;
 pub(crate) const TITLE: &str = "_sync_engine";
 /// What stands in its first row.
 pub(crate) const HEADER: [&str; 4] = ["kept by sync-engine, do not edit", "name", "key", "value"];
+/// Cells of the first row: the names, and who writes.
+pub(crate) const FIRST: usize = HEADER.len() + 1;
 /// Cells before the value.
 const FIXED: usize = 3;
 /// Most characters of a value in one cell; longer values go on in the next.
@@ -68,13 +71,15 @@ pub(crate) struct Books {
     entries: BTreeMap<Id, Entry>,
     free: BTreeSet<usize>,
     end: usize,
+    writer: String,
     changed: BTreeMap<usize, Vec<String>>,
 }
 
 impl Books {
     /// What the tab's rows say, its first included.
     pub(crate) fn read(rows: &[Vec<Value>]) -> Books {
-        let mut books = Books { end: rows.len().max(1) + 1, ..Books::default() };
+        let writer = rows.first().map(|first| writer_of(first)).unwrap_or_default();
+        let mut books = Books { end: rows.len().max(1) + 1, writer, ..Books::default() };
         for (row, cells) in (FIRST_ROW..).zip(rows.iter().skip(1)) {
             let texts: Vec<String> = cells.iter().map(read_text).collect();
             let kind = texts.first().and_then(|text| Kind::ALL.into_iter().find(|kind| kind.text() == text));
@@ -87,6 +92,11 @@ impl Books {
             books.entries.entry(id).or_insert(entry);
         }
         books
+    }
+
+    /// Who wrote the spreadsheet last, as far as it was said.
+    pub(crate) fn writer(&self) -> &str {
+        &self.writer
     }
 
     /// The value of an entry.
@@ -144,6 +154,17 @@ impl Books {
     }
 }
 
+/// The writer that the first row names; empty where it names none.
+pub(crate) fn writer_of(first: &[Value]) -> String {
+    first.get(HEADER.len()).map(read_text).unwrap_or_default()
+}
+
+/// The first row, as a value range that says who writes.
+pub(crate) fn first_row(writer: &str) -> String {
+    let cells: Vec<&str> = HEADER.into_iter().chain([writer]).collect();
+    ranges::range(&a1::rows(TITLE, 1, 1, FIRST), &ranges::texts(&cells))
+}
+
 /// Changes of a tab: the JSON of value ranges, and the grid that they need.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
@@ -158,6 +179,14 @@ mod tests {
 
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn the_first_row_says_who_writes() {
+        let written: Value = serde_json::from_str(&first_row("me")).unwrap();
+        let rows: Vec<Vec<Value>> = serde_json::from_value(written["values"].clone()).unwrap();
+        assert_eq!(Books::read(&rows).writer(), "me");
+        assert_eq!(Books::read(&[vec![json!("kept by")]]).writer(), "");
+    }
 
     #[test]
     fn entries_come_back() {

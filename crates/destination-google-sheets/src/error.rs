@@ -87,6 +87,11 @@ pub enum SheetsError {
         /// The key column that is missing.
         field: String,
     },
+    /// Somebody else writes, too.
+    #[error(
+        "another sync began to write into this spreadsheet, so this one ends: two at once would undo each other's work. Let only          one sync write into a spreadsheet; run this one again when the other has ended, or give it a spreadsheet of its own"
+    )]
+    Superseded,
     /// The catalog does not have the stream.
     #[error(
         "stream `{stream}` is not in the catalog that the sync was given; select it, then run setup again"
@@ -112,9 +117,10 @@ impl SheetsError {
     /// What sort of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            SheetsError::Config(_) | SheetsError::NotOurs { .. } | SheetsError::UnknownStream { .. } => {
-                ErrorKind::Config
-            }
+            SheetsError::Config(_)
+            | SheetsError::NotOurs { .. }
+            | SheetsError::Superseded
+            | SheetsError::UnknownStream { .. } => ErrorKind::Config,
             SheetsError::Auth(_) | SheetsError::NotFound { .. } | SheetsError::Forbidden { .. } => {
                 ErrorKind::Auth
             }

@@ -7,7 +7,7 @@ use protocol::{Batch, BatchWriter, ConnectorError, RawJson};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
-use crate::actor::{Actor, Job, Work};
+use crate::actor::{Actor, Claim, Job, Work};
 use crate::workbook::Workbook;
 
 /// Jobs that wait; the write loop has no more than one of each stream.
@@ -29,7 +29,7 @@ impl SheetsWriter {
     /// A writer into a spreadsheet whose rows were just read.
     pub(crate) fn new(workbook: Workbook, sync_id: Option<String>, minute: Duration) -> SheetsWriter {
         let (jobs, waiting) = mpsc::channel(WAITING);
-        let actor = Actor { workbook, sync_id, minute };
+        let actor = Actor { workbook, sync_id, minute, claim: Claim::new() };
         let task = tokio::spawn(actor.run(waiting)).abort_handle();
         SheetsWriter { jobs, task }
     }

@@ -57,7 +57,7 @@ pub(super) const RULES: &[Rule] = &[
         test: test(SOURCE, "backfill", "nested::a_list_that_cannot_be_completed_is_not_passed_for_whole"),
         switched_off: edit(
             "crates/source-stripe/src/driver.rs",
-            "let status = verdict::of(&self.streams[lane].name, &error);",
+            "let status = verdict::of(&self.streams[lane].name, error);",
             "let status = StreamStatus::Complete;",
         ),
     },

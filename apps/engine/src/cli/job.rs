@@ -187,6 +187,7 @@ impl Job {
             elapsed_ms: finished.elapsed_ms,
             requests: self.worker.requests().map(|requests| requests.sent).filter(|sent| *sent > 0),
             place: &destination.place(),
+            again: &destination.again(*destination != self.destination),
             query: &query,
             keeps_state: self.run.position != Position::Nowhere,
             interrupted: finished.interrupted || stopped_by.is_some(),

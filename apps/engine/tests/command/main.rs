@@ -13,6 +13,7 @@ mod interrupts;
 mod keys;
 mod mistakes;
 mod pages;
+mod paths;
 mod postgres;
 mod program;
 mod programs;

@@ -96,4 +96,9 @@ fn a_spreadsheet_is_made_where_none_is_named() {
     let told = format!("Made the Google spreadsheet {}; name it the next time", made[0]);
     assert!(ended.stderr.contains(&told), "{}", ended.stderr);
     assert!(ended.stdout.contains(&format!("in the Google spreadsheet {}.", made[0])), "{}", ended.stdout);
+    let next = format!("Run the same command with --spreadsheet {} to read only what is new.", made[0]);
+    assert!(ended.stdout.contains(&next), "{}", ended.stdout);
+    let again = program.run(&["sync", "--spreadsheet", &made[0], "--streams", "plan"]).expect(0);
+    assert!(again.stdout.contains("Run the same command again"), "{}", again.stdout);
+    assert_eq!(server.ids(), made);
 }

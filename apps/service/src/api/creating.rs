@@ -85,7 +85,7 @@ pub(super) async fn check(
 
 impl Server {
     pub(super) fn reader(&self) -> Reader<'_> {
-        Reader { engine: &self.service.engine, fingerprints: &self.service.fingerprints }
+        Reader { service: &self.service }
     }
 
     /// Refuses connectors that name what they may not.

@@ -1,21 +1,20 @@
 //! What clients say of a pipeline.
 
 use axum::extract::Request;
-use engine::Engine;
+use engine::Role;
 use engine::api::parts;
-use http_api::{ApiError, Issue, Issues};
+use http_api::{ApiError, Issue, Issues, Step};
 use protocol::ConnectorConfig;
 use serde_json::{Map, Value};
 
 use super::resource::KEY_IS_SET;
-use crate::masking::{Fingerprints, unmask};
 use crate::pipeline::{DesiredStatus, Pipeline, check_id, new_id};
+use crate::service::Service;
 use crate::store::Change;
 
 /// Reads what clients say of pipelines.
 pub(super) struct Reader<'a> {
-    pub(super) engine: &'a Engine,
-    pub(super) fingerprints: &'a Fingerprints,
+    pub(super) service: &'a Service,
 }
 
 /// The object in the body of a request; an empty body is an empty object where `optional`.
@@ -95,11 +94,11 @@ impl Reader<'_> {
     fn read(&self, members: &Map<String, Value>, before: Option<&Pipeline>, issues: &mut Issues) -> Change {
         let mut members = members.clone();
         if let Some(before) = before {
-            self.unmask(&mut members, "source", &before.source);
-            self.unmask(&mut members, "destination", &before.destination);
+            self.unmask(&mut members, Role::Source, &before.source, issues);
+            self.unmask(&mut members, Role::Destination, &before.destination, issues);
             keep_hash_key(&mut members, before);
         }
-        let given = parts(self.engine, &members, &[], issues);
+        let given = parts(&self.service.engine, &members, &[], issues);
         let name = match members.get("name") {
             None => None,
             Some(Value::Null) => Some(None),
@@ -132,13 +131,26 @@ impl Reader<'_> {
     }
 
     /// Puts secrets back that the client sends as they were shown.
-    fn unmask(&self, members: &mut Map<String, Value>, side: &str, before: &ConnectorConfig) {
-        let Some(Value::Object(given)) = members.get_mut(side) else { return };
+    fn unmask(
+        &self,
+        members: &mut Map<String, Value>,
+        role: Role,
+        before: &ConnectorConfig,
+        issues: &mut Issues,
+    ) {
+        let side = role.to_string();
+        let Some(Value::Object(given)) = members.get_mut(&side) else { return };
         if given.get("type").and_then(Value::as_str) != Some(&before.connector) {
             return;
         }
-        if let Some(Value::Object(config)) = given.get_mut(&before.connector) {
-            *config = unmask(config, &before.config, self.fingerprints);
+        let Some(Value::Object(config)) = given.get_mut(&before.connector) else { return };
+        match self.service.meant(role, config, before) {
+            Ok(meant) => *config = meant,
+            Err(issue) => {
+                let place = [Step::from(&*side), Step::from(&*before.connector)];
+                let path = place.into_iter().chain(issue.path).collect();
+                issues.0.push(Issue { path, ..issue });
+            }
         }
     }
 }

@@ -9,12 +9,13 @@ use engine::api::Answer;
 use engine::{EngineStream, Role, Side};
 use futures::StreamExt;
 use http_api::{ApiError, Identified, Issue, Issues, KEEP_ALIVE, ndjson};
-use protocol::{Eof, EofPayload, Payload, PipelineConfig, SyncState};
+use protocol::{Control, Eof, EofPayload, Message, Payload, PipelineConfig, SyncState};
 use serde_json::{Map, Value, json};
 
 use super::incoming::object;
 use super::query::Query;
 use super::{Server, Shared};
+use crate::masking::mask;
 use crate::steps::{Connections, ManualSync};
 use crate::store::Record;
 
@@ -76,7 +77,27 @@ impl Server {
             keeps_state: true,
             stop: self.options.stop.child_token(),
         };
-        self.service.steps.sync_by_hand(record, asked)
+        self.hiding(self.service.steps.sync_by_hand(record, asked))
+    }
+
+    /// Hides what is secret in the configurations that connectors send back: the service keeps them, so no client needs them.
+    pub(super) fn hiding(&self, messages: EngineStream) -> EngineStream {
+        let fingerprints = self.service.fingerprints.clone();
+        let hidden = move |message: Message| match message.payload {
+            Payload::Control(control) => {
+                let control = match control {
+                    Control::SourceConfig { source_config } => {
+                        Control::SourceConfig { source_config: mask(&source_config, &fingerprints) }
+                    }
+                    Control::DestinationConfig { destination_config } => Control::DestinationConfig {
+                        destination_config: mask(&destination_config, &fingerprints),
+                    },
+                };
+                Message { payload: Payload::Control(control), ..message }
+            }
+            payload => Message { payload, ..message },
+        };
+        messages.map(move |message| message.map(&hidden)).boxed()
     }
 }
 
@@ -218,7 +239,7 @@ async fn connect(
     let side = side(&request)?;
     let record = server.found(&id).await?;
     let stop = server.options.stop.child_token();
-    let messages = server.service.steps.connect_by_hand(record, what, side, stop);
+    let messages = server.hiding(server.service.steps.connect_by_hand(record, what, side, stop));
     Ok(ndjson(Answer::new(Ok(messages), log, false), KEEP_ALIVE))
 }
 

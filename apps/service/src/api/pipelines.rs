@@ -62,7 +62,7 @@ impl Server {
 
     async fn resource(&self, record: Record) -> Result<Resource, ApiError> {
         let now = self.service.store().now().await.map_err(failed)?;
-        Ok(Resource::of(record, now, &self.service.fingerprints))
+        Ok(Resource::of(record, now, &self.service))
     }
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn list(server: Shared, request: Request) -> Result<Response, A
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let (records, has_more) = store.list(after.as_deref(), limit).await.map_err(failed)?;
     let now = store.now().await.map_err(failed)?;
-    let shown = |record| Resource::of(record, now, &server.service.fingerprints);
+    let shown = |record| Resource::of(record, now, &server.service);
     let data: Vec<Resource> = records.into_iter().map(shown).collect();
     Ok(Json(json!({"data": data, "has_more": has_more})).into_response())
 }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use engine::Role;
 use protocol::{
     ConnectorConfig, ProgressPayload, StreamRunStatus, StreamSelection, SyncState, Timestamp, Transforms,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::masking::{Fingerprints, mask};
 use crate::pipeline::DesiredStatus;
+use crate::service::Service;
 use crate::standing::{Stage, Status};
 use crate::store::Record;
 
@@ -133,12 +134,9 @@ impl ResourceProgress {
 
 impl Resource {
     /// What clients see of `record` at `now` (milliseconds since 1970).
-    pub(crate) fn of(record: Record, now: i64, fingerprints: &Fingerprints) -> Resource {
+    pub(crate) fn of(record: Record, now: i64, service: &Service) -> Resource {
         let status = record.status();
         let at = Timestamp::from_unix_millis;
-        let shown = |connector: &ConnectorConfig| {
-            ConnectorConfig::new(&*connector.connector, mask(&connector.config, fingerprints))
-        };
         let Record { pipeline, standing, .. } = record;
         let failed_streams =
             standing.failed_streams().map(|(name, why)| (name.to_owned(), why.to_owned())).collect();
@@ -155,8 +153,8 @@ impl Resource {
             retry_at: at(problem.retry_at),
         });
         Resource {
-            source: shown(&pipeline.source),
-            destination: shown(&pipeline.destination),
+            source: service.shown(Role::Source, &pipeline.source),
+            destination: service.shown(Role::Destination, &pipeline.destination),
             transforms: pipeline.transforms.map(without_key),
             webhook_path: format!("/webhooks/{}", pipeline.id),
             id: pipeline.id,

@@ -56,6 +56,6 @@ pub(super) async fn run(
         keeps_state: false,
         stop: server.options.stop.child_token(),
     };
-    let messages = server.service.steps.sync_by_hand(record, asked);
+    let messages = server.hiding(server.service.steps.sync_by_hand(record, asked));
     Ok(ndjson(Answer::new(Ok(messages), log, true), KEEP_ALIVE))
 }

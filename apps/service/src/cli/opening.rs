@@ -12,7 +12,6 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use service::engines::Engines;
 use service::guard::Guard;
-use service::masking::Fingerprints;
 use service::rate::MemoryBudget;
 use service::service::Service;
 use service::steps::Steps;
@@ -116,8 +115,7 @@ pub(crate) async fn service(place: &PlaceArgs) -> Result<Service, Failure> {
         ),
         None => Engines::Here { engine: engine.clone(), requests: Arc::new(move || meter.requests_sent()) },
     };
-    let fingerprints = Fingerprints::new(&store.vault().derived("fingerprints")[0]);
-    Ok(Service::new(Steps::new(store, engines), engine, fingerprints))
+    Ok(Service::new(Steps::new(store, engines), engine))
 }
 
 /// What pipelines may name.

@@ -43,7 +43,8 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
     };
     let stop = Voice::open(false, false).interrupt()?.token();
     #[cfg(feature = "temporal")]
-    let (service, by_workers) = temporal::announcing(service, &args.temporal, pace(&args.pace).follow).await?;
+    let (service, by_workers) =
+        temporal::announcing(service, &args.temporal, pace(&args.pace).follow).await?;
     #[cfg(not(feature = "temporal"))]
     let by_workers = false;
     let here = !by_workers && !args.no_orchestrator;

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use service::service::Service;
-use service::temporal::{
-    Address, Client, PipelineOptions, ServiceSteps, Tls, WorkerOptions, Workflows, run,
-};
+use service::temporal::{Address, Client, PipelineOptions, ServiceSteps, Tls, WorkerOptions, Workflows, run};
 use terminal::failure::Failure;
 use tokio_util::sync::CancellationToken;
 

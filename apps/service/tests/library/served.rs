@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use service::api::{ApiOptions, router};
 use service::engines::Engines;
 use service::guard::Guard;
-use service::masking::Fingerprints;
 use service::orchestrator::{Embedded, EmbeddedOptions, Pace};
 use service::rate::MemoryBudget;
 use service::service::Service;
@@ -134,7 +133,7 @@ impl Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let mut service = Service::new(steps.clone(), engine, Fingerprints::new(b"test"));
+        let mut service = Service::new(steps.clone(), engine);
         if pace.is_some() {
             service = service.orchestrated();
         }

@@ -1,8 +1,9 @@
 //! Requests that fail, and quotas.
 
-use protocol::{ConnectionState, Destination, Payload, run_to_end};
+use protocol::{ConnectionState, Destination, Message, MessageStream, Payload, Stream, run_to_end};
 use serde_json::json;
 use test_utils::sheets::{Fault, SERVICE_ACCOUNT, service_account_key};
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::world::{MINUTE, World, customers, expected, page, stream_of, upsert};
 
@@ -123,30 +124,38 @@ async fn check_says_what_is_wrong() {
     assert!(text.contains("revoked or has expired"), "{text}");
 }
 
-#[tokio::test]
-async fn what_users_do_during_a_run_is_noticed() {
-    let world = World::new().await;
-    let stream = customers();
+/// A sync of customers that goes on until the sender is dropped.
+fn sync(world: &World, stream: &Stream) -> (UnboundedSender<Message>, MessageStream) {
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     let input = futures::stream::unfold(receiver, |mut receiver| async {
         receiver.recv().await.map(|m| (Ok(m), receiver))
     });
     let request = protocol::WriteRequest {
-        catalog: crate::world::catalog(&[&stream]),
+        catalog: crate::world::catalog(&[stream]),
         input: Box::pin(input),
         sync_id: Some("sync".to_owned()),
     };
     let config = world.config_with(json!({"batch_size": 4}));
-    let mut back = world.destination.write(config, request);
-    for message in page(&stream, 4, 10) {
+    (sender, world.destination.write(config, request))
+}
+
+/// Waits until the first batch of four is written.
+async fn first_batch(stream: &Stream, sender: &UnboundedSender<Message>, back: &mut MessageStream) {
+    for message in page(stream, 4, 10) {
         sender.send(message).unwrap();
     }
     // A message behind the batch, so that it is cut.
-    sender.send(upsert(&stream, &json!({"id": "cus_0", "name": "N0 v11", "_updated_at": 11}))).unwrap();
-    while !matches!(
-        futures::StreamExt::next(&mut back).await.unwrap().unwrap().payload,
-        Payload::SourceState(_)
-    ) {}
+    sender.send(upsert(stream, &json!({"id": "cus_0", "name": "N0 v11", "_updated_at": 11}))).unwrap();
+    let state = |message: Message| matches!(message.payload, Payload::SourceState(_));
+    while !state(futures::StreamExt::next(back).await.unwrap().unwrap()) {}
+}
+
+#[tokio::test]
+async fn what_users_do_during_a_run_is_noticed() {
+    let world = World::new().await;
+    let stream = customers();
+    let (sender, mut back) = sync(&world, &stream);
+    first_batch(&stream, &sender, &mut back).await;
     world
         .server
         .edit(&world.id, |spreadsheet| spreadsheet.sheet_mut("customer").unwrap().cells[1..5].reverse());
@@ -156,4 +165,29 @@ async fn what_users_do_during_a_run_is_noticed() {
     let mut names = expected(4, 10);
     names.insert("cus_0".to_owned(), "N0 v11".to_owned());
     assert_eq!(world.names("customer"), names);
+}
+
+/// The older one stops; the rows are those of the newer one, each once.
+#[tokio::test]
+async fn of_two_syncs_at_once_the_newer_one_writes() {
+    let world = World::new().await;
+    let stream = customers();
+    let (sender, mut back) = sync(&world, &stream);
+    first_batch(&stream, &sender, &mut back).await;
+    world.write(&[&stream], page(&stream, 6, 12)).await;
+    tokio::time::sleep(MINUTE / 4).await;
+    for message in page(&stream, 9, 13) {
+        sender.send(message).unwrap();
+    }
+    drop(sender);
+    let mut late = crate::world::Back::default();
+    for message in run_to_end(back).await.unwrap() {
+        late.take(message);
+    }
+    assert!(late.errors.iter().any(|error| error.contains("another sync began to write")), "{late:?}");
+    assert!(late.states.is_empty(), "{late:?}");
+    assert_eq!(world.names("customer"), expected(6, 12));
+    // Whoever comes after is in nobody's way.
+    world.write(&[&stream], page(&stream, 7, 14)).await;
+    assert_eq!(world.names("customer"), expected(7, 14));
 }

@@ -148,7 +148,7 @@ impl World {
 }
 
 impl Back {
-    fn take(&mut self, message: Message) {
+    pub(crate) fn take(&mut self, message: Message) {
         match message.payload {
             Payload::Record(_) => self.records += 1,
             Payload::SourceState(protocol::SourceStateMessage::Stream { data, .. }) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use protocol::{Payload, ReadRequest, Source, SourceState, StreamStatus};
+use protocol::{Message, Payload, ReadRequest, Source, SourceState, SourceStateMessage, StreamStatus};
 use source_stripe::StripeSource;
 use stripe_openapi::{Catalog, embedded};
 use stripe_simulator::{Fault, FaultRule};
@@ -248,6 +248,14 @@ async fn an_interrupted_read_of_one_list_for_two_streams_goes_on_from_their_stat
     interrupt(&account, &["customer", "tax_id"]).await;
 }
 
+fn stream_of(message: &Message) -> Option<&Arc<str>> {
+    match &message.payload {
+        Payload::Record(record) => Some(&record.stream),
+        Payload::SourceState(SourceStateMessage::Stream { stream, .. }) => Some(stream),
+        _ => None,
+    }
+}
+
 /// Reads, breaking after some records, and reads on: all rows have to be there.
 async fn interrupt(account: &Account, streams: &[&str]) {
     let truths: Vec<_> = streams.iter().map(|stream| account.truth(stream)).collect();
@@ -259,15 +267,22 @@ async fn interrupt(account: &Account, streams: &[&str]) {
         let request = ReadRequest { catalog: catalog.clone(), state: None, input: None, durable: None };
         let mut messages = StripeSource::default().read(account.config(), request);
         // Only what came before the last state is stored by a destination that breaks here.
-        let mut waiting = Vec::new();
+        let mut waiting: Vec<Message> = Vec::new();
         let mut seen = 0;
         while seen < records {
             let message = messages.next().await.unwrap().unwrap();
             seen += usize::from(matches!(message.payload, Payload::Record(_)));
-            let is_state = matches!(message.payload, Payload::SourceState(_));
+            let of = match &message.payload {
+                Payload::SourceState(SourceStateMessage::Stream { stream, .. }) => Some(Arc::clone(stream)),
+                _ => None,
+            };
             waiting.push(message);
-            if is_state {
-                waiting.drain(..).for_each(|message| durable.take(message));
+            // What is of other streams waits for states of their own.
+            if let Some(of) = of {
+                let (stored, rest) = waiting.drain(..).partition(|message| stream_of(message) == Some(&of));
+                waiting = rest;
+                let stored: Vec<Message> = stored;
+                stored.into_iter().for_each(|message| durable.take(message));
                 state = Some(durable.state.clone());
             }
         }

@@ -22,6 +22,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) requests: Option<u64>,
     /// As it follows "in": `the SQLite file ./stripe.db`.
     pub(crate) place: &'a str,
+    /// As a sentence begins that says how to go on: `Run the same command again`.
+    pub(crate) again: &'a str,
     /// A command that looks at a stream.
     pub(crate) query: &'a Query<'a>,
     /// Whether the position was kept.
@@ -91,16 +93,17 @@ pub(crate) fn summarise(summary: &Summary<'_>) -> String {
     if let Some(command) = (summary.query)(biggest.unwrap_or("customer")) {
         let _ = write!(text, " Look at it, for example, by\n  {command}");
     }
+    let again = summary.again;
     let next = if !summary.keeps_state {
-        "No position was kept (--no-state): the next run with --no-state reads everything again."
+        "No position was kept (--no-state): the next run with --no-state reads everything again.".to_owned()
     } else if summary.followed && !summary.interrupted {
-        "What was followed is stored. Run the same command again to go on from here."
+        format!("What was followed is stored. {again} to go on from here.")
     } else if summary.interrupted || summary.eof.has_more {
-        "What was read is saved. Run the same command again to continue."
+        format!("What was read is saved. {again} to continue.")
     } else if failed > 0 {
-        "Run the same command again to try the failed streams once more; the others only read what is new."
+        format!("{again} to try the failed streams once more; the others only read what is new.")
     } else {
-        "Run the same command again to read only what is new."
+        format!("{again} to read only what is new.")
     };
     let _ = write!(text, "\n{next}");
     text
@@ -183,6 +186,7 @@ mod tests {
             elapsed_ms: 83_000,
             requests: Some(1234),
             place: "the SQLite file ./stripe.db",
+            again: "Run the same command again",
             query: &query,
             keeps_state,
             interrupted,

@@ -212,6 +212,15 @@ impl DestinationSettings {
         }
     }
 
+    /// How a sentence begins that says how to go on; `made`: this run made it, so that it has to be named from now on.
+    pub(crate) fn again(&self, made: bool) -> String {
+        let named = |field: &str| self.connector.config.get(field).and_then(Value::as_str);
+        match named("spreadsheet_id").filter(|_| made && self.connector.connector == SHEETS) {
+            Some(id) => format!("Run the same command with --spreadsheet {}", shell_quoted(id)),
+            None => "Run the same command again".to_owned(),
+        }
+    }
+
     /// A command that shows how many rows a stream has.
     pub(crate) fn query_hint(&self, stream: &str) -> Option<String> {
         let text = |field: &str| self.connector.config.get(field).and_then(Value::as_str);
