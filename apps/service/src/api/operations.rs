@@ -1,5 +1,6 @@
 //! What a client does to a pipeline by hand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Request};
@@ -9,7 +10,7 @@ use engine::api::Answer;
 use engine::{EngineStream, Role, Side};
 use futures::StreamExt;
 use http_api::{ApiError, Identified, Issue, Issues, KEEP_ALIVE, ndjson};
-use protocol::{Eof, EofPayload, Payload, PipelineConfig, SyncState};
+use protocol::{ConnectorConfig, Control, Eof, EofPayload, Message, Payload, PipelineConfig, SyncState};
 use serde_json::{Map, Value, json};
 
 use super::incoming::object;
@@ -76,7 +77,31 @@ impl Server {
             keeps_state: true,
             stop: self.options.stop.child_token(),
         };
-        self.service.steps.sync_by_hand(record, asked)
+        let (source, destination) =
+            (asked.pipeline.source.connector.clone(), asked.pipeline.destination.connector.clone());
+        self.hiding(&source, &destination, self.service.steps.sync_by_hand(record, asked))
+    }
+
+    /// Hides what is secret in the configurations that connectors send back: the service keeps them, so no client needs them.
+    pub(super) fn hiding(&self, source: &str, destination: &str, messages: EngineStream) -> EngineStream {
+        let service = Arc::clone(&self.service);
+        let (source, destination) = (source.to_owned(), destination.to_owned());
+        let hidden = move |message: Message| {
+            let control = match message.payload {
+                Payload::Control(Control::SourceConfig { source_config }) => {
+                    let connector = ConnectorConfig::new(&*source, source_config);
+                    Control::SourceConfig { source_config: service.shown(Role::Source, &connector).config }
+                }
+                Payload::Control(Control::DestinationConfig { destination_config }) => {
+                    let connector = ConnectorConfig::new(&*destination, destination_config);
+                    let shown = service.shown(Role::Destination, &connector);
+                    Control::DestinationConfig { destination_config: shown.config }
+                }
+                payload => return Message { payload, ..message },
+            };
+            Message { payload: Payload::Control(control), ..message }
+        };
+        messages.map(move |message| message.map(&hidden)).boxed()
     }
 }
 
@@ -218,7 +243,10 @@ async fn connect(
     let side = side(&request)?;
     let record = server.found(&id).await?;
     let stop = server.options.stop.child_token();
+    let (source, destination) =
+        (record.pipeline.source.connector.clone(), record.pipeline.destination.connector.clone());
     let messages = server.service.steps.connect_by_hand(record, what, side, stop);
+    let messages = server.hiding(&source, &destination, messages);
     Ok(ndjson(Answer::new(Ok(messages), log, false), KEEP_ALIVE))
 }
 

@@ -122,6 +122,8 @@ pub(crate) struct RemoteArgs {
 pub(crate) enum Command {
     /// Serve the API, take webhooks, and carry all pipelines on
     Serve(ServeArgs),
+    /// Carry the pipelines of a store on, without an API: a further process beside `serve`
+    Worker(WorkerArgs),
     /// Take webhooks only: a listener that Stripe may reach, beside a `serve` that it may not
     Webhook(WebhookArgs),
     /// Create, look at, change and delete pipelines
@@ -158,7 +160,7 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn is_server(&self) -> bool {
-        matches!(self, Command::Serve(_) | Command::Webhook(_))
+        matches!(self, Command::Serve(_) | Command::Worker(_) | Command::Webhook(_))
     }
 
     /// Whether connectors may be given by flags.
@@ -191,6 +193,67 @@ pub(crate) struct GuardArgs {
     pub(crate) allow_any_path: bool,
 }
 
+/// How pipelines are carried on.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Orchestrator")]
+pub(crate) struct PaceArgs {
+    /// How many pipelines are worked on at once
+    #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) at_once: u16,
+    /// Seconds between two looks at Stripe's events, where a pipeline does not say otherwise (poll_interval)
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) follow_interval: u32,
+    /// Hours between two comparisons of a copy with Stripe as a whole; 0 for none
+    #[arg(long, value_name = "HOURS", default_value_t = 168)]
+    pub(crate) reconcile_interval: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) guard: GuardArgs,
+    #[cfg(feature = "temporal")]
+    #[command(flatten)]
+    pub(crate) temporal: TemporalArgs,
+}
+
+/// Where Temporal is.
+#[cfg(feature = "temporal")]
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Temporal")]
+pub(crate) struct TemporalArgs {
+    /// Let Temporal carry pipelines on, by workers (`sync-service worker`): host:port, or https://…
+    /// [default: this process does]
+    #[arg(long, value_name = "ADDRESS", env = "TEMPORAL_ADDRESS", hide_env_values = true)]
+    pub(crate) temporal_address: Option<String>,
+    /// Its namespace
+    #[arg(long, value_name = "NAME", env = "TEMPORAL_NAMESPACE", hide_env_values = true, default_value = service::temporal::NAMESPACE)]
+    pub(crate) temporal_namespace: String,
+    /// The task queue that workers poll
+    #[arg(long, value_name = "NAME", env = "TEMPORAL_TASK_QUEUE", hide_env_values = true, default_value = service::temporal::TASK_QUEUE)]
+    pub(crate) temporal_task_queue: String,
+    /// An API key, as Temporal Cloud gives out; better given by the environment
+    #[arg(long, value_name = "KEY", env = "TEMPORAL_API_KEY", hide_env_values = true, value_parser = secret)]
+    pub(crate) temporal_api_key: Option<SecretString>,
+    /// Encrypt the connection, also where the address does not say so
+    #[arg(long)]
+    pub(crate) temporal_tls: bool,
+    /// File of the authority that signed the server's certificate, in PEM [default: those that the system trusts]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) temporal_tls_ca: Option<PathBuf>,
+    /// Name in the server's certificate, where it is not that of the address
+    #[arg(long, value_name = "NAME")]
+    pub(crate) temporal_tls_server_name: Option<String>,
+    /// File of our certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "temporal_tls_key")]
+    pub(crate) temporal_tls_cert: Option<PathBuf>,
+    /// File of its private key, in PEM
+    #[arg(long, value_name = "FILE", requires = "temporal_tls_cert")]
+    pub(crate) temporal_tls_key: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// Address to listen on; any but this machine's own needs tokens (`sync-service tokens create`)
@@ -208,15 +271,11 @@ pub(crate) struct ServeArgs {
     /// Serve the API only, and leave pipelines to others
     #[arg(long)]
     pub(crate) no_orchestrator: bool,
-    /// How many pipelines are worked on at once
-    #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub(crate) at_once: u16,
-    /// Seconds between two looks at Stripe's events, where a pipeline does not say otherwise (poll_interval)
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) follow_interval: u32,
-    /// Hours between two comparisons of a copy with Stripe as a whole; 0 for none
-    #[arg(long, value_name = "HOURS", default_value_t = 168)]
-    pub(crate) reconcile_interval: u32,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+    #[cfg(feature = "temporal")]
+    #[command(flatten)]
+    pub(crate) temporal: TemporalArgs,
     #[command(flatten)]
     pub(crate) guard: GuardArgs,
 }
@@ -229,6 +288,9 @@ pub(crate) struct WebhookArgs {
     /// Port to listen on
     #[arg(long, env = "PORT", hide_env_values = true, default_value_t = 4030)]
     pub(crate) port: u16,
+    #[cfg(feature = "temporal")]
+    #[command(flatten)]
+    pub(crate) temporal: TemporalArgs,
 }
 
 /// A pipeline in words.

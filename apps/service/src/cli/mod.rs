@@ -10,6 +10,8 @@ mod rendering;
 mod serve;
 mod shorthand;
 mod streaming;
+#[cfg(feature = "temporal")]
+mod temporal;
 mod tokens;
 mod voice;
 
@@ -75,6 +77,7 @@ async fn run(cli: Cli, flags: &[Shorthand]) -> Result<(), Failure> {
     let json = voice.json;
     match cli.command {
         Command::Serve(args) => Box::pin(serve::serve(&cli.place, &args)).await,
+        Command::Worker(args) => Box::pin(serve::worker(&cli.place, &args)).await,
         Command::Webhook(args) => serve::webhook(&cli.place, &args).await,
         Command::Pipelines { command } => {
             let client = Client::open(&cli.place, &cli.remote, &voice).await?;

@@ -8,11 +8,14 @@ use engine::program::{bind, build, resolve};
 use service::api::{ApiOptions, router, webhook_router};
 use service::guard::Guard;
 use service::orchestrator::{Embedded, EmbeddedOptions, Pace};
+use service::service::Service;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::args::{PlaceArgs, ServeArgs, WebhookArgs};
+use super::args::{PaceArgs, PlaceArgs, ServeArgs, WebhookArgs, WorkerArgs};
 use super::failure::Failure;
+#[cfg(feature = "temporal")]
+use super::temporal;
 use super::voice::Voice;
 use super::{note, opening};
 
@@ -40,7 +43,14 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
         None => None,
     };
     let stop = Voice::open(false, false).interrupt()?.token();
-    let service = Arc::new(if args.no_orchestrator { service } else { service.orchestrated() });
+    #[cfg(feature = "temporal")]
+    let (service, by_workers) =
+        temporal::announcing(service, &args.temporal, pace(&args.pace).follow).await?;
+    #[cfg(not(feature = "temporal"))]
+    let by_workers = false;
+    let here = !by_workers && !args.no_orchestrator;
+    // With --no-orchestrator somebody else does what is due.
+    let service = Arc::new(service.orchestrated());
     let options = ApiOptions { token_required, guard, build: build(opening::variable), stop: stop.clone() };
     let bound = listener.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
     note(&format!("Listening on http://{bound}, documented at http://{bound}/docs"));
@@ -56,24 +66,51 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
         }
     };
     let orchestrating = async {
-        if !args.no_orchestrator {
-            let pace = Pace {
-                follow: Duration::from_secs(args.follow_interval.into()),
-                reconcile: (args.reconcile_interval > 0)
-                    .then(|| Duration::from_secs(u64::from(args.reconcile_interval) * HOUR)),
-            };
-            let options =
-                EmbeddedOptions { pace, at_once: args.at_once.into(), ..EmbeddedOptions::default() };
-            Embedded::new(service.steps().clone(), options).run(stop.clone()).await;
+        if here {
+            orchestrate(&service, &args.pace, stop.clone()).await;
         }
     };
     let (api, public, ()) = tokio::join!(api, public, orchestrating);
     api.and(public)
 }
 
+/// Carries pipelines on until a signal.
+pub(super) async fn worker(place: &PlaceArgs, args: &WorkerArgs) -> Result<(), Failure> {
+    let guard = opening::guard(place, &args.guard)?;
+    let service = Box::pin(opening::service(place, guard)).await?;
+    let stop = Voice::open(false, false).interrupt()?.token();
+    #[cfg(feature = "temporal")]
+    if let Some(client) = temporal::connect(&args.temporal).await? {
+        let queue = &args.temporal.temporal_task_queue;
+        note(&format!("Carrying on what Temporal gives out on the task queue {queue}"));
+        return temporal::work(&client, &service, &args.pace, stop).await;
+    }
+    note("Carrying on the pipelines of the store");
+    orchestrate(&service, &args.pace, stop).await;
+    Ok(())
+}
+
+async fn orchestrate(service: &Service, args: &PaceArgs, stop: CancellationToken) {
+    let options =
+        EmbeddedOptions { pace: pace(args), at_once: args.at_once.into(), ..EmbeddedOptions::default() };
+    Embedded::new(service.steps().clone(), options).run(stop).await;
+}
+
+/// How often things are done that are done again and again.
+pub(super) fn pace(args: &PaceArgs) -> Pace {
+    let hours = u64::from(args.reconcile_interval);
+    Pace {
+        follow: Duration::from_secs(args.follow_interval.into()),
+        reconcile: (hours > 0).then(|| Duration::from_secs(hours * HOUR)),
+    }
+}
+
 /// Takes webhooks until a signal.
 pub(super) async fn webhook(place: &PlaceArgs, args: &WebhookArgs) -> Result<(), Failure> {
-    let service = Arc::new(Box::pin(opening::service(place, Guard::default())).await?.orchestrated());
+    let service = Box::pin(opening::service(place, Guard::default())).await?.orchestrated();
+    #[cfg(feature = "temporal")]
+    let (service, _) = temporal::announcing(service, &args.temporal, Pace::default().follow).await?;
+    let service = Arc::new(service);
     let listener = bind(resolve(&args.host, args.port).await?, "--port").await?;
     let bound = listener.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
     let stop = Voice::open(false, false).interrupt()?.token();
