@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn a_step_ends_and_reads_events() {
         let config = pipeline(
-            json!({"type": "stripe", "stripe": {"live": true, "websocket": true, "webhook_port": 1}}),
+            &json!({"type": "stripe", "stripe": {"live": true, "websocket": true, "webhook_port": 1}}),
         );
         assert_eq!(Value::from(ending(config.clone()).source.config), json!({"poll_events": true}));
         let staying = staying(&config).unwrap().source.config;
