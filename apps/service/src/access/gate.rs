@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -85,6 +85,14 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// Whether it is a webhook, which its signature proves.
+    fn is_webhook(&self) -> bool {
+        let id = self.path.strip_prefix("/webhooks/");
+        self.method == Method::POST && id.is_some_and(|id| !id.contains('/'))
+    }
+}
+
 /// Why somebody is not let in.
 enum Denied {
     Api(ApiError),
@@ -127,7 +135,7 @@ impl Gate {
 impl Kept {
     async fn admit(&self, asked: &Asked) -> Result<Actor, Denied> {
         let path = asked.path.as_str();
-        if self.options.open.iter().any(|open| open == path) || path.starts_with("/webhooks/") {
+        if self.options.open.iter().any(|open| open == path) || asked.is_webhook() {
             return Ok(Actor::local());
         }
         if !self.options.required {
@@ -138,7 +146,10 @@ impl Kept {
         }
         let address = asked.address;
         let now = Instant::now();
+        // Whoever is known goes on, whatever others of the same address do.
+        let known = asked.token.as_deref().is_some_and(|token| self.is_known(&digest(token), now));
         if let Some(left) = self.attempts.lock().unwrap_or_else(PoisonError::into_inner).locked(address, now)
+            && !known
         {
             return Err(Denied::Locked(left));
         }
@@ -160,6 +171,12 @@ impl Kept {
         Ok(Actor { id: token.id, name: token.name })
     }
 
+    /// Whether a token was right just now.
+    fn is_known(&self, digest: &str, now: Instant) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(digest).is_some_and(|(at, _)| now.duration_since(*at) < BELIEVED)
+    }
+
     async fn token(&self, token: &str) -> Result<Option<Token>, StoreError> {
         let (digest, now) = (digest(token), Instant::now());
         {
@@ -170,7 +187,9 @@ impl Kept {
             }
         }
         let Some(token) = find(&self.store, &digest).await? else { return Ok(None) };
-        used(&self.store, &token.id).await?;
+        if let Err(error) = used(&self.store, &token.id).await {
+            tracing::warn!(error = %error, "that a token was used cannot be noted");
+        }
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, (now, token.clone()));
         Ok(Some(token))
     }
@@ -188,7 +207,12 @@ fn needed(method: &Method, path: &str) -> Scope {
 
 fn address(request: &Request) -> IpAddr {
     let connected = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    connected.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip())
+    let address = connected.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip());
+    match address.to_canonical() {
+        // Whoever has one address of version 6 has a network of them.
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address => address,
+    }
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {

@@ -98,7 +98,8 @@ impl Server {
         for (side, connector) in [("source", source), ("destination", destination)] {
             let Some(connector) = connector else { continue };
             if let Err(refused) = self.options.guard.check(connector).await {
-                let path = [side, &connector.connector, &refused.path].into_iter().map(Step::from).collect();
+                let place = [Step::from(side), Step::from(&*connector.connector)];
+                let path = place.into_iter().chain(refused.path).collect();
                 issues.0.push(Issue::custom(path, refused.message));
             }
         }

@@ -94,14 +94,16 @@ impl Figures {
 
     /// All figures as text. Those of pipelines are as the store says now; where it cannot be asked, they are as before.
     pub(super) async fn text(&self, service: &Service) -> String {
-        if let (Ok(records), Ok(now)) = (service.store().all().await, service.store().now().await) {
+        let store = service.store();
+        if let (Ok(records), Ok(waiting), Ok(now)) =
+            (store.all().await, store.all_waiting().await, store.now().await)
+        {
             self.pipelines.clear();
-            let (mut waiting, mut attempts, mut lag) = (0, 0, 0i64);
+            let (mut attempts, mut lag) = (0, 0i64);
             for record in &records {
                 let status = serde_json::to_value(record.status()).unwrap_or_default();
                 let status = status.as_str().unwrap_or_default().to_owned();
                 self.pipelines.get_or_create(&Standing { status }).inc();
-                waiting += i64::try_from(record.waiting).unwrap_or(i64::MAX);
                 attempts += record.standing.problem.as_ref().map_or(0, |problem| i64::from(problem.attempts));
                 lag = lag.max(record.standing.followed_at.map_or(0, |at| now.saturating_sub(at)));
             }

@@ -145,7 +145,16 @@ impl Reader<'_> {
         }
         let Some(Value::Object(config)) = given.get_mut(&before.connector) else { return };
         match self.service.meant(role, config, before) {
-            Ok(meant) => *config = meant,
+            Ok(meant) => {
+                // A key that is not told must not be sent to another address than before.
+                let moved = meant.get("base_url") != before.config.get("base_url");
+                let kept = meant.get("api_key") != config.get("api_key");
+                if moved && kept {
+                    let path = [&*side, &*before.connector, "api_key"].map(Step::from).to_vec();
+                    issues.0.push(Issue::custom(path, "send the key itself together with another base_url"));
+                }
+                *config = meant;
+            }
             Err(issue) => {
                 let place = [Step::from(&*side), Step::from(&*before.connector)];
                 let path = place.into_iter().chain(issue.path).collect();

@@ -1,5 +1,6 @@
 //! What a client does to a pipeline by hand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Request};
@@ -9,13 +10,12 @@ use engine::api::Answer;
 use engine::{EngineStream, Role, Side};
 use futures::StreamExt;
 use http_api::{ApiError, Identified, Issue, Issues, KEEP_ALIVE, ndjson};
-use protocol::{Control, Eof, EofPayload, Message, Payload, PipelineConfig, SyncState};
+use protocol::{ConnectorConfig, Control, Eof, EofPayload, Message, Payload, PipelineConfig, SyncState};
 use serde_json::{Map, Value, json};
 
 use super::incoming::object;
 use super::query::Query;
 use super::{Server, Shared};
-use crate::masking::mask;
 use crate::steps::{Connections, ManualSync};
 use crate::store::Record;
 
@@ -77,27 +77,30 @@ impl Server {
             keeps_state: true,
             stop: self.options.stop.child_token(),
         };
-        self.hiding(self.service.steps.sync_by_hand(record, asked))
+        let pipeline = asked.pipeline.clone();
+        self.hiding(self.service.steps.sync_by_hand(record, asked), &pipeline)
     }
 
     /// Hides what is secret in the configurations that connectors send back: the service keeps them, so no client needs them.
-    pub(super) fn hiding(&self, messages: EngineStream) -> EngineStream {
-        let fingerprints = self.service.fingerprints.clone();
-        let hidden = move |message: Message| match message.payload {
-            Payload::Control(control) => {
-                let control = match control {
-                    Control::SourceConfig { source_config } => {
-                        Control::SourceConfig { source_config: mask(&source_config, &fingerprints) }
-                    }
-                    Control::DestinationConfig { destination_config } => Control::DestinationConfig {
-                        destination_config: mask(&destination_config, &fingerprints),
-                    },
-                };
-                Message { payload: Payload::Control(control), ..message }
+    pub(super) fn hiding(&self, messages: EngineStream, pipeline: &PipelineConfig) -> EngineStream {
+        let service = Arc::clone(&self.service);
+        let types = (pipeline.source.connector.clone(), pipeline.destination.connector.clone());
+        let hidden = move |control: Control| match control {
+            Control::SourceConfig { source_config } => {
+                let source = ConnectorConfig::new(&*types.0, source_config);
+                Control::SourceConfig { source_config: service.shown(Role::Source, &source).config }
             }
+            Control::DestinationConfig { destination_config } => {
+                let destination = ConnectorConfig::new(&*types.1, destination_config);
+                let shown = service.shown(Role::Destination, &destination);
+                Control::DestinationConfig { destination_config: shown.config }
+            }
+        };
+        let message = move |message: Message| match message.payload {
+            Payload::Control(control) => Message { payload: Payload::Control(hidden(control)), ..message },
             payload => Message { payload, ..message },
         };
-        messages.map(move |message| message.map(&hidden)).boxed()
+        messages.map(move |heard| heard.map(&message)).boxed()
     }
 }
 
@@ -239,7 +242,8 @@ async fn connect(
     let side = side(&request)?;
     let record = server.found(&id).await?;
     let stop = server.options.stop.child_token();
-    let messages = server.hiding(server.service.steps.connect_by_hand(record, what, side, stop));
+    let pipeline = record.pipeline.config();
+    let messages = server.hiding(server.service.steps.connect_by_hand(record, what, side, stop), &pipeline);
     Ok(ndjson(Answer::new(Ok(messages), log, false), KEEP_ALIVE))
 }
 

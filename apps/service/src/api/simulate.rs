@@ -56,6 +56,7 @@ pub(super) async fn run(
         keeps_state: false,
         stop: server.options.stop.child_token(),
     };
-    let messages = server.hiding(server.service.steps.sync_by_hand(record, asked));
+    let pipeline = record.pipeline.config();
+    let messages = server.hiding(server.service.steps.sync_by_hand(record, asked), &pipeline);
     Ok(ndjson(Answer::new(Ok(messages), log, true), KEEP_ALIVE))
 }

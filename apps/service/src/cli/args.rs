@@ -212,6 +212,8 @@ pub(crate) struct PaceArgs {
 pub(crate) struct WorkerArgs {
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) guard: GuardArgs,
     #[cfg(feature = "temporal")]
     #[command(flatten)]
     pub(crate) temporal: TemporalArgs,

@@ -56,10 +56,10 @@ impl Client {
             let place = Place::There { http: reqwest::Client::new(), url, token };
             return Ok(Client { place, interrupt: voice.interrupt()? });
         }
-        let service = Arc::new(Box::pin(opening::service(place)).await?);
-        let interrupt = voice.interrupt()?;
         // Who can run this can do with the data directory what they like.
         let guard = Guard { any_address: true, ..Guard::default() };
+        let service = Arc::new(Box::pin(opening::service(place, guard.clone())).await?);
+        let interrupt = voice.interrupt()?;
         let stop = interrupt.token();
         let options = ApiOptions { token_required: false, guard, build: build(opening::variable), stop };
         Ok(Client { place: Place::Here(router(service, options)), interrupt })

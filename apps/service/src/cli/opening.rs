@@ -97,8 +97,8 @@ pub(crate) fn connectors(side: Side) -> Vec<String> {
     }
 }
 
-/// The service over the store, with nobody yet who carries pipelines on.
-pub(crate) async fn service(place: &PlaceArgs) -> Result<Service, Failure> {
+/// The service over the store, with nobody yet who carries pipelines on. `guard` bounds what pipelines name.
+pub(crate) async fn service(place: &PlaceArgs, guard: Guard) -> Result<Service, Failure> {
     let store = Box::pin(store(place)).await?;
     let given = stripe_options(variable).map_err(|error| Failure::usage(error.to_string()))?;
     let budget: Arc<dyn SharedBudget> = match &place.store {
@@ -115,7 +115,7 @@ pub(crate) async fn service(place: &PlaceArgs) -> Result<Service, Failure> {
         ),
         None => Engines::Here { engine: engine.clone(), requests: Arc::new(move || meter.requests_sent()) },
     };
-    Ok(Service::new(Steps::new(store, engines), engine))
+    Ok(Service::new(Steps::new(store, engines).guarded(guard), engine))
 }
 
 /// What pipelines may name.

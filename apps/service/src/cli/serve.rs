@@ -23,7 +23,8 @@ const HOUR: u64 = 3600;
 
 /// Serves the API and carries pipelines on until a signal.
 pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Failure> {
-    let service = Box::pin(opening::service(place)).await?;
+    let guard = opening::guard(place, &args.guard)?;
+    let service = Box::pin(opening::service(place, guard.clone())).await?;
     let address = resolve(&args.host, args.port).await?;
     let token_required = args.require_token || !address.ip().is_loopback();
     if token_required
@@ -49,12 +50,7 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
     let by_workers = false;
     let here = !by_workers && !args.no_orchestrator;
     let service = Arc::new(if here { service.orchestrated() } else { service });
-    let options = ApiOptions {
-        token_required,
-        guard: opening::guard(place, &args.guard)?,
-        build: build(opening::variable),
-        stop: stop.clone(),
-    };
+    let options = ApiOptions { token_required, guard, build: build(opening::variable), stop: stop.clone() };
     let bound = listener.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
     note(&format!("Listening on http://{bound}, documented at http://{bound}/docs"));
     let api = run(listener, router(Arc::clone(&service), options.clone()), stop.clone());
@@ -79,7 +75,7 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
 
 /// Carries pipelines on until a signal.
 pub(super) async fn worker(place: &PlaceArgs, args: &WorkerArgs) -> Result<(), Failure> {
-    let service = Box::pin(opening::service(place)).await?;
+    let service = Box::pin(opening::service(place, opening::guard(place, &args.guard)?)).await?;
     let stop = Voice::open(false, false).interrupt()?.token();
     #[cfg(feature = "temporal")]
     if let Some(client) = temporal::connect(&args.temporal).await? {
@@ -109,7 +105,7 @@ pub(super) fn pace(args: &PaceArgs) -> Pace {
 
 /// Takes webhooks until a signal.
 pub(super) async fn webhook(place: &PlaceArgs, args: &WebhookArgs) -> Result<(), Failure> {
-    let service = Box::pin(opening::service(place)).await?.orchestrated();
+    let service = Box::pin(opening::service(place, Guard::default())).await?.orchestrated();
     #[cfg(feature = "temporal")]
     let (service, _) = temporal::announcing(service, &args.temporal, Pace::default().follow).await?;
     let service = Arc::new(service);

@@ -19,7 +19,7 @@ use crate::store::{Record, StoreError};
 const LOOK: Duration = Duration::from_secs(1);
 
 /// After a change was told, others may be told of in the same moment.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(100);
 
 /// The longest time for which a step reads at a stretch.
 const CHUNK: Duration = Duration::from_secs(300);

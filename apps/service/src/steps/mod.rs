@@ -26,6 +26,7 @@ pub(crate) use following::listens;
 pub use manual::{Connections, ManualSync};
 
 use crate::engines::Engines;
+use crate::guard::Guard;
 use crate::standing::{Problem, Stage, Standing};
 use crate::store::{Record, Store};
 use backoff::retry_after;
@@ -66,6 +67,8 @@ pub struct StepReport {
 pub struct Steps {
     pub(crate) store: Store,
     pub(crate) engines: Engines,
+    /// What pipelines may name.
+    guard: Guard,
     /// The name under which this process holds leases.
     holder: Arc<str>,
     /// What sources offer, by the pipeline and the version of its configuration.
@@ -86,7 +89,14 @@ impl Steps {
     /// Steps that keep what they do in `store`, and let `engines` do it.
     pub fn new(store: Store, engines: Engines) -> Steps {
         let holder = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
-        Steps { store, engines, holder: holder.into(), catalogs: Arc::default() }
+        let guard = Guard { any_address: true, ..Guard::default() };
+        Steps { store, engines, guard, holder: holder.into(), catalogs: Arc::default() }
+    }
+
+    /// The same, refusing pipelines that name what they may not: what a name leads to may have changed since it was checked.
+    #[must_use]
+    pub fn guarded(self, guard: Guard) -> Steps {
+        Steps { guard, ..self }
     }
 
     /// The store.
@@ -127,6 +137,7 @@ impl Steps {
         bounds: &Bounds,
     ) -> Result<StepReport, StepFailure> {
         let record = self.store.get(id).await?.ok_or(StepFailure::Gone)?;
+        let checked = self.checked(&record, stage).await;
         let run_id = record.standing.run_id.clone().filter(|_| stage == Stage::Backfill);
         let standing = record.standing.clone();
         let journal = Journal::new(id, run_id.as_deref());
@@ -136,7 +147,10 @@ impl Steps {
             tokio::select! {
                 biased;
                 () = held.lost.cancelled() => Err(StepFailure::Lost),
-                done = work.stage(stage) => done,
+                done = async {
+                    checked?;
+                    work.stage(stage).await
+                } => done,
             }
         };
         let done = done.instrument(span).await;
@@ -146,6 +160,20 @@ impl Steps {
             (Ok(_), Err(error)) => Err(error),
             (done, _) => done,
         }
+    }
+
+    /// Whether the pipeline names only what it may. What was made is removed in any case.
+    async fn checked(&self, record: &Record, stage: Stage) -> Result<(), StepFailure> {
+        if stage == Stage::Teardown {
+            return Ok(());
+        }
+        for connector in [&record.pipeline.source, &record.pipeline.destination] {
+            self.guard
+                .check(connector)
+                .await
+                .map_err(|refused| StepFailure::Failed { message: refused.message, lasting: true })?;
+        }
+        Ok(())
     }
 
     /// What the source of the pipeline offers; asked for once for each version of its configuration.

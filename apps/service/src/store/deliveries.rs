@@ -112,6 +112,13 @@ impl Store {
         Ok(rows.first().map(|row| row.required_int(0)).transpose()?.map(|applied| applied == 1))
     }
 
+    /// How many deliveries wait, of all pipelines.
+    pub async fn all_waiting(&self) -> Result<i64, StoreError> {
+        let sql = "select count(*) from @deliveries where applied_at is null";
+        let rows = self.db.read(Statement::new(sql, [])).await?;
+        Ok(rows.first().map(|row| row.required_int(0)).transpose()?.unwrap_or(0))
+    }
+
     /// How many deliveries about this object wait.
     pub async fn waiting_about(&self, pipeline: &str, object: &str) -> Result<u64, StoreError> {
         let sql = "select count(*) from @deliveries where pipeline_id = $1 and object_id = $2 and applied_at is null";

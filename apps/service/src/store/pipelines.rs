@@ -29,7 +29,7 @@ pub struct Record {
     pub state: Option<SyncState>,
     /// What is being done for it at present.
     pub working: Option<Stage>,
-    /// How many deliveries wait to be applied.
+    /// How many deliveries wait to be applied; of [`Store::all`] only whether any does.
     pub waiting: u64,
     /// When the oldest of them arrived.
     pub waiting_since: Option<i64>,
@@ -68,11 +68,13 @@ struct Secret {
     transforms: Option<Transforms>,
 }
 
-const COLUMNS: &str =
-    "p.id, p.name, p.desired_status, p.streams, p.sealed, p.data_key, p.version, p.config_version,
+const COLUMNS: &str = "p.id, p.name, p.desired_status, p.streams, p.sealed, p.data_key, p.version, p.config_version,
     p.touched_at, p.created_at, p.updated_at, s.standing, case when l.until > @now then l.stage end,
-    (select count(*) from @deliveries d where d.pipeline_id = p.id and d.applied_at is null),
-    (select min(d.received_at) from @deliveries d where d.pipeline_id = p.id and d.applied_at is null)";
+    (select d.received_at from @deliveries d where d.pipeline_id = p.id and d.applied_at is null order by d.sequence limit 1)";
+
+/// How many deliveries wait: of thousands it takes a while to count them.
+const WAITING: &str =
+    "(select count(*) from @deliveries d where d.pipeline_id = p.id and d.applied_at is null)";
 
 const TABLES: &str =
     "@pipelines p join @standings s on s.pipeline_id = p.id left join @leases l on l.pipeline_id = p.id";
@@ -109,7 +111,7 @@ impl Store {
 
     /// The pipeline of this id, with its state.
     pub async fn get(&self, id: &str) -> Result<Option<Record>, StoreError> {
-        let sql = format!("select {COLUMNS}, s.state from {TABLES} where p.id = $1");
+        let sql = format!("select {COLUMNS}, {WAITING}, s.state from {TABLES} where p.id = $1");
         let rows = self.db.read(Statement::new(sql, [id.into()])).await?;
         rows.first().map(|row| self.record(row, true)).transpose()
     }
@@ -119,7 +121,7 @@ impl Store {
     pub async fn list(&self, after: Option<&str>, limit: usize) -> Result<(Vec<Record>, bool), StoreError> {
         let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let sql = format!(
-            "select {COLUMNS}, s.state from {TABLES} where p.desired_status <> 'deleted' and ($1 is null or
+            "select {COLUMNS}, {WAITING}, s.state from {TABLES} where p.desired_status <> 'deleted' and ($1 is null or
              (p.created_at, p.id) < (select c.created_at, c.id from @pipelines c where c.id = $1))
              order by p.created_at desc, p.id desc limit $2"
         );
@@ -129,7 +131,8 @@ impl Store {
         Ok((records, more))
     }
 
-    /// All pipelines, also those that are to be deleted, without their states.
+    /// All pipelines, also those that are to be deleted, without their states. Of their deliveries it is only known whether any
+    /// waits.
     pub async fn all(&self) -> Result<Vec<Record>, StoreError> {
         let sql = format!("select {COLUMNS} from {TABLES} order by p.created_at, p.id");
         let rows = self.db.read(Statement::new(sql, [])).await?;
@@ -258,7 +261,7 @@ impl Store {
             .map_err(|error| StoreError::broken(error.to_string()))
     }
 
-    fn record(&self, row: &Row, with_state: bool) -> Result<Record, StoreError> {
+    fn record(&self, row: &Row, whole: bool) -> Result<Record, StoreError> {
         let id = row.required_text(0)?;
         let sealed = Sealed { sealed: row.required_bytes(4)?, data_key: row.required_bytes(5)? };
         let opened = self.vault.open(&id, &sealed).map_err(|error| StoreError::broken(error.to_string()))?;
@@ -273,7 +276,12 @@ impl Store {
             desired_status: DesiredStatus::parse(&status).ok_or_else(|| unknown(&id, &status))?,
             id: id.clone(),
         };
-        let state = if with_state { row.text(15)? } else { None };
+        let state = if whole { row.text(15)? } else { None };
+        let waiting_since = row.int(13)?;
+        let waiting = match whole {
+            true => u64::try_from(row.required_int(14)?).unwrap_or(0),
+            false => u64::from(waiting_since.is_some()),
+        };
         Ok(Record {
             pipeline,
             version: row.required_int(6)?,
@@ -283,8 +291,8 @@ impl Store {
             updated_at: row.required_int(10)?,
             standing: read(&id, &row.required_text(11)?)?,
             working: row.text(12)?.and_then(|stage| Stage::parse(&stage)),
-            waiting: u64::try_from(row.required_int(13)?).unwrap_or(0),
-            waiting_since: row.int(14)?,
+            waiting,
+            waiting_since,
             state: state.map(|text| read(&id, &text)).transpose()?,
         })
     }

@@ -3,6 +3,8 @@
 mod parameters;
 mod reach;
 
+use std::path::PathBuf;
+
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslNegotiation};
 
@@ -116,6 +118,24 @@ impl Address {
         let authorities_file = tls.root.filter(|_| !system);
         let certificates = Certificates { authorities: None, authorities_file, identity };
         Address { config, tls: mode, tls_by_default: chosen.is_none(), certificates, aws: None }.consistent()
+    }
+
+    /// The hosts that may be connected to: names, addresses, and directories of sockets (which begin with `/`).
+    pub fn hosts(&self) -> Vec<String> {
+        let named = self.config.get_hosts().iter().map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        });
+        named.chain(self.config.get_hostaddrs().iter().map(ToString::to_string)).collect()
+    }
+
+    /// The files that connecting reads.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let identity = match &self.certificates.identity {
+            Some(ClientIdentity::Files { certificate, key }) => vec![certificate.clone(), key.clone()],
+            _ => Vec::new(),
+        };
+        self.certificates.authorities_file.iter().cloned().chain(identity).collect()
     }
 
     /// A database of Amazon RDS or Aurora to which a token of IAM is the password.
