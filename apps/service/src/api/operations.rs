@@ -77,30 +77,31 @@ impl Server {
             keeps_state: true,
             stop: self.options.stop.child_token(),
         };
-        let pipeline = asked.pipeline.clone();
-        self.hiding(self.service.steps.sync_by_hand(record, asked), &pipeline)
+        let (source, destination) =
+            (asked.pipeline.source.connector.clone(), asked.pipeline.destination.connector.clone());
+        self.hiding(&source, &destination, self.service.steps.sync_by_hand(record, asked))
     }
 
     /// Hides what is secret in the configurations that connectors send back: the service keeps them, so no client needs them.
-    pub(super) fn hiding(&self, messages: EngineStream, pipeline: &PipelineConfig) -> EngineStream {
+    pub(super) fn hiding(&self, source: &str, destination: &str, messages: EngineStream) -> EngineStream {
         let service = Arc::clone(&self.service);
-        let types = (pipeline.source.connector.clone(), pipeline.destination.connector.clone());
-        let hidden = move |control: Control| match control {
-            Control::SourceConfig { source_config } => {
-                let source = ConnectorConfig::new(&*types.0, source_config);
-                Control::SourceConfig { source_config: service.shown(Role::Source, &source).config }
-            }
-            Control::DestinationConfig { destination_config } => {
-                let destination = ConnectorConfig::new(&*types.1, destination_config);
-                let shown = service.shown(Role::Destination, &destination);
-                Control::DestinationConfig { destination_config: shown.config }
-            }
+        let (source, destination) = (source.to_owned(), destination.to_owned());
+        let hidden = move |message: Message| {
+            let control = match message.payload {
+                Payload::Control(Control::SourceConfig { source_config }) => {
+                    let connector = ConnectorConfig::new(&*source, source_config);
+                    Control::SourceConfig { source_config: service.shown(Role::Source, &connector).config }
+                }
+                Payload::Control(Control::DestinationConfig { destination_config }) => {
+                    let connector = ConnectorConfig::new(&*destination, destination_config);
+                    let shown = service.shown(Role::Destination, &connector);
+                    Control::DestinationConfig { destination_config: shown.config }
+                }
+                payload => return Message { payload, ..message },
+            };
+            Message { payload: Payload::Control(control), ..message }
         };
-        let message = move |message: Message| match message.payload {
-            Payload::Control(control) => Message { payload: Payload::Control(hidden(control)), ..message },
-            payload => Message { payload, ..message },
-        };
-        messages.map(move |heard| heard.map(&message)).boxed()
+        messages.map(move |message| message.map(&hidden)).boxed()
     }
 }
 
@@ -242,8 +243,10 @@ async fn connect(
     let side = side(&request)?;
     let record = server.found(&id).await?;
     let stop = server.options.stop.child_token();
-    let pipeline = record.pipeline.config();
-    let messages = server.hiding(server.service.steps.connect_by_hand(record, what, side, stop), &pipeline);
+    let (source, destination) =
+        (record.pipeline.source.connector.clone(), record.pipeline.destination.connector.clone());
+    let messages = server.service.steps.connect_by_hand(record, what, side, stop);
+    let messages = server.hiding(&source, &destination, messages);
     Ok(ndjson(Answer::new(Ok(messages), log, false), KEEP_ALIVE))
 }
 

@@ -56,7 +56,8 @@ pub(super) async fn run(
         keeps_state: false,
         stop: server.options.stop.child_token(),
     };
-    let pipeline = record.pipeline.config();
-    let messages = server.hiding(server.service.steps.sync_by_hand(record, asked), &pipeline);
+    let destination = record.pipeline.destination.connector.clone();
+    let messages = server.service.steps.sync_by_hand(record, asked);
+    let messages = server.hiding("stripe", &destination, messages);
     Ok(ndjson(Answer::new(Ok(messages), log, true), KEEP_ALIVE))
 }

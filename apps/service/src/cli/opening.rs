@@ -72,12 +72,12 @@ pub(crate) async fn store(place: &PlaceArgs) -> Result<Store, Failure> {
             Store::file(&dir.join(FILE), Vault::new(keys)).await
         }
     };
-    let store = opened.map_err(unopened)?;
+    let store = opened.map_err(|error| unopened(&error))?;
     store.check_keys().await.map_err(|error| Failure::failed(error.to_string()))?;
     Ok(store)
 }
 
-fn unopened(error: StoreError) -> Failure {
+fn unopened(error: &StoreError) -> Failure {
     Failure::failed(error.to_string())
 }
 

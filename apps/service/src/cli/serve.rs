@@ -49,7 +49,8 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
     #[cfg(not(feature = "temporal"))]
     let by_workers = false;
     let here = !by_workers && !args.no_orchestrator;
-    let service = Arc::new(if here { service.orchestrated() } else { service });
+    // With --no-orchestrator somebody else does what is due.
+    let service = Arc::new(service.orchestrated());
     let options = ApiOptions { token_required, guard, build: build(opening::variable), stop: stop.clone() };
     let bound = listener.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
     note(&format!("Listening on http://{bound}, documented at http://{bound}/docs"));
@@ -75,7 +76,8 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
 
 /// Carries pipelines on until a signal.
 pub(super) async fn worker(place: &PlaceArgs, args: &WorkerArgs) -> Result<(), Failure> {
-    let service = Box::pin(opening::service(place, opening::guard(place, &args.guard)?)).await?;
+    let guard = opening::guard(place, &args.guard)?;
+    let service = Box::pin(opening::service(place, guard)).await?;
     let stop = Voice::open(false, false).interrupt()?.token();
     #[cfg(feature = "temporal")]
     if let Some(client) = temporal::connect(&args.temporal).await? {

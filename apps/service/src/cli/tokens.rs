@@ -8,7 +8,7 @@ use super::args::{KeyCommand, PlaceArgs, TokenCommand};
 use super::failure::Failure;
 use super::{opening, say};
 
-fn failed(error: StoreError) -> Failure {
+fn failed(error: &StoreError) -> Failure {
     Failure::failed(error.to_string())
 }
 
@@ -18,8 +18,10 @@ pub(super) async fn tokens(place: &PlaceArgs, command: TokenCommand, json: bool)
     let actor = Actor::local();
     match command {
         TokenCommand::Create { name, scope } => {
-            let token = create_token(&store, &name, scope).await.map_err(failed)?;
-            record(&store, &actor, "tokens.create", None, Some(&token.known.id)).await.map_err(failed)?;
+            let token = create_token(&store, &name, scope).await.map_err(|error| failed(&error))?;
+            record(&store, &actor, "tokens.create", None, Some(&token.known.id))
+                .await
+                .map_err(|error| failed(&error))?;
             match json {
                 true => say(&serde_json::to_string(&token).unwrap_or_default()),
                 false => {
@@ -33,7 +35,7 @@ pub(super) async fn tokens(place: &PlaceArgs, command: TokenCommand, json: bool)
             }
         }
         TokenCommand::List => {
-            for token in all_tokens(&store).await.map_err(failed)? {
+            for token in all_tokens(&store).await.map_err(|error| failed(&error))? {
                 match json {
                     true => say(&serde_json::to_string(&token).unwrap_or_default()),
                     false => {
@@ -46,10 +48,10 @@ pub(super) async fn tokens(place: &PlaceArgs, command: TokenCommand, json: bool)
             }
         }
         TokenCommand::Revoke { id } => {
-            if !revoke_token(&store, &id).await.map_err(failed)? {
+            if !revoke_token(&store, &id).await.map_err(|error| failed(&error))? {
                 return Err(Failure::failed(format!("there is no token {id}, or it is revoked already")));
             }
-            record(&store, &actor, "tokens.revoke", None, Some(&id)).await.map_err(failed)?;
+            record(&store, &actor, "tokens.revoke", None, Some(&id)).await.map_err(|error| failed(&error))?;
             say(&if json { json!({"id": id, "revoked": true}).to_string() } else { format!("Revoked {id}") });
         }
     }
@@ -68,7 +70,7 @@ pub(super) async fn keys(place: &PlaceArgs, command: KeyCommand, json: bool) -> 
             let wrapped = store.rotate_keys().await.map_err(|error| Failure::failed(error.to_string()))?;
             record(&store, &Actor::local(), "keys.rotate", None, Some(&wrapped.to_string()))
                 .await
-                .map_err(failed)?;
+                .map_err(|error| failed(&error))?;
             match json {
                 true => say(&json!({"rotated": wrapped}).to_string()),
                 false => say(&format!(

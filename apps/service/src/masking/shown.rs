@@ -151,7 +151,8 @@ mod tests {
     use serde_json::json;
 
     fn map(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
+        let Value::Object(members) = value else { panic!("{value}") };
+        members
     }
 
     fn marks() -> Fingerprints {

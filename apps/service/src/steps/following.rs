@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn pipeline(source: Value) -> PipelineConfig {
+    fn pipeline(source: &Value) -> PipelineConfig {
         serde_json::from_value(json!({"source": source, "destination": {"type": "sqlite"}})).unwrap()
     }
 
@@ -56,9 +56,9 @@ mod tests {
 
     #[test]
     fn other_sources_are_left_alone() {
-        let config = pipeline(json!({"type": "shop", "shop": {"live": true}}));
+        let config = pipeline(&json!({"type": "shop", "shop": {"live": true}}));
         assert_eq!(ending(config.clone()), config);
         assert_eq!(staying(&config), None);
-        assert_eq!(super::staying(&pipeline(json!({"type": "stripe", "stripe": {}}))), None);
+        assert_eq!(super::staying(&pipeline(&json!({"type": "stripe", "stripe": {}}))), None);
     }
 }

@@ -149,12 +149,12 @@ impl Steps {
             match (what, side) {
                 (Connections::SetUp, Side::Both) => {
                     let standing = Standing { set_up: Some(work.record.config_version), ..work.standing.clone() };
-                    steps.store.save(&held.lease, &standing, None).await.map_err(|error| told(error.into()))?;
+                    steps.store.save(&held.lease, &standing, None).await.map_err(told)?;
                 }
                 // Without tables no position holds.
                 (Connections::TearDown, Side::Both | Side::Only(engine::Role::Destination)) => {
                     let begun = steps.store.begin_anew(&held.lease).await;
-                    begun.map_err(|error| told(error.into()))?;
+                    begun.map_err(told)?;
                 }
                 _ => {}
             }
@@ -189,6 +189,6 @@ fn synced(eof: &EofPayload) -> (LogLevel, String) {
 }
 
 /// The failure as the engine's own, for an answer that streams.
-fn told(failure: StepFailure) -> EngineError {
-    EngineError::Request(failure.to_string())
+fn told(failure: impl Into<StepFailure>) -> EngineError {
+    EngineError::Request(failure.into().to_string())
 }

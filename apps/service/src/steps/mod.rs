@@ -62,6 +62,9 @@ pub struct StepReport {
     pub records: u64,
 }
 
+/// Catalogs by pipeline, each with the version of the configuration that it is of.
+type Catalogs = HashMap<String, (i64, Arc<CatalogMessage>)>;
+
 /// Carries pipelines on. Cloning shares what it knows.
 #[derive(Clone)]
 pub struct Steps {
@@ -71,8 +74,8 @@ pub struct Steps {
     guard: Guard,
     /// The name under which this process holds leases.
     holder: Arc<str>,
-    /// What sources offer, by the pipeline and the version of its configuration.
-    catalogs: Arc<Mutex<HashMap<String, (i64, Arc<CatalogMessage>)>>>,
+    /// What sources offer.
+    catalogs: Arc<Mutex<Catalogs>>,
 }
 
 /// A pipeline that is being worked on.

@@ -48,7 +48,7 @@ impl Db {
         };
         let database =
             Address::parse(url.expose_secret()).and_then(|address| Database::new(&address, &options));
-        let db = Db::Postgres(PostgresStore::new(database.map_err(StoreError::postgres)?));
+        let db = Db::Postgres(PostgresStore::new(database.map_err(|error| StoreError::postgres(&error))?));
         migrations::apply(&db).await?;
         Ok(db)
     }

@@ -31,25 +31,25 @@ impl StoreError {
         matches!(self, StoreError::Conflict)
     }
 
-    pub(super) fn postgres(error: PostgresError) -> StoreError {
+    pub(super) fn postgres(error: &PostgresError) -> StoreError {
         let state = error.refusal().map(|refusal| refusal.code().code().to_owned());
         match state.as_deref() {
             // A key, a table or a schema that is there already.
             Some("23505" | "42P07" | "42P06") => StoreError::Conflict,
             _ if error.is_transient() => StoreError::Unavailable(format!("the store: {error}")),
             _ if error.kind() == FailureKind::Auth => StoreError::Broken(format!("the store: {error}")),
-            _ => StoreError::Broken(format!("the store: {}", with_causes(&error))),
+            _ => StoreError::Broken(format!("the store: {}", with_causes(error))),
         }
     }
 
-    pub(super) fn sqlite(error: rusqlite::Error) -> StoreError {
+    pub(super) fn sqlite(error: &rusqlite::Error) -> StoreError {
         StoreError::sqlite_at("", error)
     }
 
-    pub(super) fn sqlite_at(place: &str, error: rusqlite::Error) -> StoreError {
+    pub(super) fn sqlite_at(place: &str, error: &rusqlite::Error) -> StoreError {
         let place = if place.is_empty() { String::new() } else { format!(" {place}") };
         match error.sqlite_error_code() {
-            Some(ErrorCode::ConstraintViolation) if is_duplicate(&error) => StoreError::Conflict,
+            Some(ErrorCode::ConstraintViolation) if is_duplicate(error) => StoreError::Conflict,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Unavailable(format!(
                 "the store{place} is in use by another process for longer than it may be"
             )),
@@ -64,7 +64,7 @@ impl StoreError {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::Broken(format!(
                 "the store{place} is no database of sync-service, or is damaged: restore a backup"
             )),
-            _ => StoreError::Broken(format!("the store{place}: {}", with_causes(&error))),
+            _ => StoreError::Broken(format!("the store{place}: {}", with_causes(error))),
         }
     }
 }

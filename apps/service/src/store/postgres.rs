@@ -25,7 +25,7 @@ impl PostgresStore {
         let done = self.database.retrying("the service's store", || self.once(&statements)).await;
         match done {
             Ok(done) => done.ok_or(StoreError::Unmet),
-            Err(error) => Err(StoreError::postgres(error)),
+            Err(error) => Err(StoreError::postgres(&error)),
         }
     }
 

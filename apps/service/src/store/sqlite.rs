@@ -43,7 +43,7 @@ impl SqliteStore {
             tokio::task::spawn_blocking(move || Ok((connect(&first, true)?, connect(&second, false)?)));
         let opened: Result<(Connection, Connection), rusqlite::Error> =
             opened.await.map_err(|_| StoreError::broken("opening the store was interrupted"))?;
-        let (writer, reader) = opened.map_err(|error| StoreError::sqlite_at(&place, error))?;
+        let (writer, reader) = opened.map_err(|error| StoreError::sqlite_at(&place, &error))?;
         Ok(SqliteStore { writer: work(writer, true), reader: work(reader, false) })
     }
 
@@ -100,16 +100,17 @@ fn work(mut connection: Connection, writes: bool) -> mpsc::Sender<Job> {
 
 fn run(connection: &mut Connection, statements: &[Statement], writes: bool) -> Result<Vec<Rows>, StoreError> {
     let behavior = if writes { TransactionBehavior::Immediate } else { TransactionBehavior::Deferred };
-    let transaction = connection.transaction_with_behavior(behavior).map_err(StoreError::sqlite)?;
+    let transaction =
+        connection.transaction_with_behavior(behavior).map_err(|error| StoreError::sqlite(&error))?;
     let mut done = Vec::with_capacity(statements.len());
     for statement in statements {
-        let outcome = execute(&transaction, statement).map_err(StoreError::sqlite)?;
+        let outcome = execute(&transaction, statement).map_err(|error| StoreError::sqlite(&error))?;
         if statement.must_answer && outcome.is_empty() {
             return Err(StoreError::Unmet);
         }
         done.push(outcome);
     }
-    transaction.commit().map_err(StoreError::sqlite)?;
+    transaction.commit().map_err(|error| StoreError::sqlite(&error))?;
     Ok(done)
 }
 
