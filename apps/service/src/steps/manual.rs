@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use engine::{EngineError, EngineStream, PipelineSync, Setup, Side, TimeLimits};
 use futures::StreamExt;
-use protocol::{InputStream, Message, Payload, PipelineConfig, SyncState};
+use protocol::{
+    Eof, EofPayload, InputStream, LogLevel, Message, Payload, PipelineConfig, RunStatus, SyncState,
+};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -93,6 +95,11 @@ impl Steps {
                     saved = Instant::now();
                     work.save(&mut position).await.map_err(told)?;
                 }
+                if let Payload::Eof(Eof::Sync(eof)) = &message.payload {
+                    let (level, text) = synced(eof);
+                    work.journal.say(level, text);
+                    work.journal.flush(&steps.store).await;
+                }
                 yield message;
             }
             drop(messages);
@@ -134,6 +141,11 @@ impl Steps {
                 yield message;
             }
             drop(messages);
+            work.journal.say(LogLevel::Info, match what {
+                Connections::SetUp => "Set up by hand",
+                Connections::TearDown => "Torn down by hand",
+            });
+            work.journal.flush(&steps.store).await;
             match (what, side) {
                 (Connections::SetUp, Side::Both) => {
                     let standing = Standing { set_up: Some(work.record.config_version), ..work.standing.clone() };
@@ -160,6 +172,19 @@ impl Steps {
             }
             let _ = timeout_at(Instant::now() + LOOK, self.store.notified()).await;
         }
+    }
+}
+
+/// How a sync by hand ended, for the log of the pipeline.
+fn synced(eof: &EofPayload) -> (LogLevel, String) {
+    let records = eof.request_progress.derived.total_record_count;
+    let noun = if records == 1 { "record" } else { "records" };
+    match (eof.status, eof.has_more) {
+        (RunStatus::Failed, _) => {
+            (LogLevel::Warn, format!("Synced by hand, not all of it: {records} {noun}"))
+        }
+        (_, true) => (LogLevel::Info, format!("Synced by hand: {records} {noun}, and there are more")),
+        (_, false) => (LogLevel::Info, format!("Synced by hand: {records} {noun}")),
     }
 }
 

@@ -34,7 +34,9 @@ fn a_pipeline_is_synced_by_hand_and_goes_on() {
     let batch = program.run(&["pipelines", "sync_batch", "shop", "--loop", "0", "--reset-state"]).expect(0);
     assert_eq!(batch.json()["status"], "succeeded");
     let logs = program.run(&["pipelines", "logs", "shop", "--limit", "5"]).expect(0).lines();
-    assert!(!logs.is_empty() && logs.len() <= 5, "{logs:?}");
+    assert!(logs.len() == 4 && logs[0]["message"] == "Set up by hand", "{logs:?}");
+    let logs = program.run(&["pipelines", "logs", "shop", "--run-id", "first"]).expect(0).lines();
+    assert_eq!(logs[0]["message"], "Synced by hand: 233 records");
     let words = program.run(&["pipelines", "logs", "shop", "--plain", "--limit", "1"]).expect(0).stdout;
     assert_eq!(words.lines().count(), 1, "{words}");
     program.run(&["pipelines", "simulate-webhook-sync", "shop", "--created-after", "2020-01-01"]).expect(0);
