@@ -1,6 +1,6 @@
 //! What the service keeps: pipelines, how far each is, who works on it, what was delivered, what was logged.
 //!
-//! A file of SQLite by default, PostgreSQL for several machines; the statements are the same ([`database`]).
+//! A file of SQLite by default, PostgreSQL for several machines; the statements are the same.
 
 mod answers;
 mod database;

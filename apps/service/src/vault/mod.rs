@@ -1,7 +1,7 @@
 //! What is secret in the store, encrypted: whoever copies its file or dumps its tables learns nothing without a master key.
 //!
 //! Each sealed configuration has a data key of its own (AES-256-GCM, by `ring`), which is stored beside it, wrapped by the
-//! current master key. To change the master key is therefore to wrap data keys again ([`rotate`]).
+//! current master key. To change the master key is therefore to wrap data keys again.
 
 mod envelope;
 mod keys;
