@@ -4,11 +4,22 @@ use std::sync::Arc;
 
 use engine::remote::{Failed, RemoteEngine};
 use engine::{
-    Engine, EngineError, EngineStream, PipelineSync, Reconcile, ReconcileReport, RequestCount, Setup, Side,
+    Engine, EngineError, EngineStream, PipelineSync, Reconcile, ReconcileReport, RequestCount, Role, Setup,
+    Side,
 };
 use futures::StreamExt;
-use protocol::{CatalogMessage, ConnectorConfig, Payload, PipelineConfig, Timestamp};
+use protocol::{CatalogMessage, ConnectorConfig, Payload, PipelineConfig, SourceState, Timestamp};
 use tokio_util::sync::CancellationToken;
+
+/// What a destination keeps of a sync's position.
+pub enum Kept {
+    /// It keeps none, or cannot be asked.
+    Nowhere,
+    /// It would, but has none of this name.
+    Nothing,
+    /// This one, which was committed with the rows that it stands for.
+    Position(Box<SourceState>),
+}
 
 /// An engine. Cloning shares it.
 #[derive(Clone)]
@@ -74,6 +85,23 @@ impl Engines {
             Engines::Here { engine, .. } => engine.pipeline_sync(request),
             Engines::There(there) => there.failing(there.pipeline_sync(request), Failed::AfterEof),
         }
+    }
+
+    /// The position that the destination keeps under this name, beside the rows it stands for.
+    pub async fn kept_position(
+        &self,
+        destination: &ConnectorConfig,
+        sync_id: &str,
+    ) -> Result<Kept, EngineError> {
+        // One elsewhere looks itself, where it is given no position.
+        let Engines::Here { engine, .. } = self else { return Ok(Kept::Nowhere) };
+        let Some(store) = engine.state_store(destination, sync_id).await? else { return Ok(Kept::Nowhere) };
+        let loaded = store.load().await.map_err(|source| EngineError::Connector {
+            role: Role::Destination,
+            connector: destination.connector.clone(),
+            source,
+        })?;
+        Ok(loaded.map_or(Kept::Nothing, |position| Kept::Position(Box::new(position))))
     }
 
     /// Compares the copy with its source and repairs it; `None` where the engine cannot.

@@ -99,6 +99,9 @@ pub struct Problem {
 pub struct Standing {
     /// The version of the configuration that was set up.
     pub set_up: Option<i64>,
+    /// The name under which the destination keeps the position of the sync, in the transaction of the rows that it stands for. A
+    /// new one begins from nothing.
+    pub position: Option<String>,
     /// The run of the backfill: under way, or the last one.
     pub run_id: Option<String>,
     /// Whether that run is over.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::incoming::object;
 use super::query::Query;
 use super::{Server, Shared};
-use crate::steps::{Connections, ManualSync};
+use crate::steps::{Connections, ManualSync, Start};
 use crate::store::Record;
 
 /// How long each step of `sync_workflow_test` takes unless told.
@@ -28,7 +28,7 @@ const STATES: u64 = 1000;
 /// What a client wants otherwise, for one sync.
 struct Overrides {
     pipeline: PipelineConfig,
-    state: Option<SyncState>,
+    start: Start,
 }
 
 impl Server {
@@ -39,12 +39,17 @@ impl Server {
         mut members: Map<String, Value>,
         reset: bool,
     ) -> Result<Overrides, ApiError> {
-        let state = match members.remove("sync_state") {
-            None => record.state.clone().filter(|_| !reset),
-            Some(state) => Some(serde_json::from_value(state).map_err(|error| {
-                let text = format!("Invalid input: expected a state as an earlier eof returned it: {error}");
-                ApiError::Invalid(Issues(vec![Issue::custom(vec!["sync_state".into()], text)]))
-            })?),
+        let start = match members.remove("sync_state") {
+            None if reset => Start::Nothing,
+            None => Start::Kept,
+            Some(state) => {
+                let state: SyncState = serde_json::from_value(state).map_err(|error| {
+                    let text =
+                        format!("Invalid input: expected a state as an earlier eof returned it: {error}");
+                    ApiError::Invalid(Issues(vec![Issue::custom(vec!["sync_state".into()], text)]))
+                })?;
+                Start::Given(Box::new(state))
+            }
         };
         let change = self.reader().changed(&members, &record.pipeline)?;
         self.guarded(change.source.as_ref(), change.destination.as_ref()).await?;
@@ -58,7 +63,7 @@ impl Server {
         if let Some(streams) = change.streams {
             pipeline.streams = streams;
         }
-        Ok(Overrides { pipeline, state })
+        Ok(Overrides { pipeline, start })
     }
 
     fn sync_by_hand(
@@ -70,7 +75,7 @@ impl Server {
     ) -> EngineStream {
         let asked = ManualSync {
             pipeline: overrides.pipeline,
-            state: overrides.state,
+            start: overrides.start,
             run_id,
             time_limit: limit,
             input: None,
@@ -137,7 +142,7 @@ pub(super) async fn sync_batch(
     let stop = server.options.stop.child_token();
     let asked = ManualSync {
         pipeline: overrides.pipeline,
-        state: overrides.state,
+        start: overrides.start,
         run_id,
         time_limit: None,
         input: None,

@@ -14,7 +14,7 @@ use url::Url;
 use super::Shared;
 use super::past_events::{PastEvents, past_events};
 use super::query::Query;
-use crate::steps::ManualSync;
+use crate::steps::{ManualSync, Start};
 
 /// So far back unless told otherwise, in seconds.
 const BACK: i64 = 24 * 3600;
@@ -49,7 +49,7 @@ pub(super) async fn run(
     let input = past_events(asked);
     let asked = ManualSync {
         pipeline: record.pipeline.config(),
-        state: None,
+        start: Start::Nothing,
         run_id: None,
         time_limit: None,
         input: Some(input),

@@ -27,8 +27,8 @@ const LOOK: Duration = Duration::from_millis(200);
 pub struct ManualSync {
     /// The pipeline, with what the client wants otherwise for this time.
     pub pipeline: PipelineConfig,
-    /// Where to go on from: given by the client, or what is stored; `None` from the beginning.
-    pub state: Option<SyncState>,
+    /// Where to go on from.
+    pub start: Start,
     /// The run that it belongs to.
     pub run_id: Option<String>,
     /// For how long.
@@ -39,6 +39,17 @@ pub struct ManualSync {
     pub keeps_state: bool,
     /// Stops it at the next safe point.
     pub stop: CancellationToken,
+}
+
+/// Where a sync by hand goes on from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Start {
+    /// From where the pipeline stands.
+    Kept,
+    /// From the position that the client sends.
+    Given(Box<SyncState>),
+    /// From the beginning.
+    Nothing,
 }
 
 /// What is done to connections by hand.
@@ -65,14 +76,28 @@ impl Steps {
             let discovered = steps.discovered(&work.record).await.map_err(told)?;
             let limits = TimeLimits { hard: asked.time_limit, soft: None };
             let is_run = asked.input.is_none();
+            let kept = asked.keeps_state && is_run;
+            if kept && asked.start == Start::Nothing {
+                // No position of before is to be found under the new name.
+                work.standing.position = None;
+            }
+            let sync_id = if kept { Some(work.position_name().await.map_err(told)?) } else { None };
+            let stored = work.record.state.take();
+            let state = match (asked.start, &sync_id) {
+                (Start::Nothing, _) => None,
+                (Start::Given(state), _) => Some(*state),
+                (Start::Kept, Some(name)) => work.newest_position(name, stored).await.map_err(told)?,
+                (Start::Kept, None) => stored,
+            };
             let mut position = Position::begin(
-                asked.state.clone(),
+                state.clone(),
                 &Asked { pipeline: asked.pipeline.clone(), run_id: asked.run_id.clone(), input: None, is_run },
                 &discovered,
             )
             .map_err(told)?;
             let request = PipelineSync {
-                state: asked.state,
+                state,
+                sync_id,
                 run_id: asked.run_id,
                 input: asked.input,
                 limits,

@@ -10,6 +10,7 @@ mod following;
 mod held;
 mod journal;
 mod manual;
+mod position;
 mod stages;
 mod syncing;
 
@@ -23,7 +24,7 @@ use tracing::Instrument;
 
 pub use failure::StepFailure;
 pub(crate) use following::listens;
-pub use manual::{Connections, ManualSync};
+pub use manual::{Connections, ManualSync, Start};
 
 use crate::engines::Engines;
 use crate::guard::Guard;

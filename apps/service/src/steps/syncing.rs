@@ -34,12 +34,21 @@ impl Work<'_> {
     /// a failure, failed streams are not.
     pub(super) async fn sync(&mut self, asked: Asked) -> Result<EofPayload, StepFailure> {
         let discovered = self.steps.discovered(&self.record).await?;
-        let before = self.record.state.take();
+        let stored = self.record.state.take();
+        // What is applied by itself leaves the position as it is.
+        let (before, sync_id) = match asked.input {
+            Some(_) => (stored, None),
+            None => {
+                let name = self.position_name().await?;
+                (self.newest_position(&name, stored).await?, Some(name))
+            }
+        };
         let mut position = Position::begin(before.clone(), &asked, &discovered)?;
         let limit = self.bounds.limit;
         let request = PipelineSync {
             state: before,
             run_id: asked.run_id,
+            sync_id,
             input: asked.input,
             limits: TimeLimits { soft: limit, hard: limit.map(|limit| limit + WRITING) },
             stop: self.bounds.stop.clone(),
