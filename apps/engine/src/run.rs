@@ -1,8 +1,8 @@
 //! The state of a run that may span several requests.
 
 use protocol::{
-    ConfiguredCatalog, EofPayload, Message, Payload, ProgressPayload, RunStatus, SyncRunState, SyncState,
-    TimeRange, Timestamp,
+    ConfiguredCatalog, EofPayload, Message, Payload, ProgressPayload, RunStatus, StreamRunStatus,
+    SyncRunState, SyncState, TimeRange, Timestamp,
 };
 
 use crate::Progress;
@@ -49,11 +49,16 @@ pub(crate) fn with_ceiling(mut catalog: ConfiguredCatalog, ceiling: Option<Times
 }
 
 /// The catalogs without the streams that the run is done with.
-pub(crate) fn without_terminal(
-    catalogs: ConfiguredCatalogs,
-    progress: &ProgressPayload,
-) -> ConfiguredCatalogs {
-    catalogs.retain(|name| !progress.streams.get(name).is_some_and(|stream| stream.status.is_terminal()))
+///
+/// Streams that are complete stay where the source has a position of its own as a whole: what it tells of all streams, such as
+/// the changes since they were read, it tells once, and a stream that is left out then would never hear of it.
+pub(crate) fn without_terminal(catalogs: ConfiguredCatalogs, state: &SyncState) -> ConfiguredCatalogs {
+    let stands_as_a_whole = !matches!(state.source.global.as_str().trim(), "{}" | "null" | "");
+    catalogs.retain(|name| match state.sync_run.progress.streams.get(name).map(|stream| stream.status) {
+        Some(StreamRunStatus::Completed) => stands_as_a_whole,
+        Some(status) => !status.is_terminal(),
+        None => true,
+    })
 }
 
 /// What a request has learned so far: the state to go on from, and both progresses.
@@ -116,7 +121,7 @@ impl RunLedger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{RawJson, Stream, StreamRunStatus};
+    use protocol::{RawJson, Stream};
     use serde_json::json;
     use std::sync::Arc;
 
@@ -126,6 +131,25 @@ mod tests {
 
     fn begun(previous: Option<SyncState>, run_id: Option<&str>, now: i64) -> SyncState {
         initial_state(previous, run_id, ["a", "b"].into_iter(), second(now))
+    }
+
+    #[test]
+    fn complete_streams_stay_where_the_source_stands_as_a_whole() {
+        use protocol::CatalogMessage;
+        let stream = |name| json!({"name": name, "primary_key": [["id"]], "newer_than_field": "_updated_at"});
+        let offered: CatalogMessage =
+            serde_json::from_value(json!({"streams": [stream("a"), stream("b"), stream("c")]})).unwrap();
+        let mut state = begun(None, Some("r1"), 5);
+        for (name, status) in [("a", StreamRunStatus::Completed), ("b", StreamRunStatus::Errored)] {
+            state.sync_run.progress.streams.entry(name.to_owned()).or_default().status = status;
+        }
+        let left = |state: &SyncState| {
+            let catalogs = crate::selection::configure(&offered, &[]).unwrap();
+            without_terminal(catalogs, state).names().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(left(&state), ["c"]);
+        state.source.global = RawJson::parse(r#"{"events_cursor":7}"#).unwrap();
+        assert_eq!(left(&state), ["a", "c"], "it hears of changes since it was read");
     }
 
     #[test]

@@ -221,7 +221,7 @@ impl Engine {
         let known = request.state.as_ref().map(|state| state.source.clone());
         let run_id = request.run_id.as_deref();
         let state = initial_state(request.state, run_id, catalogs.names(), self.now());
-        let catalogs = without_terminal(catalogs, &state.sync_run.progress);
+        let catalogs = without_terminal(catalogs, &state);
         let ceiling = state.sync_run.time_ceiling;
         let streams: Vec<String> = catalogs.names().map(str::to_owned).collect();
         let ledger = RunLedger::begin(state, streams.iter().map(String::as_str), self.now());

@@ -35,7 +35,9 @@ impl Work<'_> {
     /// Reads the lists, and then the events that happened meanwhile.
     async fn backfill(&mut self) -> Result<StepReport, StepFailure> {
         let now = self.steps.store.now().await?;
-        let run_id = match self.standing.run_id.clone().filter(|_| !self.standing.backfilled) {
+        // A stream that failed is left out of the rest of its run, and would not hear of changes meanwhile.
+        let goes_on = !self.standing.backfilled && self.standing.failed_streams().next().is_none();
+        let run_id = match self.standing.run_id.clone().filter(|_| goes_on) {
             Some(run_id) => run_id,
             None => {
                 let run_id = uuid::Uuid::new_v4().to_string();
