@@ -85,7 +85,7 @@ pub(crate) async fn read(
     };
     let read = async move {
         match input {
-            Some(input) => one.take(input).await,
+            Some(input) => one.take(input, own.as_ref()).await,
             None => {
                 // Deliveries begin at once; those that come before the lists are read wait, and are found in the log
                 // all the same.
@@ -175,11 +175,16 @@ impl<'a> One<'a> {
         Ok(())
     }
 
-    /// Applies what others push into the source, to its end.
-    async fn take(self, input: InputStream) -> Result<(), ConnectorError> {
+    /// Applies what others push into the source, to its end. Events from before the position in the log may be old news: what the
+    /// lists showed, or left out because it was deleted meanwhile. So their objects are read again.
+    async fn take(self, input: InputStream, state: Option<&SourceState>) -> Result<(), ConnectorError> {
         let (config, access) = (self.config, self.access);
         let streams = self.streams();
         let mut applier = applier(&streams, &access.api_version);
+        let position = state.and_then(|state| current::Position::read(&state.global).ok().flatten());
+        if let Some(position) = position {
+            applier.coverage = current::Coverage::new(position.events_cursor - 1);
+        }
         let mut input = input.ready_chunks(PUSHED_TOGETHER);
         while let Some(items) = input.next().await {
             let events = pushed(items, config, streams.client.now())?;

@@ -120,6 +120,7 @@ impl Work<'_> {
         let state = position.state();
         if position.is_run {
             self.standing.progress = Some(state.sync_run.progress.clone());
+            self.standing.positioned = true;
         }
         match self.steps.store.save(&self.held.lease, &self.standing, Some(&state)).await {
             Ok(()) => position.changed = false,
