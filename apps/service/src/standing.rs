@@ -102,8 +102,6 @@ pub struct Standing {
     /// The name under which the destination keeps the position of the sync, in the transaction of the rows that it stands for. A
     /// new one begins from nothing.
     pub position: Option<String>,
-    /// Whether a position was saved: only then can it be told what of the deliveries the lists show already.
-    pub positioned: bool,
     /// The run of the backfill: under way, or the last one.
     pub run_id: Option<String>,
     /// Whether that run is over.

@@ -175,16 +175,11 @@ impl<'a> One<'a> {
         Ok(())
     }
 
-    /// Applies what others push into the source, to its end. Events from before the position in the log may be old news: what the
-    /// lists showed, or left out because it was deleted meanwhile. So their objects are read again.
+    /// Applies what others push into the source, to its end.
     async fn take(self, input: InputStream, state: Option<&SourceState>) -> Result<(), ConnectorError> {
         let (config, access) = (self.config, self.access);
         let streams = self.streams();
-        let mut applier = applier(&streams, &access.api_version);
-        let position = state.and_then(|state| current::Position::read(&state.global).ok().flatten());
-        if let Some(position) = position {
-            applier.coverage = current::Coverage::new(position.events_cursor - 1);
-        }
+        let mut applier = pushed_applier(&streams, &access.api_version, state);
         let mut input = input.ready_chunks(PUSHED_TOGETHER);
         while let Some(items) = input.next().await {
             let events = pushed(items, config, streams.client.now())?;
@@ -246,7 +241,21 @@ async fn begin(
     Ok(Begun { follower, reads_again: begin.warning.filter(|_| begin.reads_again) })
 }
 
-pub(crate) fn applier(streams: &Streams<'_>, api_version: &stripe_openapi::ApiVersion) -> Applier {
+/// What applies pushed events, of an account that stands at `state`. Events from before the position in the log may be old news:
+/// what the lists showed, or left out because it was deleted meanwhile. So their objects are read again.
+pub(crate) fn pushed_applier(
+    streams: &Streams<'_>,
+    api_version: &stripe_openapi::ApiVersion,
+    state: Option<&SourceState>,
+) -> Applier {
+    let mut applier = applier(streams, api_version);
+    if let Some(position) = state.and_then(|state| current::Position::read(&state.global).ok().flatten()) {
+        applier.coverage = current::Coverage::new(position.events_cursor - 1);
+    }
+    applier
+}
+
+fn applier(streams: &Streams<'_>, api_version: &stripe_openapi::ApiVersion) -> Applier {
     let named: Vec<(Arc<str>, &stripe_openapi::Resource)> = streams
         .known
         .iter()

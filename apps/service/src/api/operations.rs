@@ -68,7 +68,7 @@ impl Server {
 
     fn sync_by_hand(
         &self,
-        record: Record,
+        id: &str,
         overrides: Overrides,
         run_id: Option<String>,
         limit: Option<Duration>,
@@ -84,7 +84,7 @@ impl Server {
         };
         let (source, destination) =
             (asked.pipeline.source.connector.clone(), asked.pipeline.destination.connector.clone());
-        self.hiding(&source, &destination, self.service.steps.sync_by_hand(record, asked))
+        self.hiding(&source, &destination, self.service.steps.sync_by_hand(id, asked))
     }
 
     /// Hides what is secret in the configurations that connectors send back: the service keeps them, so no client needs them.
@@ -123,7 +123,7 @@ pub(super) async fn sync(
     query.finish()?;
     let record = server.found(&id).await?;
     let overrides = server.overrides(&record, object(request, true).await?, reset).await?;
-    let messages = server.sync_by_hand(record, overrides, run_id, limit);
+    let messages = server.sync_by_hand(&id, overrides, run_id, limit);
     Ok(ndjson(Answer::new(Ok(messages), log, true), KEEP_ALIVE))
 }
 
@@ -149,7 +149,7 @@ pub(super) async fn sync_batch(
         keeps_state: true,
         stop: stop.clone(),
     };
-    let messages = server.service.steps.sync_by_hand(record, asked);
+    let messages = server.service.steps.sync_by_hand(&record.pipeline.id, asked);
     let mut seen = 0;
     let eof = ending(messages, |payload| {
         seen += u64::from(matches!(payload, Payload::SourceState(_)));
@@ -174,7 +174,7 @@ pub(super) async fn sync_workflow_test(
     let mut record = server.found(&id).await?;
     let eof = loop {
         let overrides = server.overrides(&record, Map::new(), false).await?;
-        let messages = server.sync_by_hand(record, overrides, Some(run_id.clone()), Some(limit));
+        let messages = server.sync_by_hand(&id, overrides, Some(run_id.clone()), Some(limit));
         let eof = ending(messages, |_| {}).await?;
         if !eof.has_more || server.options.stop.is_cancelled() {
             break eof;
@@ -250,7 +250,7 @@ async fn connect(
     let stop = server.options.stop.child_token();
     let (source, destination) =
         (record.pipeline.source.connector.clone(), record.pipeline.destination.connector.clone());
-    let messages = server.service.steps.connect_by_hand(record, what, side, stop);
+    let messages = server.service.steps.connect_by_hand(&record.pipeline.id, what, side, stop);
     let messages = server.hiding(&source, &destination, messages);
     Ok(ndjson(Answer::new(Ok(messages), log, false), KEEP_ALIVE))
 }

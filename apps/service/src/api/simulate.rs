@@ -57,7 +57,7 @@ pub(super) async fn run(
         stop: server.options.stop.child_token(),
     };
     let destination = record.pipeline.destination.connector.clone();
-    let messages = server.service.steps.sync_by_hand(record, asked);
+    let messages = server.service.steps.sync_by_hand(&record.pipeline.id, asked);
     let messages = server.hiding("stripe", &destination, messages);
     Ok(ndjson(Answer::new(Ok(messages), log, true), KEEP_ALIVE))
 }

@@ -61,7 +61,7 @@ fn plan(record: &Record, pace: &Pace) -> Vec<(Stage, i64)> {
         return vec![(Stage::Setup, 0)];
     }
     let mut plan = Vec::new();
-    if record.waiting > 0 && standing.positioned {
+    if record.waiting > 0 && record.positioned {
         plan.push((Stage::Deliver, 0));
     }
     if !standing.backfilled {
@@ -123,6 +123,7 @@ mod tests {
             updated_at: 0,
             standing,
             state: None,
+            positioned: true,
             working: None,
             waiting: 0,
             waiting_since: None,
@@ -132,7 +133,6 @@ mod tests {
     fn ready(now: i64) -> Standing {
         Standing {
             set_up: Some(1),
-            positioned: true,
             backfilled: true,
             backfilled_at: Some(now),
             followed_at: Some(now),
@@ -148,8 +148,10 @@ mod tests {
     fn stages_follow_each_other() {
         assert_eq!(of(&record(Standing::default()), 5), Due::Now(Stage::Setup));
         let set_up = Standing { set_up: Some(1), ..Standing::default() };
-        assert_eq!(of(&Record { waiting: 1, ..record(set_up.clone()) }, 5), Due::Now(Stage::Backfill));
-        let set_up = Standing { positioned: true, ..set_up };
+        assert_eq!(
+            of(&Record { waiting: 1, positioned: false, ..record(set_up.clone()) }, 5),
+            Due::Now(Stage::Backfill)
+        );
         let delivered = Record { waiting: 1, ..record(set_up) };
         assert_eq!(of(&delivered, 5), Due::Now(Stage::Deliver));
         let ready = record(ready(100));

@@ -6,13 +6,13 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::store::{Lease, RENEWAL, Store, StoreError, TERM};
 
-/// A lease, renewed until this is dropped or released.
+/// A lease, renewed until this is dropped, which gives it back.
 pub(super) struct Held {
     store: Store,
     pub(super) lease: Lease,
     /// Cancelled when the lease is lost: whatever is under way must end at once.
     pub(super) lost: CancellationToken,
-    renewing: AbortOnDropHandle<()>,
+    renewing: Option<AbortOnDropHandle<()>>,
 }
 
 impl Held {
@@ -21,15 +21,30 @@ impl Held {
         let lost = CancellationToken::new();
         let renewing =
             AbortOnDropHandle::new(tokio::spawn(renew(store.clone(), lease.clone(), stop, lost.clone())));
-        Held { store, lease, lost, renewing }
+        Held { store, lease, lost, renewing: Some(renewing) }
     }
 
-    /// Gives it back. Where that fails it ends by itself.
-    pub(super) async fn release(self) {
-        drop(self.renewing);
-        if let Err(error) = self.store.release(&self.lease).await {
-            tracing::warn!(pipeline = self.lease.pipeline, error = %error, "a lease could not be given back");
+    /// Gives it back now.
+    pub(super) async fn release(mut self) {
+        self.renewing = None;
+        give_back(&self.store, &self.lease).await;
+    }
+}
+
+impl Drop for Held {
+    /// Whoever failed or went away before its end gives it back, too.
+    fn drop(&mut self) {
+        if self.renewing.take().is_some() {
+            let (store, lease) = (self.store.clone(), self.lease.clone());
+            tokio::spawn(async move { give_back(&store, &lease).await });
         }
+    }
+}
+
+/// Where it cannot be given back it ends by itself.
+async fn give_back(store: &Store, lease: &Lease) {
+    if let Err(error) = store.release(lease).await {
+        tracing::warn!(pipeline = lease.pipeline, error = %error, "a lease could not be given back");
     }
 }
 

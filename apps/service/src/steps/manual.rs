@@ -63,12 +63,11 @@ pub enum Connections {
 
 impl Steps {
     /// Syncs by hand. Whoever works on the pipeline is asked to stop first; what is synced is saved as it goes.
-    pub fn sync_by_hand(&self, record: Record, asked: ManualSync) -> EngineStream {
-        let steps = self.clone();
+    pub fn sync_by_hand(&self, id: &str, asked: ManualSync) -> EngineStream {
+        let (steps, id) = (self.clone(), id.to_owned());
         Box::pin(async_stream::try_stream! {
-            let id = record.pipeline.id.clone();
             let stop = asked.stop.child_token();
-            let held = steps.hold_by_hand(&id, &stop).await.map_err(told)?;
+            let (held, record) = steps.hold_by_hand(&id, &stop).await.map_err(told)?;
             let bounds = Bounds { limit: asked.time_limit, stop, ..Bounds::default() };
             let standing = record.standing.clone();
             let journal = super::Journal::new(&id, asked.run_id.as_deref());
@@ -86,7 +85,9 @@ impl Steps {
             let state = match (asked.start, &sync_id) {
                 (Start::Nothing, _) => None,
                 (Start::Given(state), _) => Some(*state),
-                (Start::Kept, Some(name)) => work.newest_position(name, stored).await.map_err(told)?,
+                (Start::Kept, Some(name)) => {
+                    work.newest_position(name, &asked.pipeline.destination, stored).await.map_err(told)?
+                }
                 (Start::Kept, None) => stored,
             };
             let mut position = Position::begin(
@@ -136,16 +137,15 @@ impl Steps {
     /// Sets up or tears down by hand, and keeps what connectors say of their configurations.
     pub fn connect_by_hand(
         &self,
-        record: Record,
+        id: &str,
         what: Connections,
         side: Side,
         stop: CancellationToken,
     ) -> EngineStream {
-        let steps = self.clone();
+        let (steps, id) = (self.clone(), id.to_owned());
         Box::pin(async_stream::try_stream! {
-            let id = record.pipeline.id.clone();
             let stop = stop.child_token();
-            let held = steps.hold_by_hand(&id, &stop).await.map_err(told)?;
+            let (held, record) = steps.hold_by_hand(&id, &stop).await.map_err(told)?;
             let bounds = Bounds { stop, ..Bounds::default() };
             let standing = record.standing.clone();
             let journal = super::Journal::new(&id, None);
@@ -187,13 +187,14 @@ impl Steps {
         })
     }
 
-    /// Takes the lease for a client: whoever has it is asked to stop.
-    async fn hold_by_hand(&self, id: &str, stop: &CancellationToken) -> Result<Held, StepFailure> {
+    /// Takes the lease for a client: whoever has it is asked to stop. Answers what the pipeline is then, as it may have changed
+    /// until it stopped.
+    async fn hold_by_hand(&self, id: &str, stop: &CancellationToken) -> Result<(Held, Record), StepFailure> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.hold(id, Stage::Manual, stop).await {
                 Err(StepFailure::Busy) if Instant::now() < deadline => self.store.ask_for(id).await?,
-                other => return other,
+                held => return Ok((held?, self.store.get(id).await?.ok_or(StepFailure::Gone)?)),
             }
             let _ = timeout_at(Instant::now() + LOOK, self.store.notified()).await;
         }

@@ -4,7 +4,7 @@
 //! older after a kill. That matters most in the first moments: rows without a position would be listed anew from a later time on,
 //! and whatever was deleted in between would stay for ever.
 
-use protocol::{LogLevel, SyncState};
+use protocol::{ConnectorConfig, LogLevel, SyncState};
 
 use super::{StepFailure, Work};
 use crate::engines::Kept;
@@ -29,10 +29,10 @@ impl Work<'_> {
     pub(super) async fn newest_position(
         &mut self,
         name: &str,
+        destination: &ConnectorConfig,
         stored: Option<SyncState>,
     ) -> Result<Option<SyncState>, StepFailure> {
-        let destination = self.record.pipeline.destination.clone();
-        Ok(match self.steps.engines.kept_position(&destination, name).await? {
+        Ok(match self.steps.engines.kept_position(destination, name).await? {
             Kept::Nowhere => stored,
             Kept::Position(source) => {
                 Some(SyncState { source: *source, ..stored.unwrap_or_else(SyncState::empty) })
@@ -42,6 +42,7 @@ impl Work<'_> {
                     let text =
                         "the destination lost the position, and maybe the rows: everything is read again";
                     self.journal.say(LogLevel::Warn, text);
+                    self.standing.backfilled = false;
                 }
                 None
             }

@@ -40,7 +40,7 @@ impl Work<'_> {
             Some(_) => (stored, None),
             None => {
                 let name = self.position_name().await?;
-                (self.newest_position(&name, stored).await?, Some(name))
+                (self.newest_position(&name, &asked.pipeline.destination, stored).await?, Some(name))
             }
         };
         let mut position = Position::begin(before.clone(), &asked, &discovered)?;
@@ -120,7 +120,6 @@ impl Work<'_> {
         let state = position.state();
         if position.is_run {
             self.standing.progress = Some(state.sync_run.progress.clone());
-            self.standing.positioned = true;
         }
         match self.steps.store.save(&self.held.lease, &self.standing, Some(&state)).await {
             Ok(()) => position.changed = false,

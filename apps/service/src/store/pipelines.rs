@@ -27,6 +27,8 @@ pub struct Record {
     pub standing: Standing,
     /// Where its sync goes on from; only where it was asked for.
     pub state: Option<SyncState>,
+    /// Whether a position is stored: only then can it be told what of the deliveries the lists show already.
+    pub positioned: bool,
     /// What is being done for it at present.
     pub working: Option<Stage>,
     /// How many deliveries wait to be applied; of [`Store::all`] only whether any does.
@@ -70,7 +72,8 @@ struct Secret {
 
 const COLUMNS: &str = "p.id, p.name, p.desired_status, p.streams, p.sealed, p.data_key, p.version, p.config_version,
     p.touched_at, p.created_at, p.updated_at, s.standing, case when l.until > @now then l.stage end,
-    (select d.received_at from @deliveries d where d.pipeline_id = p.id and d.applied_at is null order by d.sequence limit 1)";
+    (select d.received_at from @deliveries d where d.pipeline_id = p.id and d.applied_at is null order by d.sequence limit 1),
+    case when s.state is null then 0 else 1 end";
 
 /// How many deliveries wait: of thousands it takes a while to count them.
 const WAITING: &str =
@@ -276,10 +279,10 @@ impl Store {
             desired_status: DesiredStatus::parse(&status).ok_or_else(|| unknown(&id, &status))?,
             id: id.clone(),
         };
-        let state = if whole { row.text(15)? } else { None };
+        let state = if whole { row.text(16)? } else { None };
         let waiting_since = row.int(13)?;
         let waiting = match whole {
-            true => u64::try_from(row.required_int(14)?).unwrap_or(0),
+            true => u64::try_from(row.required_int(15)?).unwrap_or(0),
             false => u64::from(waiting_since.is_some()),
         };
         Ok(Record {
@@ -291,6 +294,7 @@ impl Store {
             updated_at: row.required_int(10)?,
             standing: read(&id, &row.required_text(11)?)?,
             working: row.text(12)?.and_then(|stage| Stage::parse(&stage)),
+            positioned: row.required_int(14)? == 1,
             waiting,
             waiting_since,
             state: state.map(|text| read(&id, &text)).transpose()?,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use protocol::with_causes;
 use secrecy::{ExposeSecret, SecretString};
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowQueryError, WorkflowStartError};
 use temporalio_client::{
@@ -14,7 +15,6 @@ use temporalio_client::{
 
 use super::call::{Anything, Call};
 use super::options::PipelineOptions;
-use super::worker::chain;
 use super::workflows::{PipelineStatus, PipelineWorkflow};
 use super::{NAMESPACE, TASK_QUEUE};
 
@@ -167,10 +167,10 @@ impl Client {
     pub async fn connect(to: &Address) -> Result<Client, ClientError> {
         let refuse = |reason| ClientError::Connect { address: to.address.clone(), reason };
         let connecting = Connection::connect(to.connection()?);
-        let connection = connecting.await.map_err(|error| refuse(chain(&error)))?;
+        let connection = connecting.await.map_err(|error| refuse(with_causes(&error)))?;
         let options = ClientOptions::new(to.namespace.clone()).build();
-        let inner =
-            temporalio_client::Client::new(connection, options).map_err(|error| refuse(chain(&error)))?;
+        let inner = temporalio_client::Client::new(connection, options)
+            .map_err(|error| refuse(with_causes(&error)))?;
         Ok(Client { inner, task_queue: to.task_queue.as_str().into(), signalled: Arc::default() })
     }
 
@@ -290,7 +290,7 @@ fn interaction(what: &'static str, id: &str, error: WorkflowInteractionError) ->
 }
 
 fn refused(what: &'static str, id: &str, error: &dyn std::error::Error) -> ClientError {
-    ClientError::Refused { what, id: id.to_owned(), reason: chain(error) }
+    ClientError::Refused { what, id: id.to_owned(), reason: with_causes(error) }
 }
 
 #[cfg(test)]

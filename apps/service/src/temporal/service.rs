@@ -58,7 +58,8 @@ impl Steps for ServiceSteps {
         let store = self.steps.store();
         let record = store.get(id).await.map_err(|error| failure(error.into()))?;
         let Some(mut record) = record else { return Ok(None) };
-        let waiting = std::mem::take(&mut record.waiting);
+        let waiting = if record.positioned { record.waiting } else { 0 };
+        record.waiting = 0;
         let now = store.now().await.map_err(|error| failure(error.into()))?;
         // Deliveries and events are the workflow's own to look after.
         let compared_only = Pace { follow: Duration::MAX, ..self.pace };

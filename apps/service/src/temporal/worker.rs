@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::with_causes;
 use temporalio_sdk::{Runtime, Worker};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -74,7 +75,7 @@ async fn poll(
     options: WorkerOptions,
     stop: CancellationToken,
 ) -> Result<(), WorkerError> {
-    let ended = |error: &dyn std::error::Error| WorkerError::Ended(chain(error));
+    let ended = |error: &dyn std::error::Error| WorkerError::Ended(with_causes(error));
     let runtime = Runtime::from_current_tokio(temporalio_sdk::runtime::RuntimeOptions::default())
         .map_err(|error| ended(&error))?;
     let settings = temporalio_sdk::WorkerOptions::new(queue)
@@ -101,18 +102,4 @@ async fn poll(
         result = worker.run() => result.map_err(|error| ended(&error)),
         () = stopping => Ok(()),
     }
-}
-
-/// An error with its causes, on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -7,6 +7,7 @@ use protocol::{ConfiguredCatalog, ConnectorError, InputStream, LogLevel, Message
 
 use super::choice::{Accounts, Chosen};
 use super::platform::Platform;
+use super::states::States;
 use crate::current::{Applier, Event};
 use crate::delivery::{Delivery, Sender};
 use crate::driver::page_memory;
@@ -19,6 +20,7 @@ pub(super) async fn take(
     platform: &Platform,
     accounts: &Accounts,
     wanted: &ConfiguredCatalog,
+    states: &States,
     input: InputStream,
     sender: &Sender,
 ) -> Result<(), ConnectorError> {
@@ -49,7 +51,9 @@ pub(super) async fn take(
             };
             if !appliers.contains_key(&id) {
                 let streams = platform.one(&named, wanted, room.clone(), sender.clone())?.streams();
-                let applier = read::applier(&streams, &platform.access.api_version);
+                let whose = (id != platform.own.id).then_some(&*id);
+                let state = states.of(whose);
+                let applier = read::pushed_applier(&streams, &platform.access.api_version, Some(&state));
                 appliers.insert(id.clone(), (streams, applier));
             }
             let Some((streams, applier)) = appliers.get_mut(&id) else { continue };

@@ -51,7 +51,7 @@ pub(crate) async fn read(
 ) -> Result<(), ConnectorError> {
     let ReadRequest { catalog: wanted, state: _, input, durable } = request;
     if let Some(input) = input {
-        return input::take(&platform, accounts, &wanted, input, &sender).await;
+        return input::take(&platform, accounts, &wanted, &states, input, &sender).await;
     }
     let found = match platform.find(accounts).await {
         Ok(found) => found,
