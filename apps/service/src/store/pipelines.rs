@@ -31,7 +31,7 @@ pub struct Record {
     pub positioned: bool,
     /// What is being done for it at present.
     pub working: Option<Stage>,
-    /// How many deliveries wait to be applied; of [`Store::all`] only whether any does.
+    /// How many deliveries wait to be applied; of [`Store::all`] and [`Store::glance`] only whether any does.
     pub waiting: u64,
     /// When the oldest of them arrived.
     pub waiting_since: Option<i64>,
@@ -117,6 +117,13 @@ impl Store {
         let sql = format!("select {COLUMNS}, {WAITING}, s.state from {TABLES} where p.id = $1");
         let rows = self.db.read(Statement::new(sql, [id.into()])).await?;
         rows.first().map(|row| self.record(row, true)).transpose()
+    }
+
+    /// The same without its state, and of its deliveries only whether any waits: for what is asked often.
+    pub async fn glance(&self, id: &str) -> Result<Option<Record>, StoreError> {
+        let sql = format!("select {COLUMNS} from {TABLES} where p.id = $1");
+        let rows = self.db.read(Statement::new(sql, [id.into()])).await?;
+        rows.first().map(|row| self.record(row, false)).transpose()
     }
 
     /// Pipelines in the order of their creation, newest first, without those that are to be deleted: at most `limit` of those

@@ -55,7 +55,7 @@ impl Secrets {
 }
 
 async fn look(store: &Store, id: &str) -> Result<Secret, StoreError> {
-    let Some(record) = store.get(id).await? else { return Ok(Secret::NoPipeline) };
+    let Some(record) = store.glance(id).await? else { return Ok(Secret::NoPipeline) };
     let pipeline = record.pipeline;
     if pipeline.desired_status == DesiredStatus::Deleted {
         return Ok(Secret::NoPipeline);
