@@ -271,7 +271,8 @@ impl Told {
         control: &Control,
     ) -> Result<()> {
         let ids = control.ids("customer")?;
-        for number in 0..random.random_range(1..30_u64) {
+        let count = if ids.is_empty() { 0 } else { random.random_range(1..30_u64) };
+        for number in 0..count {
             let id = &ids[random.random_range(0..ids.len())];
             let Some(customer) = control.get("customer", id)? else { continue };
             // Those of a test clock go with it, without a word of each.
