@@ -89,7 +89,7 @@ enum What {
         /// The first seed; a failing one replays with `--seeds 1`.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Seeds at the same time.
+        /// Seeds at the same time; in PostgreSQL one.
         #[arg(long, default_value_t = 4)]
         at_once: usize,
         /// Where copies and the service's own store are.
@@ -255,6 +255,8 @@ async fn main() -> Result<()> {
             ensure!(status.success(), "rows or deletes were lost, see above");
         }
         What::Service { seeds, seed, at_once, into } => {
+            // One server for all: whoever ends its connections ends those of the others, too.
+            let at_once = if matches!(into, Target::Postgres) { 1 } else { at_once };
             e2e::process::service_binary();
             let runs = (seed..seed + seeds).map(|seed| async move {
                 let (database, _folder) = fresh(into).await?;
