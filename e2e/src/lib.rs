@@ -6,6 +6,7 @@
 pub mod canonical;
 pub mod chaos;
 pub mod compare;
+pub mod crowd;
 pub mod database;
 pub mod economy;
 pub mod evolve;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use e2e::database::Database;
-use e2e::{chaos, economy, evolve, fidelity, kill, limiter, memory, rules, service, sheets, webhooks};
+use e2e::{chaos, crowd, economy, evolve, fidelity, kill, limiter, memory, rules, service, sheets, webhooks};
 use futures::StreamExt;
 use stripe_simulator::Distribution;
 use tempfile::TempDir;
@@ -106,6 +106,16 @@ enum What {
         /// Where the service's store is.
         #[arg(long, value_enum, default_value = "sqlite")]
         into: Target,
+    },
+    /// Many pipelines of one account within one service use up its limit, and none of them starves.
+    Crowd {
+        #[arg(long, default_value_t = 200)]
+        pipelines: usize,
+        /// Requests per second of all of them together.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[arg(long, default_value_t = 540, value_parser = clap::value_parser!(u64).range(2..))]
+        seconds: u64,
     },
     /// Requests against the floor, and use of the rate limit, for one stream.
     Economy {
@@ -292,6 +302,19 @@ async fn main() -> Result<()> {
                  slowest {all:.1} ms",
                 seen.sent, seen.per_second, seen.acknowledged
             );
+        }
+        What::Crowd { pipelines, limit, seconds } => {
+            e2e::process::service_binary();
+            let seen = crowd::prove(pipelines, limit, seconds).await?;
+            let [least, mean, most] = seen.rows;
+            println!(
+                "{pipelines} pipelines: {:.1} of {limit} requests/s, {:.2}% refused; rows of a pipeline: least {least:.0}, \
+                 mean {mean:.0}, most {most:.0}",
+                seen.rate,
+                seen.refused * 100.0
+            );
+            ensure!(seen.rate >= 0.9 * f64::from(limit), "less than nine tenths of the limit is used");
+            ensure!(least >= mean / 2.0, "a pipeline has less than half of what they have on average");
         }
         What::Chaos { seeds, seed, at_once, into } => {
             e2e::process::binary();

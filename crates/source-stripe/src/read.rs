@@ -143,9 +143,10 @@ impl<'a> One<'a> {
         let mut again = vec![None; states.len()];
         let mut follower = None;
         if config.follows_events() {
-            let begun = begin(&streams, &access.api_version, state, &states).await?;
-            if let Some(why) = &begun.reads_again {
-                again = streams.forget(&mut states, why, streams.client.now()).map_err(not_written)?;
+            let begun = begin(&streams, &access.api_version, state).await?;
+            if let Some(why) = &begun.warning {
+                let now = streams.client.now();
+                again = streams.forget(&mut states, &begun.missed, why, now).map_err(not_written)?;
             }
             let mut begun = begun.follower;
             begun.start();
@@ -199,8 +200,10 @@ fn not_written(error: protocol::RawJsonError) -> ConnectorError {
 /// Where events are followed from.
 struct Begun {
     follower: Follower,
-    /// Why all that events tell of has to be read again, if it has.
-    reads_again: Option<String>,
+    /// Streams that have to be read again.
+    missed: current::Missed,
+    /// Why, if any.
+    warning: Option<String>,
 }
 
 /// Finds out where to follow events from, before anything else is read (fidelity C8).
@@ -208,7 +211,6 @@ async fn begin(
     streams: &Streams<'_>,
     api_version: &stripe_openapi::ApiVersion,
     state: Option<&SourceState>,
-    states: &[Option<crate::stream_state::StreamState>],
 ) -> Result<Begun, ConnectorError> {
     let global = state.map(|state| &state.global);
     let stored = match global.map_or(Ok(None), current::Position::read) {
@@ -223,7 +225,14 @@ async fn begin(
     let log = current::EventLog::new(streams.catalog, applier.tables.any_v2());
     // The first answer tells Stripe's time, which everything else is counted from.
     let readable = if stored.is_none() { log.probe(&streams.client).await } else { Ok(()) };
-    let begin = current::begin(stored, states.iter().any(Option::is_some), streams.client.now());
+    let read_before: Vec<&str> = state
+        .into_iter()
+        .flat_map(|state| &state.streams)
+        .filter(|(_, data)| data.as_bytes() != b"null")
+        .map(|(stream, _)| &**stream)
+        .collect();
+    let is_wanted = |stream: &str| streams.known.iter().any(|known| *known.configured.stream.name == *stream);
+    let begin = current::begin(stored, &read_before, is_wanted, streams.client.now());
     if let Some(warning) = &begin.warning {
         streams.say(Message::log(LogLevel::Warn, warning.clone()));
     }
@@ -238,7 +247,7 @@ async fn begin(
         // Nobody listens any more if this fails.
         let _ = follower.warn(&error);
     }
-    Ok(Begun { follower, reads_again: begin.warning.filter(|_| begin.reads_again) })
+    Ok(Begun { follower, missed: begin.missed, warning: begin.warning })
 }
 
 /// What applies pushed events, of an account that stands at `state`. Events from before the position in the log may be old news:

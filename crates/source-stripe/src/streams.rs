@@ -10,7 +10,7 @@ use crate::children::{self, Feed};
 use crate::client::Client;
 use crate::clocks;
 use crate::config::StripeConfig;
-use crate::current::Due;
+use crate::current::{Due, Missed};
 use crate::delivery::{Delivery, Sender};
 use crate::driver::{self, Driver, Lent};
 use crate::failure::RequestError;
@@ -321,17 +321,19 @@ impl<'a> Streams<'a> {
         kept.map(|(_, known)| Arc::clone(&known.configured.stream.name)).collect()
     }
 
-    /// Forgets what was read of streams that events keep current, and says so in their states before anything else, so
+    /// Forgets what was read of streams that events keep current, of those that are `missed`, and says so in their states before anything else, so
     /// that an interruption does not undo it. Answers `why` for each of them.
     pub(crate) fn forget(
         &self,
         states: &mut [Option<StreamState>],
+        missed: &Missed,
         why: &str,
         now: i64,
     ) -> Result<Vec<Option<String>>, protocol::RawJsonError> {
         let mut forgotten = vec![None; states.len()];
         for (index, known) in self.known.iter().enumerate() {
-            if !known.is_kept_by_events() || states[index].is_none() {
+            let is_missed = known.is_kept_by_events() && missed.has(&known.configured.stream.name);
+            if !is_missed || states[index].is_none() {
                 continue;
             }
             let accounted = self.window(known, now);

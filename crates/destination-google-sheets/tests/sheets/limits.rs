@@ -1,5 +1,7 @@
 //! What does not fit.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use test_utils::sheets::Cell;
 
@@ -44,7 +46,7 @@ async fn a_full_spreadsheet_is_refused_before_anything_is_lost() {
 /// the keys.
 #[tokio::test]
 async fn five_thousand_rows_take_few_requests() {
-    let world = World::new().await;
+    let world = World::with_minute(Duration::from_secs(600)).await;
     let columns: Vec<String> = (0..17).map(|number| format!("column_{number}")).collect();
     let properties: serde_json::Map<String, Value> =
         columns.iter().map(|name| (name.clone(), json!({"type": "string"}))).collect();

@@ -79,10 +79,16 @@ pub(crate) fn page(stream: &Stream, count: usize, version: i64) -> Vec<Message> 
 
 impl World {
     pub(crate) async fn new() -> World {
+        World::with_minute(MINUTE).await
+    }
+
+    /// With a minute of this length: what is done once a minute is not done within a long one, however slow the machine is.
+    pub(crate) async fn with_minute(minute: Duration) -> World {
         let server = SheetsServer::start().await.unwrap();
-        server.set_quota(MINUTE, 60);
+        server.set_quota(minute, 60);
         let id = server.create("Mine");
-        World { server, id, destination: destination() }
+        let destination = SheetsDestination::new(SheetsOptions { minute, ..SheetsOptions::default() });
+        World { server, id, destination }
     }
 
     pub(crate) fn config(&self) -> SheetsConfig {
@@ -164,10 +170,6 @@ impl Back {
             _ => {}
         }
     }
-}
-
-pub(crate) fn destination() -> SheetsDestination {
-    SheetsDestination::new(SheetsOptions { minute: MINUTE, ..SheetsOptions::default() })
 }
 
 /// The names that [`page`] gives.

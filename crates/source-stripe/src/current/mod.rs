@@ -26,7 +26,7 @@ mod stay;
 mod tables;
 
 pub(crate) use apply::{Applier, Gone, Stopped, Task, Todo};
-pub(crate) use begin::begin;
+pub(crate) use begin::{Missed, begin};
 pub(crate) use coverage::{Coverage, Key, What};
 pub(crate) use event::{Event, account_in};
 pub(crate) use follow::{Follower, Pace};

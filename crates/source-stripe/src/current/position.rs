@@ -28,6 +28,9 @@ pub(crate) struct Position {
     /// When lists whose changes no event tells were last read as a whole: unix seconds by stream.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) reread: BTreeMap<String, i64>,
+    /// Streams that were read before and are not any more, by the second from which on their events were passed over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) left_out: BTreeMap<String, i64>,
 }
 
 /// An object that changed and could not be read.
@@ -57,6 +60,32 @@ impl Position {
             return Ok(None);
         }
         global.read().map(Some).map_err(|error| error.to_string())
+    }
+
+    /// Notes which of the streams that were read before are left out from now on, and goes back to where those that are
+    /// wanted again were. Answers those of them whose events are from before `oldest`, and not gone back to.
+    pub(crate) fn choose<'s>(
+        &mut self,
+        read_before: impl Iterator<Item = &'s str>,
+        is_wanted: impl Fn(&str) -> bool,
+        oldest: i64,
+    ) -> Vec<String> {
+        for stream in read_before.filter(|stream| !is_wanted(stream)) {
+            self.left_out.entry(stream.to_owned()).or_insert(self.events_cursor);
+        }
+        let (back, left_out) = std::mem::take(&mut self.left_out)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(stream, _)| is_wanted(stream));
+        self.left_out = left_out;
+        let (known, lost): (Vec<_>, Vec<_>) = back.into_iter().partition(|(_, since)| *since >= oldest);
+        if let Some(since) =
+            known.iter().map(|(_, since)| *since).min().filter(|since| *since < self.events_cursor)
+        {
+            self.events_cursor = since;
+            // They were seen, but not by the streams that come back.
+            self.events_seen.clear();
+        }
+        lost.into_iter().map(|(stream, _)| stream).collect()
     }
 
     /// The first second whose events have to be asked for, `overlap` seconds before the cursor.
@@ -105,6 +134,27 @@ mod tests {
         assert_eq!(position.events_seen, ["evt_2"]);
         position.advance(1_400, 300, &mut seen);
         assert_eq!(position.events_cursor, 1_500, "it never goes back");
+    }
+
+    #[test]
+    fn the_events_of_streams_that_were_left_out_are_gone_back_to() {
+        let mut position = Position { events_cursor: 1_000, ..Position::default() };
+        let read = ["a", "b"];
+        assert!(position.choose(read.into_iter(), |stream| stream == "a", 0).is_empty());
+        assert_eq!((position.events_cursor, position.left_out["b"]), (1_000, 1_000));
+        position.advance(2_000, 10, &mut vec![("evt_1".to_owned(), 1_995)]);
+        assert!(position.choose(read.into_iter(), |stream| stream == "a", 0).is_empty());
+        assert_eq!(
+            (position.events_cursor, position.left_out["b"]),
+            (2_000, 1_000),
+            "since it was left out first"
+        );
+        let mut late = position.clone();
+        assert!(position.choose(read.into_iter(), |_| true, 1_000).is_empty());
+        assert_eq!((position.events_cursor, position.left_out.len()), (1_000, 0));
+        assert!(position.events_seen.is_empty(), "they are looked at again");
+        assert_eq!(late.choose(read.into_iter(), |_| true, 1_001), ["b"]);
+        assert_eq!((late.events_cursor, late.left_out.len()), (2_000, 0));
     }
 
     #[test]

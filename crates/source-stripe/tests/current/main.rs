@@ -8,6 +8,7 @@ mod clock;
 mod copy;
 mod deliveries;
 mod gone;
+mod left_out;
 mod lookup;
 mod order;
 mod polling;
