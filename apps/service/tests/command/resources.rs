@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::program::Program;
+use crate::program::sync_service;
 use crate::shop::Shop;
 
 #[test]
@@ -73,7 +73,7 @@ fn a_pipeline_is_shown_as_it_would_be() {
 
 #[test]
 fn tokens_and_keys_are_kept_in_the_store() {
-    let program = Program::new();
+    let program = sync_service();
     let made = program.run(&["tokens", "create", "me", "--scope", "read"]).expect(0).json();
     let id = made["id"].as_str().unwrap();
     assert!(made["token"].as_str().unwrap().starts_with("sst_"));
