@@ -127,10 +127,11 @@ fn common() -> Router<Arc<Server>> {
 }
 
 fn server(service: Arc<Service>, options: ApiOptions) -> Arc<Server> {
+    let figures = Figures::new(service.intake.lots.clone());
     Arc::new(Server {
         service,
         options,
-        figures: Figures::default(),
+        figures,
         secrets: Secrets::default(),
         document: OnceLock::new(),
     })
