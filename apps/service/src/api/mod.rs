@@ -6,7 +6,6 @@ mod figures;
 mod incoming;
 mod logs;
 mod operations;
-mod past_events;
 mod pipelines;
 mod query;
 mod resource;

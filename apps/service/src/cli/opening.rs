@@ -17,7 +17,7 @@ use service::service::Service;
 use service::steps::Steps;
 use service::store::{Store, StoreError};
 use service::vault::{KeyOptions, Vault};
-use source_stripe::{SharedBudget, StripeSourceOptions};
+use source_stripe::{SharedBudget, StripeSource, StripeSourceOptions};
 
 use super::args::{GuardArgs, PlaceArgs};
 use super::failure::Failure;
@@ -107,6 +107,7 @@ pub(crate) async fn service(place: &PlaceArgs, guard: Guard) -> Result<Service, 
     };
     let options = StripeSourceOptions { shared_budget: Some(budget), ..given };
     let meter = Arc::clone(&options.meter);
+    let stripe = StripeSource::new(options.clone());
     let engine = Engine::new(built_in(options, sheets_options(variable)));
     let engines = match &place.engine_url {
         Some(url) => Engines::There(
@@ -115,7 +116,7 @@ pub(crate) async fn service(place: &PlaceArgs, guard: Guard) -> Result<Service, 
         ),
         None => Engines::Here { engine: engine.clone(), requests: Arc::new(move || meter.requests_sent()) },
     };
-    Ok(Service::new(Steps::new(store, engines).guarded(guard), engine))
+    Ok(Service::new(Steps::new(store, engines).guarded(guard), engine).asking(stripe))
 }
 
 /// What pipelines may name.

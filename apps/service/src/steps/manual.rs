@@ -7,7 +7,7 @@ use futures::StreamExt;
 use protocol::{
     Eof, EofPayload, InputStream, LogLevel, Message, Payload, PipelineConfig, RunStatus, SyncState,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::following::ending;
@@ -39,6 +39,21 @@ pub struct ManualSync {
     pub keeps_state: bool,
     /// Stops it at the next safe point.
     pub stop: CancellationToken,
+}
+
+impl ManualSync {
+    /// A sync of this pipeline from where it stands, without a limit, whose position is saved.
+    pub fn of(pipeline: PipelineConfig) -> ManualSync {
+        ManualSync {
+            pipeline,
+            start: Start::Kept,
+            run_id: None,
+            time_limit: None,
+            input: None,
+            keeps_state: true,
+            stop: CancellationToken::new(),
+        }
+    }
 }
 
 /// Where a sync by hand goes on from.
@@ -192,11 +207,12 @@ impl Steps {
     async fn hold_by_hand(&self, id: &str, stop: &CancellationToken) -> Result<(Held, Record), StepFailure> {
         let deadline = Instant::now() + PATIENCE;
         loop {
+            let changing = self.store.changing(LOOK);
             match self.hold(id, Stage::Manual, stop).await {
                 Err(StepFailure::Busy) if Instant::now() < deadline => self.store.ask_for(id).await?,
                 held => return Ok((held?, self.store.get(id).await?.ok_or(StepFailure::Gone)?)),
             }
-            let _ = timeout_at(Instant::now() + LOOK, self.store.notified()).await;
+            changing.await;
         }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod value;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::sync::Notify;
@@ -71,9 +72,19 @@ impl Store {
         self.changed.notify_waiters();
     }
 
-    /// Waits for a [`Store::notify`] of this process. What other processes change is seen by looking.
+    /// Waits for a [`Store::notify`] of this process from now on. What other processes change is seen by looking.
     pub fn notified(&self) -> Notified<'_> {
         self.changed.notified()
+    }
+
+    /// Begins to wait until it is worth looking again: after a [`Store::notify`] of this process from now on, and after `look`
+    /// whatever happens, as other processes notify nobody here. Not for what is looked at without end: it may wake at each delivery.
+    pub(crate) fn changing(&self, look: Duration) -> impl Future<Output = ()> + use<> {
+        let changed = Arc::clone(&self.changed).notified_owned();
+        async move {
+            // Either way it is looked again.
+            let _ = tokio::time::timeout(look, changed).await;
+        }
     }
 
     /// Forgets what is only kept for a while.

@@ -10,6 +10,7 @@ mod deliveries;
 mod gone;
 mod lookup;
 mod order;
+mod past;
 mod polling;
 mod provenance;
 mod standing;
