@@ -15,7 +15,7 @@ use service::guard::Guard;
 use service::rate::MemoryBudget;
 use service::service::Service;
 use service::steps::Steps;
-use service::store::{Store, StoreError};
+use service::store::Store;
 use service::vault::{KeyOptions, Vault};
 use source_stripe::{SharedBudget, StripeSource, StripeSourceOptions};
 
@@ -50,8 +50,15 @@ pub(crate) fn data_dir(place: &PlaceArgs) -> Result<PathBuf, Failure> {
     Ok(absolute)
 }
 
-/// Opens the store.
+/// Opens the store. Fails where a pipeline in it cannot be opened.
 pub(crate) async fn store(place: &PlaceArgs) -> Result<Store, Failure> {
+    let store = store_unchecked(place).await?;
+    store.check_keys().await.map_err(|error| Failure::failed(error.to_string()))?;
+    Ok(store)
+}
+
+/// Opens the store, also where the master key of a pipeline is not known.
+pub(crate) async fn store_unchecked(place: &PlaceArgs) -> Result<Store, Failure> {
     let options = KeyOptions {
         keys: variable("SYNC_SERVICE_MASTER_KEY").map(|key| key.to_owned().into()),
         file: place.master_key_file.clone(),
@@ -72,13 +79,7 @@ pub(crate) async fn store(place: &PlaceArgs) -> Result<Store, Failure> {
             Store::file(&dir.join(FILE), Vault::new(keys)).await
         }
     };
-    let store = opened.map_err(|error| unopened(&error))?;
-    store.check_keys().await.map_err(|error| Failure::failed(error.to_string()))?;
-    Ok(store)
-}
-
-fn unopened(error: &StoreError) -> Failure {
-    Failure::failed(error.to_string())
+    opened.map_err(|error| Failure::failed(error.to_string()))
 }
 
 /// An engine for what is asked about configurations alone; it asks nobody.

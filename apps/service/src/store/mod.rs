@@ -32,7 +32,7 @@ pub(crate) use leases::{RENEWAL, TERM};
 pub use pipelines::{Change, Record};
 pub(crate) use value::{Row, Statement, Value};
 
-use crate::vault::{RotationError, Vault, check, rotate};
+use crate::vault::{KeyUse, RotationError, Vault, check, rotate, uses};
 
 /// The store. Cloning shares it.
 #[derive(Clone)]
@@ -104,6 +104,11 @@ impl Store {
     /// Wraps the data keys of all pipelines by the current master key. Answers how many were wrapped by another one.
     pub async fn rotate_keys(&self) -> Result<usize, RotationError> {
         rotate(&self.db, &self.vault).await
+    }
+
+    /// The master keys that are known or in use, and how many pipelines each seals. Nothing of them is secret.
+    pub async fn key_uses(&self) -> Result<Vec<KeyUse>, RotationError> {
+        uses(&self.db, &self.vault).await
     }
 
     /// Fails where a pipeline is sealed by a master key that is not known, before anything is done.

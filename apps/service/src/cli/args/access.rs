@@ -24,6 +24,8 @@ pub(crate) enum TokenCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
+    /// List the master keys by their ids, and how many pipelines each seals
+    Show,
     /// Check that every pipeline can be opened with the keys that are known
     Check,
     /// Wrap the keys of all pipelines by the current master key

@@ -18,6 +18,7 @@ use super::generated::ApiArgs;
 pub(crate) use access::{KeyCommand, TokenCommand};
 pub(crate) use pipelines::{
     BatchArgs, CreateArgs, DescribedArgs, LogArgs, PipelineCommand, RunArgs, SideArgs, SimulateArgs, SyncArgs,
+    UpdateArgs,
 };
 pub(crate) use serving::{GuardArgs, PaceArgs, ServeArgs, WebhookArgs, WorkerArgs};
 #[cfg(feature = "temporal")]
@@ -174,7 +175,7 @@ impl Command {
             Command::Pipelines {
                 command: PipelineCommand::Create(_)
                     | PipelineCommand::Get { .. }
-                    | PipelineCommand::Update { .. }
+                    | PipelineCommand::Update(_)
                     | PipelineCommand::Sync(_)
                     | PipelineCommand::CheckNew(_)
             }

@@ -43,6 +43,21 @@ pub(crate) struct CreateArgs {
     pub(crate) skip_check: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct UpdateArgs {
+    /// Its id
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) described: DescribedArgs,
+    /// What it is to be: active, paused or deleted
+    #[arg(long, value_name = "STATUS", value_parser = ["active", "paused", "deleted"])]
+    pub(crate) desired_status: Option<String>,
+    /// Change it only if it is still at this version, as `pipelines get` shows it; * for any [default: the one that was read to
+    /// put single fields into, else any]
+    #[arg(long, value_name = "ETAG")]
+    pub(crate) if_match: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum PipelineCommand {
     /// List pipelines
@@ -64,15 +79,7 @@ pub(crate) enum PipelineCommand {
     CheckNew(DescribedArgs),
     /// Change a pipeline; flags of single fields leave the others as they are
     #[command(after_help = CONNECTORS)]
-    Update {
-        /// Its id
-        id: String,
-        #[command(flatten)]
-        described: DescribedArgs,
-        /// What it is to be: active, paused or deleted
-        #[arg(long, value_name = "STATUS", value_parser = ["active", "paused", "deleted"])]
-        desired_status: Option<String>,
-    },
+    Update(UpdateArgs),
     /// Remove what a pipeline made, and forget it
     Delete(IdArgs),
     /// Let a pipeline rest

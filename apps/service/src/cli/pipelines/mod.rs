@@ -59,9 +59,7 @@ async fn short(command: PipelineCommand, context: &Context<'_>) -> Result<(), Fa
             looking::wait(&id, event.as_deref(), object.as_deref(), timeout, context).await
         }
         PipelineCommand::Create(args) => changing::create(&args, context).await,
-        PipelineCommand::Update { id, described, desired_status } => {
-            changing::update(&id, &described, desired_status.as_deref(), context).await
-        }
+        PipelineCommand::Update(args) => changing::update(&args, context).await,
         PipelineCommand::Delete(args) => changing::delete(&args.id, context).await,
         PipelineCommand::Pause(args) => changing::want(&args.id, "paused", context).await,
         PipelineCommand::Resume(args) => changing::want(&args.id, "active", context).await,
