@@ -62,7 +62,7 @@ pub(crate) struct Server {
 
 pub(crate) type Shared = State<Arc<Server>>;
 
-/// Paths that nobody needs a token for: probes, and what is signed.
+/// Paths of probes, which nobody needs a token for. Webhooks need none either, as they are signed; the gate knows them.
 const OPEN: &[&str] = &["/health", "/ready"];
 
 /// The routes of the API.
@@ -127,13 +127,7 @@ fn common() -> Router<Arc<Server>> {
 
 fn server(service: Arc<Service>, options: ApiOptions) -> Arc<Server> {
     let figures = Figures::new(service.intake.lots.clone());
-    Arc::new(Server {
-        service,
-        options,
-        figures,
-        secrets: Secrets::default(),
-        document: OnceLock::new(),
-    })
+    Arc::new(Server { service, options, figures, secrets: Secrets::default(), document: OnceLock::new() })
 }
 
 async fn not_found() -> Response {

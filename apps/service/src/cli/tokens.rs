@@ -69,7 +69,12 @@ pub(super) async fn keys(place: &PlaceArgs, command: KeyCommand, json: bool) -> 
                     true => say(&serde_json::to_string(&used).unwrap_or_default()),
                     false => {
                         let noun = if used.pipelines == 1 { "pipeline" } else { "pipelines" };
-                        say(&format!("{}  {:7}  seals {} {noun}", used.id, used.state.as_str(), used.pipelines));
+                        say(&format!(
+                            "{}  {:7}  seals {} {noun}",
+                            used.id,
+                            used.state.as_str(),
+                            used.pipelines
+                        ));
                     }
                 }
             }

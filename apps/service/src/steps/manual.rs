@@ -83,6 +83,7 @@ impl Steps {
         Box::pin(async_stream::try_stream! {
             let stop = asked.stop.child_token();
             let (held, record) = steps.hold_by_hand(&id, &stop).await.map_err(told)?;
+            steps.checked(&record, Stage::Manual).await.map_err(told)?;
             let bounds = Bounds { limit: asked.time_limit, stop, ..Bounds::default() };
             let standing = record.standing.clone();
             let journal = super::Journal::new(&id, asked.run_id.as_deref());
@@ -161,6 +162,9 @@ impl Steps {
         Box::pin(async_stream::try_stream! {
             let stop = stop.child_token();
             let (held, record) = steps.hold_by_hand(&id, &stop).await.map_err(told)?;
+            if what == Connections::SetUp {
+                steps.checked(&record, Stage::Setup).await.map_err(told)?;
+            }
             let bounds = Bounds { stop, ..Bounds::default() };
             let standing = record.standing.clone();
             let journal = super::Journal::new(&id, None);

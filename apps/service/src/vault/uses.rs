@@ -58,7 +58,8 @@ pub(crate) async fn uses(db: &Db, vault: &Vault) -> Result<Vec<KeyUse>, Rotation
     };
     let mut all: Vec<KeyUse> = vec![used(&vault.keys().current, KeyState::Current)];
     all.extend(vault.keys().former.iter().map(|key| used(key, KeyState::Former)));
-    let unknown = counts.into_iter().map(|(id, pipelines)| KeyUse { id, state: KeyState::Unknown, pipelines });
+    let unknown =
+        counts.into_iter().map(|(id, pipelines)| KeyUse { id, state: KeyState::Unknown, pipelines });
     all.extend(unknown);
     Ok(all)
 }

@@ -119,11 +119,16 @@ fn master_keys_are_listed_without_themselves() {
         std::fs::write(program.path(name), text).unwrap();
         program.path(name).display().to_string()
     };
-    let (before, between) = (keys("before", FORMER.to_owned()), keys("between", format!("{CURRENT},{FORMER}")));
+    let (before, between) =
+        (keys("before", FORMER.to_owned()), keys("between", format!("{CURRENT},{FORMER}")));
     let after = keys("after", CURRENT.to_owned());
     let show = |file: &str, words: &[&str]| {
         let shown = program.run(&[&["keys", "show", "--master-key-file", file], words].concat()).expect(0);
-        assert!(!shown.stdout.contains(&FORMER[..16]) && !shown.stdout.contains(&CURRENT[..16]), "{}", shown.stdout);
+        assert!(
+            !shown.stdout.contains(&FORMER[..16]) && !shown.stdout.contains(&CURRENT[..16]),
+            "{}",
+            shown.stdout
+        );
         shown
     };
     shop.create(&["--skip-check", "--master-key-file", &before]).expect(0);
@@ -131,7 +136,10 @@ fn master_keys_are_listed_without_themselves() {
     let (former, current) = ("630dcd2966c43366", "89c7460452eddff1");
     assert_eq!(show(&before, &[]).json(), json!({"id": former, "state": "current", "pipelines": 1}));
     let words = show(&between, &["--plain"]).stdout;
-    assert_eq!(words, format!("{current}  current  seals 0 pipelines\n{former}  former   seals 1 pipeline\n"));
+    assert_eq!(
+        words,
+        format!("{current}  current  seals 0 pipelines\n{former}  former   seals 1 pipeline\n")
+    );
     let unknown = show(&after, &["--json"]).lines();
     assert_eq!(unknown[1], json!({"id": former, "state": "unknown", "pipelines": 1}));
     program.run(&["keys", "check", "--master-key-file", &after]).expect(1);

@@ -17,8 +17,8 @@ use super::generated::ApiArgs;
 
 pub(crate) use access::{KeyCommand, TokenCommand};
 pub(crate) use pipelines::{
-    BatchArgs, CreateArgs, DescribedArgs, LogArgs, PipelineCommand, RunArgs, SideArgs, SimulateArgs, SyncArgs,
-    UpdateArgs,
+    BatchArgs, CreateArgs, DescribedArgs, LogArgs, PipelineCommand, RunArgs, SideArgs, SimulateArgs,
+    SyncArgs, UpdateArgs,
 };
 pub(crate) use serving::{GuardArgs, PaceArgs, ServeArgs, WebhookArgs, WorkerArgs};
 #[cfg(feature = "temporal")]

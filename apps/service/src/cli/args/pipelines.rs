@@ -52,8 +52,8 @@ pub(crate) struct UpdateArgs {
     /// What it is to be: active, paused or deleted
     #[arg(long, value_name = "STATUS", value_parser = ["active", "paused", "deleted"])]
     pub(crate) desired_status: Option<String>,
-    /// Change it only if it is still at this version, as `pipelines get` shows it; * for any [default: the one that was read to
-    /// put single fields into, else any]
+    /// Change it only if it is still at this version, which `pipelines get --json` tells; * for any [default: the one that was
+    /// read to put single fields into, else any]
     #[arg(long, value_name = "ETAG")]
     pub(crate) if_match: Option<String>,
 }
