@@ -51,9 +51,19 @@ pub(crate) struct ApiArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     #[test]
     fn the_document_can_be_read() {
         assert!(EngineApi::api().is_ok(), "{:?}", EngineApi::api().err());
+    }
+
+    #[test]
+    fn flags_of_the_program_are_reserved() {
+        let program = crate::cli::args::Cli::command();
+        let global = program.get_arguments().filter(|flag| flag.is_global_set());
+        for name in global.filter_map(clap::Arg::get_long) {
+            assert!(NAMING.reserved.contains(&name), "--{name} would be taken for a field");
+        }
     }
 }
