@@ -12,6 +12,12 @@ use crate::current::{EventLog, RETENTION};
 use crate::failure::RequestError;
 use crate::source::StripeSource;
 
+/// Seconds that are asked for first.
+const FIRST: i64 = 3600;
+
+/// Where a window holds fewer events than this, the next one may be longer.
+const FEW: usize = 50;
+
 impl StripeSource {
     /// The events of the account of the key since the unix second `since`, oldest first, `most` of them at the most: input for a
     /// read ([`protocol::ReadRequest`]). Those of longer than 30 days ago Stripe has no more.
@@ -39,6 +45,9 @@ struct Reading {
     /// The next second to ask for, and the first one not to.
     from: i64,
     end: i64,
+    /// Seconds to ask for at a time: more while events are few, and fewer where they are many. Stripe answers the newest of a
+    /// window first, by which alone nobody can tell how many the rest of it holds.
+    length: i64,
     /// So many events are still wanted.
     left: u64,
 }
@@ -59,7 +68,8 @@ impl Reading {
         // Stripe has answered, so it is known what time it is there.
         let now = client.now();
         let left = most.map_or(u64::MAX, NonZeroU64::get);
-        Ok(Reading { client, log, from: since.max(now - RETENTION), end: now + 1, left })
+        let from = since.max(now - RETENTION);
+        Ok(Reading { client, log, from, end: now + 1, length: FIRST, left })
     }
 
     /// The next events, and the reading after them.
@@ -67,11 +77,17 @@ impl Reading {
         if self.left == 0 || self.from >= self.end {
             return Ok(None);
         }
-        let stretch = self.log.stretch(&self.client, self.from, self.end).await;
+        let until = self.from.saturating_add(self.length).min(self.end);
+        let stretch = self.log.stretch(&self.client, self.from, until).await;
         let stretch = stretch.map_err(|error| explain(&error))?;
         let wanted = usize::try_from(self.left).unwrap_or(usize::MAX);
         let events: Vec<RawJson> = stretch.events.into_iter().take(wanted).map(|event| event.text).collect();
         self.left -= events.len() as u64;
+        if stretch.end < until {
+            self.length = ((until - self.from) / 2).max(1);
+        } else if events.len() < FEW {
+            self.length = self.length.saturating_mul(2);
+        }
         self.from = stretch.end;
         Ok(Some((events, self)))
     }
