@@ -18,6 +18,7 @@ pub mod service;
 pub mod standing;
 pub mod steps;
 pub mod store;
+mod stripe;
 #[cfg(feature = "temporal")]
 pub mod temporal;
 pub mod vault;

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use http_api::Issue;
 use protocol::ConnectorConfig;
 use serde_json::{Map, Value};
+use source_stripe::StripeSource;
 
 use crate::masking::{Fingerprints, mask, unmask};
 use crate::pipeline::DesiredStatus;
@@ -29,6 +30,8 @@ pub struct Service {
     pub(crate) steps: Steps,
     /// Knows the connectors, for what is asked about their configurations.
     pub(crate) engine: Engine,
+    /// Asks Stripe itself for past events, which no connector is asked for.
+    pub(crate) stripe: StripeSource,
     pub(crate) fingerprints: Fingerprints,
     /// What configurations look like, by role and type.
     schemas: Mutex<HashMap<(Role, String), Arc<Value>>>,
@@ -39,12 +42,28 @@ pub struct Service {
 }
 
 impl Service {
-    /// The service over these steps. `engine` knows the connectors.
+    /// The service over these steps. `engine` knows the connectors. Stripe is asked for past events directly, as a source with the
+    /// usual options does; see [`Service::asking`].
     pub fn new(steps: Steps, engine: Engine) -> Service {
         let intake = Intake::new(steps.store().clone());
         let fingerprints = Fingerprints::of(steps.store().vault());
         let schemas = Mutex::default();
-        Service { steps, engine, fingerprints, schemas, intake, announce: None, orchestrated: false }
+        Service {
+            steps,
+            engine,
+            stripe: StripeSource::default(),
+            fingerprints,
+            schemas,
+            intake,
+            announce: None,
+            orchestrated: false,
+        }
+    }
+
+    /// The same, asking Stripe for past events as this source does: by its proxy, within the rate that it shares.
+    #[must_use]
+    pub fn asking(self, stripe: StripeSource) -> Service {
+        Service { stripe, ..self }
     }
 
     /// The same, with an orchestrator in this process or in another one that looks at the same store.

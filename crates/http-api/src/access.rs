@@ -39,20 +39,33 @@ impl Access {
         if self.open.contains(&path) {
             return Ok(());
         }
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         match &self.token {
             Some(token) => {
-                let given = text(header::AUTHORIZATION).and_then(|value| value.split_once(' '));
-                let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-                let right = given.is_some_and(|(_, given)| digest(given.trim()) == *token);
+                let right = bearer(headers).is_some_and(|given| digest(given) == *token);
                 if right { Ok(()) } else { Err(ApiError::Unauthorized) }
             }
-            None => match text(header::HOST) {
-                Some(host) if !is_local(host) => Err(ApiError::ForeignHost),
-                _ => Ok(()),
-            },
+            None => names_this_machine(headers),
         }
     }
+}
+
+/// The token that a request gives: that of `Authorization: Bearer …`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = text(headers, &header::AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Fails with [`ApiError::ForeignHost`] where a request names another machine than this one, as web pages do that reach a server
+/// through a name of their own. A request without a `Host` names none.
+pub fn names_this_machine(headers: &HeaderMap) -> Result<(), ApiError> {
+    match text(headers, &header::HOST) {
+        Some(host) if !is_local(host) => Err(ApiError::ForeignHost),
+        _ => Ok(()),
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 fn digest(text: &str) -> [u8; 32] {
@@ -60,7 +73,7 @@ fn digest(text: &str) -> [u8; 32] {
 }
 
 /// Whether the value of a `Host` header names this machine.
-pub fn is_local(host: &str) -> bool {
+fn is_local(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),

@@ -12,7 +12,7 @@ mod reading;
 mod request;
 mod serving;
 
-pub use access::{Access, is_local};
+pub use access::{Access, bearer, names_this_machine};
 pub use failure::ApiError;
 pub use issue::{Issue, Issues, Step};
 pub use lines::{KEEP_ALIVE, Lines, NDJSON, ndjson};

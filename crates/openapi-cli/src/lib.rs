@@ -24,7 +24,9 @@ mod commands;
 mod document;
 mod pretty;
 mod schema;
+mod words;
 
 pub use answer::{AnswerError, ByteStream, Failed, perform, print};
 pub use call::{Call, CallError, RequestBody};
 pub use document::{Api, DocumentError, Naming};
+pub use words::{Described, Words, WordsError};

@@ -12,6 +12,7 @@
 //! * `nested`: completes lists within objects;
 //! * `passes`: the lists that make a stream complete; `streams`: all streams of a read;
 //! * `current`: what changed since, by events and by reading again;
+//! * `past_events`: events as input, for those who push them in;
 //! * `look_up`: single objects, for those who compare a copy with Stripe;
 //! * `preflight`: what a key may read, stream by stream;
 //! * `push`: events that are delivered to this process: webhooks, the WebSocket of the Stripe CLI, input;
@@ -44,6 +45,7 @@ mod meter;
 mod nested;
 mod page;
 mod passes;
+mod past_events;
 mod plan;
 mod preflight;
 mod proxy;

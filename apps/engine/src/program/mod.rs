@@ -1,6 +1,7 @@
 //! What programs that hold an engine share: its connectors as the environment configures them, an engine elsewhere by flags,
 //! requests to routes in the same process, and what is said of failures.
 
+mod calling;
 mod elsewhere;
 mod failing;
 mod registry;
@@ -8,6 +9,7 @@ mod search;
 mod serving;
 mod transport;
 
+pub use calling::{call, called};
 pub use elsewhere::{Elsewhere, EngineArgs, STOPPING, secret};
 pub use failing::DENIED;
 pub use registry::{Connected, built_in, connect, requests};

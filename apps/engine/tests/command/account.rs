@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use stripe_simulator::{Running, Simulator, SimulatorBuilder};
 use tokio::runtime::Runtime;
 
-use crate::program::{KEY, Program};
+use crate::program::{KEY, Program, sync_engine};
 
 /// A simulated account that serves until it is dropped.
 pub(crate) struct Account {
@@ -31,7 +31,7 @@ impl Account {
 
     /// A program that knows where the account is, and its key, by the environment.
     pub(crate) fn program(&self) -> Program {
-        Program::new()
+        sync_engine()
             .variable("STRIPE_API_KEY", KEY)
             .variable("STRIPE_BASE_URL", &self.running.url())
             .variable("STRIPE_API_VERSION", "2020-08-27")

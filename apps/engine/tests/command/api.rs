@@ -5,7 +5,7 @@ use std::io::BufReader;
 use serde_json::{Value, json};
 
 use crate::account::Account;
-use crate::program::{KEY, Program, signal, wait_for};
+use crate::program::{KEY, signal, sync_engine, wait_for};
 use crate::server::{Server, nobody, stranger};
 
 /// Customers of the account, into this file.
@@ -21,7 +21,7 @@ fn pipeline(account: &Account, file: &std::path::Path) -> Value {
 
 #[test]
 fn every_operation_is_a_command() {
-    let listed = |group: &str| Program::new().run(&["api", group, "--help"]).expect(0).stdout;
+    let listed = |group: &str| sync_engine().run(&["api", group, "--help"]).expect(0).stdout;
     let pipelines = listed("pipeline");
     for name in ["check", "setup", "teardown", "read", "write", "sync", "sync-batch"] {
         assert!(pipelines.contains(&format!("  pipeline-{name} ")), "{name}: {pipelines}");
@@ -29,28 +29,28 @@ fn every_operation_is_a_command() {
     assert!(pipelines.contains("  source-discover "), "{pipelines}");
     assert!(listed("meta").contains("  meta-sources-get "));
     assert!(listed("internal").contains("  internal-query "));
-    let mistaken = Program::new().run(&["api", "pipeline", "pipeline-snyc"]).expect(2);
+    let mistaken = sync_engine().run(&["api", "pipeline", "pipeline-snyc"]).expect(2);
     assert!(mistaken.stderr.contains("pipeline-sync"), "{}", mistaken.stderr);
 }
 
 #[test]
 fn an_operation_runs_in_this_process() {
-    let health = Program::new().run(&["api", "status", "health"]).expect(0);
+    let health = sync_engine().run(&["api", "status", "health"]).expect(0);
     assert!(health.stdout.starts_with("{\n  \"ok\": true,"), "{}", health.stdout);
     assert_eq!(health.stderr, "");
-    let known = Program::new().run(&["api", "meta", "meta-destinations-get", "sqlite"]).expect(0);
+    let known = sync_engine().run(&["api", "meta", "meta-destinations-get", "sqlite"]).expect(0);
     let known: Value = serde_json::from_str(&known.stdout).unwrap();
     assert_eq!(known["config_schema"]["properties"]["path"]["type"], "string");
-    let unknown = Program::new().run(&["api", "meta", "meta-sources-get", "nowhere"]).expect(1);
+    let unknown = sync_engine().run(&["api", "meta", "meta-sources-get", "nowhere"]).expect(1);
     assert_eq!(unknown.stdout, "");
     assert_eq!(unknown.stderr, "Error 404: {\"error\":\"Unknown source connector: nowhere\"}\n");
-    let refused = Program::new().run(&["api", "--json", "status", "health"]).expect(2);
+    let refused = sync_engine().run(&["api", "--json", "status", "health"]).expect(2);
     assert!(refused.stderr.contains("leave --json out"), "{}", refused.stderr);
 }
 
 #[test]
 fn bad_json_on_the_command_line_is_bad_usage() {
-    let ended = Program::new().run(&["api", "pipeline", "pipeline-check", "--pipeline", "{bad"]).expect(2);
+    let ended = sync_engine().run(&["api", "pipeline", "pipeline-check", "--pipeline", "{bad"]).expect(2);
     assert_eq!(ended.stdout, "");
     assert!(
         ended.stderr.contains("--pipeline: its JSON is not valid: key must be a string at line 1 column 2"),
@@ -83,7 +83,7 @@ fn streams_are_lines_and_stdin_is_a_body() {
 #[test]
 fn a_signal_lets_a_sync_say_how_far_it_came() {
     let account = Account::start(|account| account.table("customer", 3000).latency(150, 0));
-    let program = Program::new();
+    let program = sync_engine();
     let mut pipeline = pipeline(&account, &program.path("copy.db"));
     pipeline["source"]["stripe"]["rate_limit"] = json!(5);
     let set_up = ["api", "pipeline", "pipeline-setup", "--only", "destination", "--pipeline"];
@@ -98,12 +98,12 @@ fn a_signal_lets_a_sync_say_how_far_it_came() {
 
 #[test]
 fn an_operation_runs_elsewhere() {
-    let known = Program::new().variable("SYNC_ENGINE_TOKEN", "veryverysecret");
+    let known = sync_engine().variable("SYNC_ENGINE_TOKEN", "veryverysecret");
     let server = Server::start(&known, &[]);
     let listing = ["api", "meta", "meta-sources-list"];
     let listed = known.run(&[&listing[..], &["--engine-url", &server.url]].concat()).expect(0);
     assert!(listed.stdout.contains("\"type\": \"stripe\""), "{}", listed.stdout);
-    let by_environment = Program::new().variable("ENGINE_URL", &server.url);
+    let by_environment = sync_engine().variable("ENGINE_URL", &server.url);
     let token = ["--engine-token", "veryverysecret"];
     assert_eq!(
         by_environment.run(&[&token[..0], &["api"], &token[..], &listing[1..]].concat()).expect(0).stdout,
@@ -125,7 +125,7 @@ fn where_no_engine_is_that_is_told() {
     for (url, because) in
         [(&nobody, "cannot be asked"), (&stranger, "is no sync engine; it answers 200 OK: <html> Welcome")]
     {
-        let ended = Program::new().run(&["api", "status", "health", "--engine-url", url]).expect(1);
+        let ended = sync_engine().run(&["api", "status", "health", "--engine-url", url]).expect(1);
         assert!(ended.stderr.contains(because) && ended.stderr.contains(url), "{}", ended.stderr);
         assert!(ended.stderr.contains("Is `sync-engine serve` running there"), "{}", ended.stderr);
     }
@@ -133,8 +133,8 @@ fn where_no_engine_is_that_is_told() {
 
 #[test]
 fn a_reader_that_goes_away_has_enough() {
-    let program = env!("CARGO_BIN_EXE_sync-engine");
-    let shell = Program::new().after(&format!("'{program}' api meta meta-sources-list | head -1; exit 7"));
+    let program = crate::program::PATH;
+    let shell = sync_engine().after(&format!("'{program}' api meta meta-sources-list | head -1; exit 7"));
     let ended = shell.run(&[]).expect(7);
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("{\n", ""));
 }

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::program::Program;
+use crate::program::{Program, sync_engine};
 
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../templates/python/source_notes.py");
 
 fn notes() -> Program {
-    Program::new().file("notes.txt", "milk\nbread\n\neggs, \u{fc}ber six\nstill being writ")
+    sync_engine().file("notes.txt", "milk\nbread\n\neggs, \u{fc}ber six\nstill being writ")
 }
 
 #[test]
@@ -30,8 +30,7 @@ fn the_template_in_python_passes() {
 #[test]
 fn a_failure_is_told_with_what_was_expected_and_where_that_is_written() {
     let odd = "import sys\nprint('hello' if sys.argv[1:] != ['spec'] else '{\"type\": \"spec\", \"spec\": {\"config\": {\"type\": \"object\", \"properties\": {}}}}')\n";
-    let ended =
-        Program::new().file("odd.py", odd).run(&["conformance", "source", "python3 odd.py"]).expect(1);
+    let ended = sync_engine().file("odd.py", odd).run(&["conformance", "source", "python3 odd.py"]).expect(1);
     for expected in [
         "  ok      spec\n",
         "  FAILED  unknown command\n            expected  an exit code other than 0\n            came      exit code 0; stderr is empty\n            see       docs/connector-spec.md#commands\n",
@@ -40,15 +39,15 @@ fn a_failure_is_told_with_what_was_expected_and_where_that_is_written() {
     ] {
         assert!(ended.stdout.contains(expected), "{expected}\n{}", ended.stdout);
     }
-    let ended = Program::new().run(&["conformance", "source", "./no-such-program"]).expect(1);
+    let ended = sync_engine().run(&["conformance", "source", "./no-such-program"]).expect(1);
     assert!(ended.stdout.contains("./no-such-program cannot be started"), "{}", ended.stdout);
 }
 
 #[test]
 fn what_is_wrong_with_the_command_is_told() {
-    let refused = Program::new().run(&["conformance", "true"]).expect(2);
+    let refused = sync_engine().run(&["conformance", "true"]).expect(2);
     assert!(refused.stderr.contains("`true` does not tell by its name"), "{}", refused.stderr);
-    let refused = Program::new().run(&["conformance", "source", "true", "--catalog", "{}"]).expect(2);
+    let refused = sync_engine().run(&["conformance", "source", "true", "--catalog", "{}"]).expect(2);
     assert!(refused.stderr.contains("--catalog: the JSON of --catalog is malformed"), "{}", refused.stderr);
-    Program::new().run(&["conformance"]).expect(2);
+    sync_engine().run(&["conformance"]).expect(2);
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use stripe_simulator::{Fault, FaultRule};
 
 use crate::account::{Account, rows, summarised};
-use crate::program::{KEY, Program, wait_for};
+use crate::program::{KEY, sync_engine, wait_for};
 
 const TABLES: [&str; 3] = ["customer", "charge", "plan"];
 
@@ -99,7 +99,7 @@ fn configuration_comes_from_stdin_and_dotenv_too() {
         "destination": {"type": "sqlite", "sqlite": {"path": "from-config.db"}},
         "streams": [{"name": "plan"}],
     });
-    let program = Program::new().file(".env", &format!("STRIPE_API_KEY={KEY}\n")).stdin(&config.to_string());
+    let program = sync_engine().file(".env", &format!("STRIPE_API_KEY={KEY}\n")).stdin(&config.to_string());
     program.run(&["sync", "--config", "-"]).expect(0);
     account.assert_copied_to(&program.path("from-config.db"), &["plan"]);
     let params = r#"{"streams": [{"name": "charge"}], "sync_id": "other"}"#;
@@ -155,7 +155,7 @@ fn streams_that_cannot_be_read_are_skipped_and_others_fail() {
 
 #[test]
 fn the_demo_fills_a_file_and_can_be_repeated() {
-    let program = Program::new();
+    let program = sync_engine();
     let first = program.run(&["demo", "--objects", "600"]).expect(0);
     assert!(first.stdout.contains("Subscriptions by status:"), "{}", first.stdout);
     let customers = rows(&program.path("stripe-demo.db"), "customer");

@@ -4,7 +4,7 @@ use serde_json::Value;
 use stripe_simulator::{Fault, FaultRule};
 
 use crate::account::Account;
-use crate::program::Program;
+use crate::program::sync_engine;
 
 fn findings(stdout: &str) -> Vec<Value> {
     stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -57,7 +57,7 @@ fn what_is_wrong_comes_with_what_to_do() {
 
 #[test]
 fn what_cannot_be_reached_is_told_before_the_key_is_blamed() {
-    let program = Program::new().variable("STRIPE_API_KEY", "sk_test_x");
+    let program = sync_engine().variable("STRIPE_API_KEY", "sk_test_x");
     let words = ["doctor", "--json", "--sqlite", "a.db", "--stripe-base-url", "http://127.0.0.1:1"];
     let ended = program.run(&words).expect(1);
     let first_failed = grades(&ended.stdout).into_iter().find(|(_, grade)| grade == "failure").unwrap();

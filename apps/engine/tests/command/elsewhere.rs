@@ -8,7 +8,7 @@ use protocol::Payload;
 
 use crate::account::{Account, summarised};
 use crate::interrupts::count;
-use crate::program::{Program, settled, signal, wait_for};
+use crate::program::{settled, signal, sync_engine, wait_for};
 use crate::server::{Server, nobody, stranger};
 
 const STREAMS: &str = "customer,charge,plan";
@@ -16,7 +16,7 @@ const STREAMS: &str = "customer,charge,plan";
 #[test]
 fn rows_are_copied_there_and_the_next_run_goes_on() {
     let account = Account::start(|account| account);
-    let there = Program::new().variable("SYNC_ENGINE_TOKEN", "veryverysecret");
+    let there = sync_engine().variable("SYNC_ENGINE_TOKEN", "veryverysecret");
     let server = Server::start(&there, &[]);
     let here = account.program().variable("SYNC_ENGINE_TOKEN", "veryverysecret");
     let file = there.path("copy.db");
@@ -44,7 +44,7 @@ fn rows_are_copied_there_and_the_next_run_goes_on() {
 #[test]
 fn failures_there_are_failures_here() {
     let account = Account::start(|account| account);
-    let server = Server::start(&Program::new(), &[]);
+    let server = Server::start(&sync_engine(), &[]);
     let here = account.program().variable("ENGINE_URL", &server.url);
     let unwritable = here.run(&["sync", "--streams", "plan", "--sqlite", "/proc/copy.db"]).expect(1);
     assert!(
@@ -64,7 +64,7 @@ fn failures_there_are_failures_here() {
 
 #[test]
 fn where_no_engine_is_or_none_that_listens_that_is_told() {
-    let token = Program::new().variable("SYNC_ENGINE_TOKEN", "veryverysecret");
+    let token = sync_engine().variable("SYNC_ENGINE_TOKEN", "veryverysecret");
     let server = Server::start(&token, &[]);
     let cases = [
         (nobody(), "cannot be asked", "Is `sync-engine serve` running there"),
@@ -73,7 +73,7 @@ fn where_no_engine_is_or_none_that_listens_that_is_told() {
     ];
     for (url, what, advice) in cases {
         let words = ["sync", "--stripe-api-key", "sk_test_x", "--sqlite", "a.db", "--engine-token", "other"];
-        let ended = Program::new().run(&[&words[..], &["--engine-url", &url]].concat()).expect(1);
+        let ended = sync_engine().run(&[&words[..], &["--engine-url", &url]].concat()).expect(1);
         assert!(ended.stderr.contains(what) && ended.stderr.contains(advice), "{}", ended.stderr);
     }
 }
@@ -92,7 +92,7 @@ fn what_only_acts_here_is_refused() {
     ];
     let (mut told, url) = (String::new(), nobody());
     for words in cases {
-        let program = Program::new();
+        let program = sync_engine();
         let words = [&["sync", "--stripe-api-key", "sk_test_x", "--engine-url", &url], words].concat();
         let ended = program.run(&words).expect(2);
         assert_eq!(ended.stdout, "");
@@ -104,7 +104,7 @@ fn what_only_acts_here_is_refused() {
 #[test]
 fn a_signal_ends_the_request_and_the_work() {
     let account = Account::start(|account| account.table("customer", 3000).latency(150, 0));
-    let there = Program::new();
+    let there = sync_engine();
     let mut server = Server::start(&there, &[]);
     let file = there.path("copy.db");
     let here = account.program().variable("STRIPE_RATE_LIMIT", "5");
@@ -136,7 +136,7 @@ fn wait_for_customers(child: &mut Child, file: &Path, wanted: usize) {
 #[test]
 fn what_changes_is_followed_there() {
     let account = Account::start(|account| account);
-    let there = Program::new();
+    let there = sync_engine();
     let mut server = Server::start(&there, &[]);
     let file = there.path("copy.db");
     let here = account.program().variable("STRIPE_EVENTS_LAG", "0").variable("STRIPE_POLL_INTERVAL", "1");
@@ -156,7 +156,7 @@ fn what_changes_is_followed_there() {
 #[test]
 fn webhooks_arrive_there() {
     let account = Account::start(|account| account);
-    let there = Program::new();
+    let there = sync_engine();
     let server = Server::start(&there, &[]);
     let (file, free) = (there.path("copy.db"), nobody());
     let port = free.rsplit(':').next().unwrap();
@@ -186,7 +186,7 @@ fn an_engine_that_stops_is_told_of() {
     ];
     for (name, because, summary) in cases {
         let account = Account::start(|account| account.table("customer", 3000).latency(150, 0));
-        let there = Program::new();
+        let there = sync_engine();
         let server = Server::start(&there, &[]);
         let file = there.path("copy.db");
         let here = account.program().variable("STRIPE_RATE_LIMIT", "5").variable("ENGINE_URL", &server.url);

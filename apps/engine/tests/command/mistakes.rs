@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use crate::account::Account;
-use crate::program::{KEY, Program};
+use crate::program::{KEY, sync_engine};
 
 #[test]
 fn a_wrong_key_is_told_without_showing_it() {
@@ -24,7 +24,7 @@ fn a_wrong_key_is_told_without_showing_it() {
 fn an_unreachable_host_is_named() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
-    let ended = Program::new().run(&["sync", "--stripe-api-key", KEY, "--stripe-base-url", &url]).expect(1);
+    let ended = sync_engine().run(&["sync", "--stripe-api-key", KEY, "--stripe-base-url", &url]).expect(1);
     assert!(ended.stderr.contains(&format!("127.0.0.1:{port}")), "{}", ended.stderr);
 }
 

@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::program::Program;
+use crate::program::sync_engine;
 
 #[test]
 fn every_command_has_a_manual_page() {
-    let program = Program::new();
+    let program = sync_engine();
     let page = program.run(&["man"]).expect(0).stdout;
     assert!(page.starts_with(".ie") && page.contains(".TH sync-engine 1"), "{page}");
     let page = program.run(&["man", "sync"]).expect(0).stdout;

@@ -1,7 +1,7 @@
 //! PostgreSQL as the destination.
 
 use crate::account::{Account, summarised};
-use crate::program::Program;
+use crate::program::sync_engine;
 
 fn database(account: &Account) -> String {
     account.block_on(test_utils::postgres::shared_database())
@@ -45,6 +45,6 @@ fn a_password_is_never_shown() {
             });
         }
     });
-    let contradiction = Program::new().run(&["sync", "--destination", "sqlite", "--postgres-url", url]);
+    let contradiction = sync_engine().run(&["sync", "--destination", "sqlite", "--postgres-url", url]);
     contradiction.expect(2);
 }

@@ -1,7 +1,7 @@
 //! Connectors that are programs, from the command line.
 
 use crate::account::Account;
-use crate::program::Program;
+use crate::program::sync_engine;
 
 /// A destination in a few lines of shell: it keeps what it gets, and hands it back.
 const KEEPER: &str = "#!/bin/sh\n\
@@ -27,7 +27,7 @@ fn a_program_is_found_by_the_map() {
 
 #[test]
 fn what_is_not_found_is_told_with_where_it_was_looked_for() {
-    let program = Program::new().variable("STRIPE_API_KEY", "sk_test_x");
+    let program = sync_engine().variable("STRIPE_API_KEY", "sk_test_x");
     let words = ["sync", "--destination", "keeper"];
     let refused = program.run(&words).expect(2);
     assert!(refused.stderr.contains("no program `destination-keeper`"), "{}", refused.stderr);
@@ -50,14 +50,14 @@ const AIRBYTE: &str = "case $1 in\n\
 #[test]
 fn a_source_of_airbyte_is_named_by_its_command() {
     let program =
-        Program::new().file("users.sh", AIRBYTE).variable("AIRBYTE_SH_USERS_SH_TOKEN", "veryverysecret");
+        sync_engine().file("users.sh", AIRBYTE).variable("AIRBYTE_SH_USERS_SH_TOKEN", "veryverysecret");
     let words = ["sync", "--source", "airbyte:sh users.sh", "--sqlite", "users.db", "-vv", "--plain"];
     let ended = program.run(&words).expect(0);
     assert!(ended.stdout.contains("1 row"), "{}", ended.stdout);
     let file = rusqlite::Connection::open(program.path("users.db")).unwrap();
     let name: String = file.query_row("SELECT name FROM users", [], |row| row.get(0)).unwrap();
     assert_eq!(name, "Mary");
-    let refused = Program::new()
+    let refused = sync_engine()
         .file("users.sh", AIRBYTE)
         .run(&["discover", "--source", "airbyte:sh users.sh"])
         .expect(2);

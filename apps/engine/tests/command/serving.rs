@@ -4,7 +4,7 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 use crate::account::Account;
-use crate::program::{KEY, Program, signal, wait_for};
+use crate::program::{KEY, signal, sync_engine, wait_for};
 use crate::server::{Server, client};
 
 fn said(account: &Account, request: RequestBuilder) -> Vec<Value> {
@@ -111,9 +111,9 @@ fn a_long_sync_says_in_the_log_that_it_goes_on() {
 
 #[test]
 fn other_machines_want_a_token() {
-    let ended = Program::new().run(&["serve", "--port", "0", "--host", "0.0.0.0"]).expect(2);
+    let ended = sync_engine().run(&["serve", "--port", "0", "--host", "0.0.0.0"]).expect(2);
     assert!(ended.stderr.contains("SYNC_ENGINE_TOKEN"), "{}", ended.stderr);
-    let program = Program::new().variable("SYNC_ENGINE_TOKEN", "veryverysecret");
+    let program = sync_engine().variable("SYNC_ENGINE_TOKEN", "veryverysecret");
     let server = Server::start(&program, &["--host", "0.0.0.0"]);
     let url = server.url.replace("0.0.0.0", "127.0.0.1");
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -125,7 +125,7 @@ fn other_machines_want_a_token() {
 
 #[test]
 fn a_signal_ends_it_well() {
-    let mut server = Server::start(&Program::new(), &[]);
+    let mut server = Server::start(&sync_engine(), &[]);
     signal(&server.child, "TERM");
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
 }
@@ -134,10 +134,10 @@ fn a_signal_ends_it_well() {
 fn mistakes_are_told() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let ended = Program::new().run(&["serve", "--port", &port]).expect(1);
+    let ended = sync_engine().run(&["serve", "--port", &port]).expect(1);
     assert!(ended.stderr.contains("is in use; choose another with --port"), "{}", ended.stderr);
-    let ended = Program::new().variable("PORT", "many").run(&["serve"]).expect(2);
+    let ended = sync_engine().variable("PORT", "many").run(&["serve"]).expect(2);
     assert!(ended.stderr.contains("PORT must be a port"), "{}", ended.stderr);
-    let ended = Program::new().run(&["serve", "--host", "no such host"]).expect(2);
+    let ended = sync_engine().run(&["serve", "--host", "no such host"]).expect(2);
     assert!(ended.stderr.contains("--host"), "{}", ended.stderr);
 }

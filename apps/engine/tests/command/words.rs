@@ -1,6 +1,6 @@
 //! Help, completions, and texts about mistakes.
 
-use crate::program::{KEY, Program, settled};
+use crate::program::{KEY, settled, sync_engine};
 
 #[test]
 fn help_is_complete() {
@@ -12,7 +12,7 @@ fn help_is_complete() {
         ("help_streams", &["streams", "--help"]),
         ("help_api", &["api", "--help"]),
     ] {
-        let ended = Program::new().variable("STRIPE_API_KEY", KEY).run(words).expect(0);
+        let ended = sync_engine().variable("STRIPE_API_KEY", KEY).run(words).expect(0);
         assert_eq!(ended.stderr, "");
         insta::assert_snapshot!(name, ended.stdout);
     }
@@ -20,21 +20,21 @@ fn help_is_complete() {
 
 #[test]
 fn without_words_there_is_help_and_a_failure() {
-    let ended = Program::new().run(&[]).expect(2);
+    let ended = sync_engine().run(&[]).expect(2);
     assert_eq!(ended.stdout, "");
     assert!(ended.stderr.contains("Usage: sync-engine"), "{}", ended.stderr);
 }
 
 #[test]
 fn the_version_is_told() {
-    let ended = Program::new().run(&["--version"]).expect(0);
+    let ended = sync_engine().run(&["--version"]).expect(0);
     assert_eq!(ended.stdout, format!("sync-engine {}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
 fn completions_are_for_the_program() {
     for shell in ["bash", "zsh", "fish"] {
-        let ended = Program::new().run(&["completions", shell]).expect(0);
+        let ended = sync_engine().run(&["completions", shell]).expect(0);
         assert!(ended.stdout.contains("sync-engine") && ended.stdout.contains("no-state"), "{shell}");
     }
 }
@@ -60,7 +60,7 @@ fn mistakes_are_told_in_words() {
     ];
     let mut told = String::new();
     for (name, words) in cases {
-        let program = Program::new().file("broken.json", "{\n  \"source\": {\"type\": \"stripe\",}\n}\n");
+        let program = sync_engine().file("broken.json", "{\n  \"source\": {\"type\": \"stripe\",}\n}\n");
         let ended = program.run(words).expect(2);
         assert_eq!(ended.stdout, "", "{name}");
         told += &format!("## {name}\n{}\n", settled(&ended.stderr, &program.path("")));
@@ -70,12 +70,12 @@ fn mistakes_are_told_in_words() {
 
 #[test]
 fn streams_are_listed_without_a_key() {
-    let listed = Program::new().run(&["streams", "--api-version", "2020-08-27"]).expect(0);
+    let listed = sync_engine().run(&["streams", "--api-version", "2020-08-27"]).expect(0);
     assert!(listed.stdout.lines().any(|line| line.starts_with("customer  ")), "{}", listed.stdout);
-    let columns = Program::new().run(&["streams", "charge", "plan", "--api-version", "2020-08-27"]).expect(0);
+    let columns = sync_engine().run(&["streams", "charge", "plan", "--api-version", "2020-08-27"]).expect(0);
     assert!(columns.stdout.starts_with("charge (key: id, _account_id)\n"), "{}", columns.stdout);
     assert!(columns.stdout.contains("\nplan (key: id, _account_id)\n"), "{}", columns.stdout);
-    let json = Program::new().run(&["streams", "charge", "--json"]).expect(0);
+    let json = sync_engine().run(&["streams", "charge", "--json"]).expect(0);
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json[0]["name"], "charge");
     assert!(json[0]["columns"].as_array().unwrap().len() > 20);
@@ -83,8 +83,8 @@ fn streams_are_listed_without_a_key() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
-    let program = env!("CARGO_BIN_EXE_sync-engine");
-    let shell = Program::new().after(&format!("'{program}' discover --json --stripe-api-key {KEY} --source-config '{{\"account_id\":\"acct_1\"}}' | head -c 10; '{program}' streams | head -1; exit 7"));
+    let program = crate::program::PATH;
+    let shell = sync_engine().after(&format!("'{program}' discover --json --stripe-api-key {KEY} --source-config '{{\"account_id\":\"acct_1\"}}' | head -c 10; '{program}' streams | head -1; exit 7"));
     let ended = shell.run(&[]).expect(7);
     assert_eq!(ended.stderr, "");
     assert!(ended.stdout.contains("STREAM"), "{}", ended.stdout);

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use http_api::{ApiError, is_local};
+use http::{HeaderValue, Method, StatusCode, header};
+use http_api::{ApiError, bearer, names_this_machine};
 use serde_json::json;
 
 use super::Scope;
@@ -68,7 +68,8 @@ struct Kept {
 struct Asked {
     method: Method,
     path: String,
-    host: Option<String>,
+    /// Whether it names another machine than this one.
+    is_foreign: bool,
     token: Option<String>,
     address: IpAddr,
 }
@@ -78,14 +79,12 @@ impl Asked {
         Asked {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
-            host: text(request.headers(), header::HOST).map(str::to_owned),
+            is_foreign: names_this_machine(request.headers()).is_err(),
             token: bearer(request.headers()).map(str::to_owned),
             address: address(request),
         }
     }
-}
 
-impl Asked {
     /// Whether it is a webhook, which its signature proves.
     fn is_webhook(&self) -> bool {
         let id = self.path.strip_prefix("/webhooks/");
@@ -139,9 +138,9 @@ impl Kept {
             return Ok(Actor::local());
         }
         if !self.options.required {
-            return match asked.host.as_deref() {
-                Some(host) if !is_local(host) => Err(Denied::Api(ApiError::ForeignHost)),
-                _ => Ok(Actor::local()),
+            return match asked.is_foreign {
+                true => Err(Denied::Api(ApiError::ForeignHost)),
+                false => Ok(Actor::local()),
             };
         }
         let address = asked.address;
@@ -213,15 +212,6 @@ fn address(request: &Request) -> IpAddr {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address => address,
     }
-}
-
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = text(headers, header::AUTHORIZATION)?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 #[cfg(test)]

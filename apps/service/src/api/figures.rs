@@ -1,7 +1,7 @@
 //! Figures of the service, for Prometheus.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -47,11 +47,11 @@ pub(super) struct Figures {
     waiting: Gauge<i64, AtomicI64>,
     lag: Gauge<f64, AtomicU64>,
     attempts: Gauge<i64, AtomicI64>,
-    lots: Gauge<i64, AtomicI64>,
 }
 
-impl Default for Figures {
-    fn default() -> Figures {
+impl Figures {
+    /// Figures from zero, beside `lots`: the transactions that the intake of webhooks counts.
+    pub(super) fn new(lots: Counter) -> Figures {
         let mut figures = Figures {
             registry: Registry::default(),
             requests: Family::default(),
@@ -61,11 +61,9 @@ impl Default for Figures {
             waiting: Gauge::default(),
             lag: Gauge::default(),
             attempts: Gauge::default(),
-            lots: Gauge::default(),
         };
         let mut registry = Registry::with_prefix("sync_service");
-        let Figures { requests, webhooks, acknowledged, pipelines, waiting, lag, attempts, lots, .. } =
-            &figures;
+        let Figures { requests, webhooks, acknowledged, pipelines, waiting, lag, attempts, .. } = &figures;
         registry.register("http_requests", "Requests by path and status", requests.clone());
         registry.register("webhooks", "Webhooks by the status of their answer", webhooks.clone());
         let words = "Time until a webhook is answered";
@@ -79,13 +77,11 @@ impl Default for Figures {
             "Attempts in vain of all pipelines that fail at present",
             attempts.clone(),
         );
-        registry.register("webhook_lots", "Transactions by which webhooks were stored", lots.clone());
+        registry.register("webhook_lots", "Transactions by which webhooks were stored", lots);
         figures.registry = registry;
         figures
     }
-}
 
-impl Figures {
     /// A webhook was answered.
     pub(super) fn webhook(&self, status: StatusCode, after: Duration) {
         self.webhooks.get_or_create(&Answered { status: status.as_u16() }).inc();
@@ -111,8 +107,6 @@ impl Figures {
             self.attempts.set(attempts);
             self.lag.set(lag as f64 / 1000.0);
         }
-        let lots = service.intake.figures.lots.load(Ordering::Relaxed);
-        self.lots.set(i64::try_from(lots).unwrap_or(i64::MAX));
         let mut encoded = String::new();
         if let Err(error) = text::encode(&mut encoded, &self.registry) {
             tracing::error!(error = %error, "the metrics cannot be written");

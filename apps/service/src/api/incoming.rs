@@ -11,6 +11,7 @@ use super::resource::KEY_IS_SET;
 use crate::pipeline::{DesiredStatus, Pipeline, check_id, new_id};
 use crate::service::Service;
 use crate::store::Change;
+use crate::stripe::STRIPE;
 
 /// Reads what clients say of pipelines.
 pub(super) struct Reader<'a> {
@@ -174,8 +175,8 @@ pub(super) fn wrong_id(why: &str) -> Issue {
 /// What a configuration of Stripe has unless it says otherwise.
 fn fill_defaults(members: &mut Map<String, Value>) {
     let Some(Value::Object(source)) = members.get_mut("source") else { return };
-    if source.get("type").and_then(Value::as_str) == Some("stripe")
-        && let Some(Value::Object(config)) = source.get_mut("stripe")
+    if source.get("type").and_then(Value::as_str) == Some(STRIPE)
+        && let Some(Value::Object(config)) = source.get_mut(STRIPE)
     {
         config.entry("api_version").or_insert_with(|| stripe_openapi::embedded::newest_version().into());
     }

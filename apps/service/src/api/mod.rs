@@ -6,7 +6,6 @@ mod figures;
 mod incoming;
 mod logs;
 mod operations;
-mod past_events;
 mod pipelines;
 mod query;
 mod resource;
@@ -63,7 +62,7 @@ pub(crate) struct Server {
 
 pub(crate) type Shared = State<Arc<Server>>;
 
-/// Paths that nobody needs a token for: probes, and what is signed.
+/// Paths of probes, which nobody needs a token for. Webhooks need none either, as they are signed; the gate knows them.
 const OPEN: &[&str] = &["/health", "/ready"];
 
 /// The routes of the API.
@@ -127,13 +126,8 @@ fn common() -> Router<Arc<Server>> {
 }
 
 fn server(service: Arc<Service>, options: ApiOptions) -> Arc<Server> {
-    Arc::new(Server {
-        service,
-        options,
-        figures: Figures::default(),
-        secrets: Secrets::default(),
-        document: OnceLock::new(),
-    })
+    let figures = Figures::new(service.intake.lots.clone());
+    Arc::new(Server { service, options, figures, secrets: Secrets::default(), document: OnceLock::new() })
 }
 
 async fn not_found() -> Response {

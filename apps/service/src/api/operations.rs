@@ -10,7 +10,7 @@ use engine::api::Answer;
 use engine::{EngineStream, Role, Side};
 use futures::StreamExt;
 use http_api::{ApiError, Identified, Issue, Issues, KEEP_ALIVE, ndjson};
-use protocol::{ConnectorConfig, Control, Eof, EofPayload, Message, Payload, PipelineConfig, SyncState};
+use protocol::{ConnectorConfig, Control, Eof, EofPayload, Message, Payload, SyncState};
 use serde_json::{Map, Value, json};
 
 use super::incoming::object;
@@ -25,12 +25,6 @@ const WORKFLOW_STEP: Duration = Duration::from_secs(300);
 /// How many states `sync_batch` takes unless told.
 const STATES: u64 = 1000;
 
-/// What a client wants otherwise, for one sync.
-struct Overrides {
-    pipeline: PipelineConfig,
-    start: Start,
-}
-
 impl Server {
     /// Reads the body of a sync: what is not given is as it is stored.
     async fn overrides(
@@ -38,7 +32,7 @@ impl Server {
         record: &Record,
         mut members: Map<String, Value>,
         reset: bool,
-    ) -> Result<Overrides, ApiError> {
+    ) -> Result<ManualSync, ApiError> {
         let start = match members.remove("sync_state") {
             None if reset => Start::Nothing,
             None => Start::Kept,
@@ -63,32 +57,18 @@ impl Server {
         if let Some(streams) = change.streams {
             pipeline.streams = streams;
         }
-        Ok(Overrides { pipeline, start })
+        Ok(ManualSync { start, stop: self.options.stop.child_token(), ..ManualSync::of(pipeline) })
     }
 
-    fn sync_by_hand(
-        &self,
-        id: &str,
-        overrides: Overrides,
-        run_id: Option<String>,
-        limit: Option<Duration>,
-    ) -> EngineStream {
-        let asked = ManualSync {
-            pipeline: overrides.pipeline,
-            start: overrides.start,
-            run_id,
-            time_limit: limit,
-            input: None,
-            keeps_state: true,
-            stop: self.options.stop.child_token(),
-        };
+    /// Syncs by hand until the server stops, with secrets hidden from what connectors send back.
+    pub(super) fn sync_by_hand(&self, id: &str, asked: ManualSync) -> EngineStream {
         let (source, destination) =
             (asked.pipeline.source.connector.clone(), asked.pipeline.destination.connector.clone());
         self.hiding(&source, &destination, self.service.steps.sync_by_hand(id, asked))
     }
 
     /// Hides what is secret in the configurations that connectors send back: the service keeps them, so no client needs them.
-    pub(super) fn hiding(&self, source: &str, destination: &str, messages: EngineStream) -> EngineStream {
+    fn hiding(&self, source: &str, destination: &str, messages: EngineStream) -> EngineStream {
         let service = Arc::clone(&self.service);
         let (source, destination) = (source.to_owned(), destination.to_owned());
         let hidden = move |message: Message| {
@@ -122,8 +102,8 @@ pub(super) async fn sync(
         (query.seconds("time_limit"), query.text("run_id"), query.switch("reset_state"));
     query.finish()?;
     let record = server.found(&id).await?;
-    let overrides = server.overrides(&record, object(request, true).await?, reset).await?;
-    let messages = server.sync_by_hand(&id, overrides, run_id, limit);
+    let asked = server.overrides(&record, object(request, true).await?, reset).await?;
+    let messages = server.sync_by_hand(&id, ManualSync { run_id, time_limit: limit, ..asked });
     Ok(ndjson(Answer::new(Ok(messages), log, true), KEEP_ALIVE))
 }
 
@@ -138,18 +118,9 @@ pub(super) async fn sync_batch(
     let (run_id, reset) = (query.text("run_id"), query.switch("reset_state"));
     query.finish()?;
     let record = server.found(&id).await?;
-    let overrides = server.overrides(&record, object(request, true).await?, reset).await?;
-    let stop = server.options.stop.child_token();
-    let asked = ManualSync {
-        pipeline: overrides.pipeline,
-        start: overrides.start,
-        run_id,
-        time_limit: None,
-        input: None,
-        keeps_state: true,
-        stop: stop.clone(),
-    };
-    let messages = server.service.steps.sync_by_hand(&record.pipeline.id, asked);
+    let asked = server.overrides(&record, object(request, true).await?, reset).await?;
+    let stop = asked.stop.clone();
+    let messages = server.sync_by_hand(&id, ManualSync { run_id, ..asked });
     let mut seen = 0;
     let eof = ending(messages, |payload| {
         seen += u64::from(matches!(payload, Payload::SourceState(_)));
@@ -173,8 +144,9 @@ pub(super) async fn sync_workflow_test(
     let run_id = uuid::Uuid::new_v4().to_string();
     let mut record = server.found(&id).await?;
     let eof = loop {
-        let overrides = server.overrides(&record, Map::new(), false).await?;
-        let messages = server.sync_by_hand(&id, overrides, Some(run_id.clone()), Some(limit));
+        let asked = server.overrides(&record, Map::new(), false).await?;
+        let asked = ManualSync { run_id: Some(run_id.clone()), time_limit: Some(limit), ..asked };
+        let messages = server.sync_by_hand(&id, asked);
         let eof = ending(messages, |_| {}).await?;
         if !eof.has_more || server.options.stop.is_cancelled() {
             break eof;

@@ -36,7 +36,7 @@ impl Query {
         }
     }
 
-    /// A whole number of at least `least`.
+    /// A whole number from `least` to `most`.
     pub(crate) fn count(&mut self, name: &str, least: u64, most: u64) -> Option<u64> {
         let text = self.text(name)?;
         match text.parse::<u64>() {

@@ -8,13 +8,13 @@ use axum::response::Response;
 use engine::api::Answer;
 use http_api::{ApiError, Identified, KEEP_ALIVE, ndjson};
 use protocol::Timestamp;
-use secrecy::SecretString;
-use url::Url;
+use serde_json::Value;
+use source_stripe::StripeConfig;
 
 use super::Shared;
-use super::past_events::{PastEvents, past_events};
 use super::query::Query;
 use crate::steps::{ManualSync, Start};
+use crate::stripe::is_stripe;
 
 /// So far back unless told otherwise, in seconds.
 const BACK: i64 = 24 * 3600;
@@ -32,32 +32,19 @@ pub(super) async fn run(
     query.finish()?;
     let record = server.found(&id).await?;
     let source = &record.pipeline.source;
-    if source.connector != "stripe" {
+    if !is_stripe(source) {
         return Err(ApiError::Refused("simulate_webhook_sync only works with Stripe sources".to_owned()));
     }
-    let text = |name: &str| source.config.get(name).and_then(|value| value.as_str());
-    let Some(key) = text("api_key") else {
-        return Err(ApiError::Refused("the pipeline's source has no api_key".to_owned()));
-    };
-    let base_url = text("base_url").and_then(|url| Url::parse(url).ok());
-    let asked = PastEvents {
-        api_key: SecretString::from(key.to_owned()),
-        base_url,
-        since: since.unwrap_or_else(|| Timestamp::now().unix_seconds() - BACK),
-        limit,
-    };
-    let input = past_events(asked);
+    let config: StripeConfig = serde_json::from_value(Value::Object(source.config.clone()))
+        .map_err(|error| ApiError::Refused(format!("the pipeline's source cannot be used: {error}")))?;
+    let since = since.unwrap_or_else(|| Timestamp::now().unix_seconds() - BACK);
     let asked = ManualSync {
-        pipeline: record.pipeline.config(),
         start: Start::Nothing,
-        run_id: None,
-        time_limit: None,
-        input: Some(input),
+        input: Some(server.service.stripe.past_events(config, since, limit)),
         keeps_state: false,
         stop: server.options.stop.child_token(),
+        ..ManualSync::of(record.pipeline.config())
     };
-    let destination = record.pipeline.destination.connector.clone();
-    let messages = server.service.steps.sync_by_hand(&record.pipeline.id, asked);
-    let messages = server.hiding("stripe", &destination, messages);
+    let messages = server.sync_by_hand(&id, asked);
     Ok(ndjson(Answer::new(Ok(messages), log, true), KEEP_ALIVE))
 }

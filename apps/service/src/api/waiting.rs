@@ -37,7 +37,7 @@ pub(super) async fn wait(
     let store = server.service.store();
     let deadline = Instant::now() + Duration::from_secs(timeout);
     loop {
-        let told = store.notified();
+        let changing = store.changing(LOOK);
         let applied = match (&event, &object) {
             (Some(event), _) => store.event_applied(&id, event).await.map_err(failed)? == Some(true),
             (_, Some(object)) => store.waiting_about(&id, object).await.map_err(failed)? == 0,
@@ -52,9 +52,6 @@ pub(super) async fn wait(
                 "{what} is not applied after {timeout} seconds; ask again to wait longer"
             )));
         }
-        tokio::select! {
-            () = told => {}
-            () = tokio::time::sleep(LOOK) => {}
-        }
+        changing.await;
     }
 }

@@ -36,6 +36,34 @@ pub(super) struct Client {
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) body: ByteStream,
+    etag: Option<HeaderValue>,
+}
+
+impl Answer {
+    /// The same, unless it is no success: that is a failure, in the words of the API.
+    async fn successful(self) -> Result<Answer, Failure> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        let bytes = collect(self.body).await?;
+        let advice = match self.status {
+            StatusCode::UNAUTHORIZED => {
+                "\nGive a token of the service: SERVICE_TOKEN in the environment, or --service-token."
+            }
+            StatusCode::PRECONDITION_FAILED => {
+                "\nNothing was changed. Look at it with `sync-service pipelines get`, then give the command again."
+            }
+            _ => "",
+        };
+        Err(Failure::failed(format!("{}{advice}", refusal(self.status, &bytes))))
+    }
+
+    /// Its body, which is to be JSON.
+    async fn json(self) -> Result<Value, Failure> {
+        let bytes = collect(self.body).await?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::failed(format!("the answer is no JSON: {error}")))
+    }
 }
 
 impl Client {
@@ -95,8 +123,17 @@ impl Client {
     }
 
     /// Asks, whatever the answer is.
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        if_match: Option<HeaderValue>,
+    ) -> Result<Answer, Failure> {
         let mut request = Request::builder().method(method).uri(path);
+        if let Some(tag) = if_match {
+            request = request.header(header::IF_MATCH, tag);
+        }
         let content = match body {
             Some(body) => {
                 request = request.header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -106,7 +143,8 @@ impl Client {
         };
         let request = request.body(content).map_err(|error| Failure::usage(error.to_string()))?;
         let response = self.call(request).await?;
-        Ok(Answer { status: response.status(), body: response.into_body() })
+        let etag = response.headers().get(header::ETAG).cloned();
+        Ok(Answer { status: response.status(), etag, body: response.into_body() })
     }
 
     /// Asks for an answer of JSON; one that is no success is a failure, in the words of the API.
@@ -116,10 +154,25 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
-        let answer = self.stream(method, path, body).await?;
-        let bytes = collect(answer.body).await?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Failure::failed(format!("the answer is no JSON: {error}")))
+        self.stream(method, path, body).await?.json().await
+    }
+
+    /// What is at `path`, with its `ETag`.
+    pub(super) async fn tagged(&self, path: &str) -> Result<(Value, Option<HeaderValue>), Failure> {
+        let answer = self.stream(Method::GET, path, None).await?;
+        let etag = answer.etag.clone();
+        Ok((answer.json().await?, etag))
+    }
+
+    /// Changes what is at `path`; where an `ETag` is given, only if it is still what that stands for.
+    pub(super) async fn patch(
+        &self,
+        path: &str,
+        body: &Value,
+        if_match: Option<HeaderValue>,
+    ) -> Result<Value, Failure> {
+        let answer = self.ask(Method::PATCH, path, Some(body), if_match).await?;
+        answer.successful().await?.json().await
     }
 
     /// Asks for an answer that streams; one that is no success is a failure.
@@ -129,19 +182,7 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, Failure> {
-        let answer = self.ask(method, path, body).await?;
-        if answer.status.is_success() {
-            return Ok(answer);
-        }
-        let status = answer.status;
-        let bytes = collect(answer.body).await?;
-        let advice = match status {
-            StatusCode::UNAUTHORIZED => {
-                "\nGive a token of the service: SERVICE_TOKEN in the environment, or --service-token."
-            }
-            _ => "",
-        };
-        Err(Failure::failed(format!("{}{advice}", refusal(status, &bytes))))
+        self.ask(method, path, body, None).await?.successful().await
     }
 
     /// Whether a signal came.

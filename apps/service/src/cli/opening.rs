@@ -15,9 +15,9 @@ use service::guard::Guard;
 use service::rate::MemoryBudget;
 use service::service::Service;
 use service::steps::Steps;
-use service::store::{Store, StoreError};
+use service::store::Store;
 use service::vault::{KeyOptions, Vault};
-use source_stripe::{SharedBudget, StripeSourceOptions};
+use source_stripe::{SharedBudget, StripeSource, StripeSourceOptions};
 
 use super::args::{GuardArgs, PlaceArgs};
 use super::failure::Failure;
@@ -50,8 +50,15 @@ pub(crate) fn data_dir(place: &PlaceArgs) -> Result<PathBuf, Failure> {
     Ok(absolute)
 }
 
-/// Opens the store.
+/// Opens the store. Fails where a pipeline in it cannot be opened.
 pub(crate) async fn store(place: &PlaceArgs) -> Result<Store, Failure> {
+    let store = store_unchecked(place).await?;
+    store.check_keys().await.map_err(|error| Failure::failed(error.to_string()))?;
+    Ok(store)
+}
+
+/// Opens the store, also where the master key of a pipeline is not known.
+pub(crate) async fn store_unchecked(place: &PlaceArgs) -> Result<Store, Failure> {
     let options = KeyOptions {
         keys: variable("SYNC_SERVICE_MASTER_KEY").map(|key| key.to_owned().into()),
         file: place.master_key_file.clone(),
@@ -72,13 +79,7 @@ pub(crate) async fn store(place: &PlaceArgs) -> Result<Store, Failure> {
             Store::file(&dir.join(FILE), Vault::new(keys)).await
         }
     };
-    let store = opened.map_err(|error| unopened(&error))?;
-    store.check_keys().await.map_err(|error| Failure::failed(error.to_string()))?;
-    Ok(store)
-}
-
-fn unopened(error: &StoreError) -> Failure {
-    Failure::failed(error.to_string())
+    opened.map_err(|error| Failure::failed(error.to_string()))
 }
 
 /// An engine for what is asked about configurations alone; it asks nobody.
@@ -107,6 +108,7 @@ pub(crate) async fn service(place: &PlaceArgs, guard: Guard) -> Result<Service, 
     };
     let options = StripeSourceOptions { shared_budget: Some(budget), ..given };
     let meter = Arc::clone(&options.meter);
+    let stripe = StripeSource::new(options.clone());
     let engine = Engine::new(built_in(options, sheets_options(variable)));
     let engines = match &place.engine_url {
         Some(url) => Engines::There(
@@ -115,7 +117,7 @@ pub(crate) async fn service(place: &PlaceArgs, guard: Guard) -> Result<Service, 
         ),
         None => Engines::Here { engine: engine.clone(), requests: Arc::new(move || meter.requests_sent()) },
     };
-    Ok(Service::new(Steps::new(store, engines).guarded(guard), engine))
+    Ok(Service::new(Steps::new(store, engines).guarded(guard), engine).asking(stripe))
 }
 
 /// What pipelines may name.

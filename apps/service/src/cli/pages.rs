@@ -1,12 +1,9 @@
 //! `api`, and what is made from the words of the program: completions, manual pages.
 
-use std::io::ErrorKind;
-
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
-use engine::program::lines_of_stdin;
-use logger::redact_text;
-use openapi_cli::{AnswerError, Failed, perform};
+use engine::program::{call, called, lines_of_stdin};
+use openapi_cli::perform;
 use terminal::failure::Failure;
 
 use super::args::Cli;
@@ -16,23 +13,11 @@ use super::voice::Voice;
 
 /// `api`: one operation, by its name.
 pub(super) async fn api(args: &ApiArgs, client: &Client, voice: &Voice) -> Result<(), Failure> {
-    let call = args.call()?;
+    let call = call(args)?;
     let mut out = std::io::stdout();
     let done = perform(call, lines_of_stdin(), |request| client.call(request), &mut out);
     let done = client.unless(async { Ok(done.await) }).await?;
-    match done {
-        Ok(()) => Ok(()),
-        Err(Failed::Transport(failure)) => Err(failure),
-        Err(Failed::Answer(error)) => match &error {
-            AnswerError::Status { .. } => {
-                voice.screen.line(&redact_text(&error.to_string()));
-                Err(Failure::Told)
-            }
-            // Whoever read along has enough.
-            AnswerError::Output(cause) if cause.kind() == ErrorKind::BrokenPipe => Ok(()),
-            _ => Err(Failure::failed(error.to_string())),
-        },
-    }
+    called(done, &voice.screen, None)
 }
 
 /// `completions`.

@@ -60,13 +60,32 @@ pub(super) async fn tokens(place: &PlaceArgs, command: TokenCommand, json: bool)
 
 /// `keys …`.
 pub(super) async fn keys(place: &PlaceArgs, command: KeyCommand, json: bool) -> Result<(), Failure> {
-    // Opening fails where a pipeline cannot be opened.
-    let store = opening::store(place).await?;
     match command {
+        KeyCommand::Show => {
+            // What cannot be opened is shown, too.
+            let store = opening::store_unchecked(place).await?;
+            for used in store.key_uses().await.map_err(|error| Failure::failed(error.to_string()))? {
+                match json {
+                    true => say(&serde_json::to_string(&used).unwrap_or_default()),
+                    false => {
+                        let noun = if used.pipelines == 1 { "pipeline" } else { "pipelines" };
+                        say(&format!(
+                            "{}  {:7}  seals {} {noun}",
+                            used.id,
+                            used.state.as_str(),
+                            used.pipelines
+                        ));
+                    }
+                }
+            }
+        }
         KeyCommand::Check => {
+            // Opening fails where a pipeline cannot be opened.
+            opening::store(place).await?;
             say(if json { r#"{"ok":true}"# } else { "Every pipeline can be opened." });
         }
         KeyCommand::Rotate => {
+            let store = opening::store(place).await?;
             let wrapped = store.rotate_keys().await.map_err(|error| Failure::failed(error.to_string()))?;
             record(&store, &Actor::local(), "keys.rotate", None, Some(&wrapped.to_string()))
                 .await

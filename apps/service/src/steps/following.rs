@@ -3,15 +3,14 @@
 use protocol::{ConnectorConfig, PipelineConfig};
 use serde_json::Value;
 
-/// The one source whose changes are followed by its events.
-const STRIPE: &str = "stripe";
+use crate::stripe::is_stripe;
 
 /// Options by which the source would stay and never end. Deliveries come to the service itself.
 const STAYING: [&str; 3] = ["live", "websocket", "webhook_port"];
 
 /// The pipeline for a step that ends: events are read after the lists, and nothing stays.
 pub(super) fn ending(mut pipeline: PipelineConfig) -> PipelineConfig {
-    if pipeline.source.connector == STRIPE {
+    if is_stripe(&pipeline.source) {
         let config = &mut pipeline.source.config;
         for name in STAYING {
             config.remove(name);
@@ -32,7 +31,7 @@ pub(super) fn staying(pipeline: &PipelineConfig) -> Option<PipelineConfig> {
 
 /// Whether the source is to be listened to over the WebSocket.
 pub(crate) fn listens(source: &ConnectorConfig) -> bool {
-    source.connector == STRIPE && source.config.get("websocket") == Some(&Value::Bool(true))
+    is_stripe(source) && source.config.get("websocket") == Some(&Value::Bool(true))
 }
 
 #[cfg(test)]

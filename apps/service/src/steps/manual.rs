@@ -7,7 +7,7 @@ use futures::StreamExt;
 use protocol::{
     Eof, EofPayload, InputStream, LogLevel, Message, Payload, PipelineConfig, RunStatus, SyncState,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::following::ending;
@@ -41,6 +41,21 @@ pub struct ManualSync {
     pub stop: CancellationToken,
 }
 
+impl ManualSync {
+    /// A sync of this pipeline from where it stands, without a limit, whose position is saved.
+    pub fn of(pipeline: PipelineConfig) -> ManualSync {
+        ManualSync {
+            pipeline,
+            start: Start::Kept,
+            run_id: None,
+            time_limit: None,
+            input: None,
+            keeps_state: true,
+            stop: CancellationToken::new(),
+        }
+    }
+}
+
 /// Where a sync by hand goes on from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Start {
@@ -68,6 +83,7 @@ impl Steps {
         Box::pin(async_stream::try_stream! {
             let stop = asked.stop.child_token();
             let (held, record) = steps.hold_by_hand(&id, &stop).await.map_err(told)?;
+            steps.checked(&record, Stage::Manual).await.map_err(told)?;
             let bounds = Bounds { limit: asked.time_limit, stop, ..Bounds::default() };
             let standing = record.standing.clone();
             let journal = super::Journal::new(&id, asked.run_id.as_deref());
@@ -146,6 +162,9 @@ impl Steps {
         Box::pin(async_stream::try_stream! {
             let stop = stop.child_token();
             let (held, record) = steps.hold_by_hand(&id, &stop).await.map_err(told)?;
+            if what == Connections::SetUp {
+                steps.checked(&record, Stage::Setup).await.map_err(told)?;
+            }
             let bounds = Bounds { stop, ..Bounds::default() };
             let standing = record.standing.clone();
             let journal = super::Journal::new(&id, None);
@@ -192,11 +211,12 @@ impl Steps {
     async fn hold_by_hand(&self, id: &str, stop: &CancellationToken) -> Result<(Held, Record), StepFailure> {
         let deadline = Instant::now() + PATIENCE;
         loop {
+            let changing = self.store.changing(LOOK);
             match self.hold(id, Stage::Manual, stop).await {
                 Err(StepFailure::Busy) if Instant::now() < deadline => self.store.ask_for(id).await?,
                 held => return Ok((held?, self.store.get(id).await?.ok_or(StepFailure::Gone)?)),
             }
-            let _ = timeout_at(Instant::now() + LOOK, self.store.notified()).await;
+            changing.await;
         }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod value;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::sync::Notify;
@@ -31,7 +32,7 @@ pub(crate) use leases::{RENEWAL, TERM};
 pub use pipelines::{Change, Record};
 pub(crate) use value::{Row, Statement, Value};
 
-use crate::vault::{RotationError, Vault, check, rotate};
+use crate::vault::{KeyUse, RotationError, Vault, check, rotate, uses};
 
 /// The store. Cloning shares it.
 #[derive(Clone)]
@@ -71,9 +72,19 @@ impl Store {
         self.changed.notify_waiters();
     }
 
-    /// Waits for a [`Store::notify`] of this process. What other processes change is seen by looking.
+    /// Waits for a [`Store::notify`] of this process from now on. What other processes change is seen by looking.
     pub fn notified(&self) -> Notified<'_> {
         self.changed.notified()
+    }
+
+    /// Begins to wait until it is worth looking again: after a [`Store::notify`] of this process from now on, and after `look`
+    /// whatever happens, as other processes notify nobody here. Not for what is looked at without end: it may wake at each delivery.
+    pub(crate) fn changing(&self, look: Duration) -> impl Future<Output = ()> + use<> {
+        let changed = Arc::clone(&self.changed).notified_owned();
+        async move {
+            // Either way it is looked again.
+            let _ = tokio::time::timeout(look, changed).await;
+        }
     }
 
     /// Forgets what is only kept for a while.
@@ -93,6 +104,11 @@ impl Store {
     /// Wraps the data keys of all pipelines by the current master key. Answers how many were wrapped by another one.
     pub async fn rotate_keys(&self) -> Result<usize, RotationError> {
         rotate(&self.db, &self.vault).await
+    }
+
+    /// The master keys that are known or in use, and how many pipelines each seals. Nothing of them is secret.
+    pub async fn key_uses(&self) -> Result<Vec<KeyUse>, RotationError> {
+        uses(&self.db, &self.vault).await
     }
 
     /// Fails where a pipeline is sealed by a master key that is not known, before anything is done.

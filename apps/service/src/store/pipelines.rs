@@ -149,7 +149,7 @@ impl Store {
         rows.iter().map(|row| self.record(row, false)).collect()
     }
 
-    /// Changes a pipeline, if it is still at `version`; [`StoreError::Unmet`] if not. Answers what it is now.
+    /// Changes a pipeline, if it is still at the version of `record`; [`StoreError::Unmet`] if not. Answers what it is now.
     pub async fn update(&self, record: &Record, change: Change) -> Result<Record, StoreError> {
         let before = &record.pipeline;
         let pipeline = Pipeline {

@@ -133,11 +133,21 @@ impl Vault {
 
     /// The master key that a wrapped data key names.
     pub(super) fn master_key(&self, context: &str, wrapped: &[u8]) -> Result<&MasterKey, VaultError> {
-        let id = laid_out(context, wrapped)?.get(..ID_LENGTH).ok_or_else(|| damaged(context))?;
+        let id = key_id(context, wrapped)?;
         self.keys
             .all()
             .find(|key| key.id().as_slice() == id)
             .ok_or_else(|| VaultError::UnknownKey { context: context.to_owned(), id: hex::encode(id) })
+    }
+
+    /// The id, in hex, of the master key that wraps this data key, whether it is known or not.
+    pub(super) fn wrapped_by(&self, context: &str, wrapped: &[u8]) -> Result<String, VaultError> {
+        key_id(context, wrapped).map(hex::encode)
+    }
+
+    /// The master keys.
+    pub(super) fn keys(&self) -> &MasterKeys {
+        &self.keys
     }
 
     fn wrap(&self, context: &str, data_key: &[u8]) -> Result<Vec<u8>, VaultError> {
@@ -202,6 +212,11 @@ fn laid_out<'b>(context: &str, bytes: &'b [u8]) -> Result<&'b [u8], VaultError> 
         Some((layout, _)) if *layout > LAYOUT => Err(VaultError::Newer { context: context.to_owned() }),
         _ => Err(damaged(context)),
     }
+}
+
+/// The id of the master key that wraps this data key.
+fn key_id<'b>(context: &str, wrapped: &'b [u8]) -> Result<&'b [u8], VaultError> {
+    laid_out(context, wrapped)?.get(..ID_LENGTH).ok_or_else(|| damaged(context))
 }
 
 fn damaged(context: &str) -> VaultError {

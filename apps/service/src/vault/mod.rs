@@ -6,8 +6,11 @@
 mod envelope;
 mod keys;
 mod rotation;
+mod uses;
 
 pub use envelope::{Sealed, Vault, VaultError};
 pub use keys::{KEY_FILE, KeyError, KeyOptions, MasterKey, MasterKeys};
 pub use rotation::RotationError;
 pub(crate) use rotation::{check, rotate};
+pub(crate) use uses::uses;
+pub use uses::{KeyState, KeyUse};

@@ -34,25 +34,20 @@ pub(crate) async fn rotate(db: &Db, vault: &Vault) -> Result<usize, RotationErro
 
 /// Whether the vault knows the master key of every pipeline: for the start, so that a missing key is told at once.
 pub(crate) async fn check(db: &Db, vault: &Vault) -> Result<(), RotationError> {
-    let mut after = String::new();
-    loop {
-        let page = page(db, &after).await?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
-        after.clone_from(last);
+    let mut pages = Pages::of(db);
+    while let Some(page) = pages.next().await? {
         for (id, data_key) in &page {
             vault.master_key(id, data_key)?;
         }
     }
+    Ok(())
 }
 
 /// One pass over all pipelines: how many were under another key, and how many of them were changed.
 async fn rotate_once(db: &Db, vault: &Vault) -> Result<(usize, usize), RotationError> {
     let (mut needed, mut done) = (0, 0);
-    let mut after = String::new();
-    loop {
-        let page = page(db, &after).await?;
-        let Some((last, _)) = page.last() else { return Ok((needed, done)) };
-        after.clone_from(last);
+    let mut pages = Pages::of(db);
+    while let Some(page) = pages.next().await? {
         let mut changes = Vec::new();
         for (id, data_key) in page {
             if let Some(rewrapped) = vault.rewrap_key(&id, &data_key)? {
@@ -69,13 +64,31 @@ async fn rotate_once(db: &Db, vault: &Vault) -> Result<(usize, usize), RotationE
             done += answers.iter().filter(|rows| !rows.is_empty()).count();
         }
     }
+    Ok((needed, done))
 }
 
-/// The next pipelines after this id, each with its wrapped data key.
-async fn page(db: &Db, after: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-    let sql = "select id, data_key from @pipelines where id > $1 order by id limit $2";
-    let rows = db.read(Statement::new(sql, [Value::from(after), Value::from(PAGE)])).await?;
-    rows.iter().map(|row| Ok((row.required_text(0)?, row.required_bytes(1)?))).collect()
+/// All pipelines, a page at a time, each by its id and its wrapped data key.
+pub(super) struct Pages<'a> {
+    db: &'a Db,
+    after: String,
+}
+
+impl Pages<'_> {
+    pub(super) fn of(db: &Db) -> Pages<'_> {
+        Pages { db, after: String::new() }
+    }
+
+    /// The next ones; `None` behind the last.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<(String, Vec<u8>)>>, StoreError> {
+        let sql = "select id, data_key from @pipelines where id > $1 order by id limit $2";
+        let values = [Value::from(self.after.as_str()), Value::from(PAGE)];
+        let rows = self.db.read(Statement::new(sql, values)).await?;
+        let page = rows.iter().map(|row| Ok((row.required_text(0)?, row.required_bytes(1)?)));
+        let page = page.collect::<Result<Vec<_>, StoreError>>()?;
+        let Some((last, _)) = page.last() else { return Ok(None) };
+        self.after.clone_from(last);
+        Ok(Some(page))
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! larger lots instead of keeping anybody waiting longer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::{Delivery, Store};
@@ -32,26 +32,20 @@ struct Item {
     answer: oneshot::Sender<Taken>,
 }
 
-/// Figures of the intake.
-#[derive(Debug, Default)]
-pub(crate) struct IntakeFigures {
-    /// Transactions by which deliveries were stored.
-    pub(crate) lots: AtomicU64,
-}
-
 /// Where deliveries are handed in. It must be made, and used, within a runtime.
 pub(crate) struct Intake {
     line: mpsc::Sender<Item>,
-    pub(crate) figures: Arc<IntakeFigures>,
+    /// Transactions by which deliveries were stored, or should have been.
+    pub(crate) lots: Counter,
 }
 
 impl Intake {
     /// An intake into this store.
     pub(crate) fn new(store: Store) -> Intake {
         let (line, items) = mpsc::channel(WAITING);
-        let figures = Arc::<IntakeFigures>::default();
-        tokio::spawn(run(store, items, Arc::clone(&figures)));
-        Intake { line, figures }
+        let lots = Counter::default();
+        tokio::spawn(run(store, items, lots.clone()));
+        Intake { line, lots }
     }
 
     /// Stores a delivery.
@@ -64,7 +58,7 @@ impl Intake {
     }
 }
 
-async fn run(store: Store, mut items: mpsc::Receiver<Item>, figures: Arc<IntakeFigures>) {
+async fn run(store: Store, mut items: mpsc::Receiver<Item>, lots: Counter) {
     let places = Arc::new(tokio::sync::Semaphore::new(LOTS));
     let mut held: Option<Item> = None;
     loop {
@@ -87,7 +81,7 @@ async fn run(store: Store, mut items: mpsc::Receiver<Item>, figures: Arc<IntakeF
             }
             lot.push(item);
         }
-        figures.lots.fetch_add(1, Ordering::Relaxed);
+        lots.inc();
         let store = store.clone();
         tokio::spawn(async move {
             let (deliveries, answers): (Vec<Delivery>, Vec<_>) =

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::pipeline::DesiredStatus;
 use crate::store::{Store, StoreError};
+use crate::stripe::is_stripe;
 
 /// So long a secret, or that there is none, is believed.
 const BELIEVED: Duration = Duration::from_secs(2);
@@ -60,7 +61,7 @@ async fn look(store: &Store, id: &str) -> Result<Secret, StoreError> {
     if pipeline.desired_status == DesiredStatus::Deleted {
         return Ok(Secret::NoPipeline);
     }
-    if pipeline.source.connector != "stripe" {
+    if !is_stripe(&pipeline.source) {
         return Ok(Secret::NotStripe);
     }
     let secret = pipeline.source.config.get("webhook_secret").and_then(|secret| secret.as_str());

@@ -1,10 +1,10 @@
 //! What is wrong is told in a sentence, with exit code 2, and nothing is done.
 
-use crate::program::Program;
+use crate::program::sync_service;
 
 #[track_caller]
 fn refused(words: &[&str], expected: &str) {
-    let program = Program::new();
+    let program = sync_service();
     let ended = program.run(words).expect(2);
     assert!(ended.stderr.contains(expected), "{}", ended.stderr);
     assert_eq!(ended.stdout, "");
@@ -36,7 +36,7 @@ fn wrong_usage_is_told() {
 
 #[test]
 fn a_pipeline_that_cannot_be_meant_is_refused() {
-    let program = Program::new();
+    let program = sync_service();
     let refused = |words: &[&str], expected: &str| {
         let ended = program.run(&[&["pipelines"], words].concat()).expect(2);
         assert!(ended.stderr.contains(expected), "{}", ended.stderr);
@@ -53,7 +53,7 @@ fn a_pipeline_that_cannot_be_meant_is_refused() {
 
 #[test]
 fn what_the_api_refuses_is_told_in_its_words() {
-    let program = Program::new();
+    let program = sync_service();
     let ended = program.run(&["pipelines", "get", "shop"]).expect(1);
     assert_eq!(ended.stderr, "error: Pipeline shop not found\n");
     let words = ["--source.stripe.api-key", "sk_test_veryverysecret", "--source.stripe.rate-limit", "many"];
@@ -71,7 +71,7 @@ fn nobody_at_the_address_is_told_with_what_to_do() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", taken.local_addr().unwrap());
     drop(taken);
-    let program = Program::new().variable("SERVICE_URL", &url);
+    let program = sync_service().variable("SERVICE_URL", &url);
     let ended = program.run(&["pipelines", "list"]).expect(1);
     assert!(ended.stderr.contains("Does `sync-service serve` run there?"), "{}", ended.stderr);
     assert!(!program.path(".stripe-sync").exists());

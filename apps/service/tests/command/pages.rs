@@ -1,10 +1,10 @@
 //! Help, manual pages, completions, the document.
 
-use crate::program::Program;
+use crate::program::sync_service;
 
 #[test]
 fn help_names_everything() {
-    let program = Program::new();
+    let program = sync_service();
     let help = program.run(&["--help"]).expect(0).stdout;
     for word in ["serve", "webhook", "pipelines", "tokens", "keys", "api", "130  interrupted"] {
         assert!(help.contains(word), "{word}:\n{help}");
@@ -17,7 +17,7 @@ fn help_names_everything() {
 
 #[test]
 fn pages_are_made_of_the_words() {
-    let program = Program::new();
+    let program = sync_service();
     let page = program.run(&["man", "pipelines", "sync"]).expect(0).stdout;
     assert!(page.contains(".TH sync-service-pipelines-sync") && page.contains("chunk"), "{page}");
     let unknown = program.run(&["man", "pipelines", "sink"]).expect(2);

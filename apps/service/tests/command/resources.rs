@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::program::Program;
+use crate::program::sync_service;
 use crate::shop::Shop;
 
 #[test]
@@ -73,7 +73,7 @@ fn a_pipeline_is_shown_as_it_would_be() {
 
 #[test]
 fn tokens_and_keys_are_kept_in_the_store() {
-    let program = Program::new();
+    let program = sync_service();
     let made = program.run(&["tokens", "create", "me", "--scope", "read"]).expect(0).json();
     let id = made["id"].as_str().unwrap();
     assert!(made["token"].as_str().unwrap().starts_with("sst_"));
@@ -83,4 +83,66 @@ fn tokens_and_keys_are_kept_in_the_store() {
     program.run(&["tokens", "revoke", id]).expect(1);
     program.run(&["keys", "check"]).expect(0);
     assert_eq!(program.run(&["keys", "rotate"]).expect(0).json(), json!({"rotated": 0}));
+}
+
+#[test]
+fn two_people_do_not_overwrite_each_other() {
+    let shop = Shop::open();
+    let program = &shop.program;
+    shop.create(&["--skip-check"]).expect(0);
+    let update = |words: &[&str]| program.run(&[&["pipelines", "update", "shop"], words].concat());
+    // Both looked at the first version; the second to change it is told.
+    let version = program.run(&["pipelines", "get", "shop"]).expect(0).json()["version"].to_string();
+    let changed = update(&["--name", "Mine", "--if-match", &version]).expect(0).json();
+    let refused = update(&["--name", "Yours", "--if-match", &version]).expect(1);
+    let now = &changed["version"];
+    assert!(refused.stderr.contains(&format!("it is at version {now}, not {version}")), "{}", refused.stderr);
+    assert!(refused.stderr.contains("Nothing was changed."), "{}", refused.stderr);
+    assert_eq!(program.run(&["pipelines", "get", "shop"]).expect(0).json()["name"], "Mine");
+    // Also as headers have it, and where single fields are read and put in.
+    let tag = format!("\"{version}\"");
+    update(&["--if-match", &tag, "--source.stripe.rate-limit", "5"]).expect(1);
+    update(&["--if-match", "*", "--source.stripe.rate-limit", "5"]).expect(0);
+    let named = update(&["--name", "Ours", "--source.stripe.rate-limit", "6"]).expect(0).json();
+    assert_eq!((&named["name"], &named["source"]["stripe"]["rate_limit"]), (&json!("Ours"), &json!(6)));
+    let wrong = update(&["--name", "x", "--if-match", "a\nb"]).expect(2);
+    assert!(wrong.stderr.contains("is no ETag"), "{}", wrong.stderr);
+}
+
+#[test]
+fn master_keys_are_listed_without_themselves() {
+    const FORMER: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    const CURRENT: &str = "101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f";
+    let shop = Shop::open();
+    let program = &shop.program;
+    let keys = |name: &str, text: String| {
+        std::fs::write(program.path(name), text).unwrap();
+        program.path(name).display().to_string()
+    };
+    let (before, between) =
+        (keys("before", FORMER.to_owned()), keys("between", format!("{CURRENT},{FORMER}")));
+    let after = keys("after", CURRENT.to_owned());
+    let show = |file: &str, words: &[&str]| {
+        let shown = program.run(&[&["keys", "show", "--master-key-file", file], words].concat()).expect(0);
+        assert!(
+            !shown.stdout.contains(&FORMER[..16]) && !shown.stdout.contains(&CURRENT[..16]),
+            "{}",
+            shown.stdout
+        );
+        shown
+    };
+    shop.create(&["--skip-check", "--master-key-file", &before]).expect(0);
+    // The SHA-256 of the keys begins so.
+    let (former, current) = ("630dcd2966c43366", "89c7460452eddff1");
+    assert_eq!(show(&before, &[]).json(), json!({"id": former, "state": "current", "pipelines": 1}));
+    let words = show(&between, &["--plain"]).stdout;
+    assert_eq!(
+        words,
+        format!("{current}  current  seals 0 pipelines\n{former}  former   seals 1 pipeline\n")
+    );
+    let unknown = show(&after, &["--json"]).lines();
+    assert_eq!(unknown[1], json!({"id": former, "state": "unknown", "pipelines": 1}));
+    program.run(&["keys", "check", "--master-key-file", &after]).expect(1);
+    program.run(&["keys", "rotate", "--master-key-file", &between]).expect(0);
+    assert_eq!(show(&after, &[]).json(), json!({"id": current, "state": "current", "pipelines": 1}));
 }

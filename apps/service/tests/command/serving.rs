@@ -1,10 +1,10 @@
 //! A service that runs, and commands that ask it.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command};
+use std::io::BufReader;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
-use crate::program::Program;
+use crate::program::{Program, signal, sync_service, wait_for};
 use crate::shop::Shop;
 
 /// What takes longer than this does not come.
@@ -28,11 +28,7 @@ impl Server {
     fn start(program: &Program, words: &[&str]) -> Server {
         let mut child = program.start(&[&["serve", "--port", "0"], words].concat());
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("Listening on ") {
-            line.clear();
-            assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended before it listened");
-        }
+        let line = wait_for(&mut stderr, "Listening on ");
         // What it logs is read, so that it never waits.
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
@@ -61,7 +57,7 @@ fn commands_ask_a_running_service() {
 
 #[test]
 fn a_token_is_wanted_where_it_is_asked_for() {
-    let program = Program::new();
+    let program = sync_service();
     let server = Server::start(&program, &["--require-token"]);
     let list = ["--service-url", &server.url, "pipelines", "list"];
     let refused = program.run(&list).expect(1);
@@ -80,8 +76,7 @@ fn a_signal_ends_a_command_that_waits() {
     let waiting = shop.program.start(&words);
     // Signals are listened to before anything is asked; a moment is enough for a program to begin.
     std::thread::sleep(Duration::from_millis(500));
-    let sent = Command::new("kill").args(["-TERM", &waiting.id().to_string()]).status().unwrap();
-    assert!(sent.success());
+    signal(&waiting, "TERM");
     let ended = waiting.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(130), "{}", String::from_utf8_lossy(&ended.stderr));
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags};
 use stripe_simulator::{Running, Simulator};
 use tokio::runtime::Runtime;
 
-use crate::program::{Ended, KEY, Program};
+use crate::program::{Ended, KEY, Program, sync_service};
 
 /// A simulated account that serves until it is dropped, and a program.
 pub(crate) struct Shop {
@@ -21,7 +21,7 @@ impl Shop {
         let catalog = stripe_openapi::embedded::catalog("2020-08-27").unwrap();
         let builder = Simulator::builder(catalog).table("customer", 230).table("plan", 3).api_key(KEY);
         let running = runtime.block_on(builder.start()).unwrap();
-        Shop { runtime, running, program: Program::new() }
+        Shop { runtime, running, program: sync_service() }
     }
 
     /// The words that create the pipeline `shop`, in the program's folder.

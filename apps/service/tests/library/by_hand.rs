@@ -1,8 +1,13 @@
 //! What a client does by hand.
 
+use engine::Side;
+use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 use service::guard::Guard;
+use service::steps::{Connections, ManualSync};
+use stripe_simulator::{Fault, FaultRule};
+use tokio_util::sync::CancellationToken;
 
 use crate::served::{Kept, Place, Served, account, difference};
 
@@ -66,4 +71,50 @@ async fn whoever_works_makes_room_for_a_sync_by_hand() {
     assert_eq!(synced.last().unwrap()["eof"]["status"], "succeeded");
     served.until("pipe_room", |now| now["status"] == "ready").await;
     served.until_equal("pipe_room", &account.control()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_events_are_asked_for_as_the_source_asks() {
+    let account = account().await;
+    let served = Served::with(
+        Place::new(Kept::File).await,
+        None,
+        false,
+        Guard { any_address: true, ..Guard::default() },
+    )
+    .await;
+    served.post("/pipelines", &served.pipeline(&account, "pipe_past", false)).await;
+    told(&served, "/pipelines/pipe_past/sync").await;
+    let simulate = "/pipelines/pipe_past/simulate_webhook_sync";
+    let refusal = FaultRule::always("/v1/events", Fault::Forbidden);
+    let rule = account.control().add_fault(refusal);
+    let refused = Value::from(told(&served, simulate).await).to_string();
+    assert!(refused.contains("grant it read access to Events"), "{refused}");
+    account.control().remove_fault(rule);
+    let simulated = told(&served, simulate).await;
+    assert_eq!(simulated.last().unwrap()["type"], "eof");
+    assert!(!Value::from(simulated).to_string().contains("read access to Events"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pipeline_may_not_name_any_more_is_not_synced_by_hand() {
+    let account = account().await;
+    let served = Served::with(
+        Place::new(Kept::File).await,
+        None,
+        false,
+        Guard { any_address: true, ..Guard::default() },
+    )
+    .await;
+    served.post("/pipelines", &served.pipeline(&account, "pipe_moved", false)).await;
+    // As if its names led elsewhere by now.
+    let steps = served.steps.clone().guarded(Guard::default());
+    let pipeline = served.store.get("pipe_moved").await.unwrap().unwrap().pipeline.config();
+    for mut said in [
+        steps.sync_by_hand("pipe_moved", ManualSync::of(pipeline)),
+        steps.connect_by_hand("pipe_moved", Connections::SetUp, Side::Both, CancellationToken::new()),
+    ] {
+        let refused = said.next().await.unwrap().unwrap_err().to_string();
+        assert!(refused.contains("private address"), "{refused}");
+    }
 }

@@ -30,7 +30,7 @@ pub(crate) use begin::{Missed, begin};
 pub(crate) use coverage::{Coverage, Key, What};
 pub(crate) use event::{Event, account_in};
 pub(crate) use follow::{Follower, Pace};
-pub(crate) use log::EventLog;
+pub(crate) use log::{EventLog, RETENTION};
 pub(crate) use position::Position;
 pub(crate) use rereads::Rereads;
 pub(crate) use schedule::Due;

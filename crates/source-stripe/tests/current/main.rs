@@ -11,6 +11,7 @@ mod gone;
 mod left_out;
 mod lookup;
 mod order;
+mod past;
 mod polling;
 mod provenance;
 mod standing;

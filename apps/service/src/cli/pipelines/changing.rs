@@ -1,11 +1,11 @@
 //! Creating, changing and removing pipelines.
 
-use http::Method;
+use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use terminal::failure::Failure;
 
 use super::{Context, bodies, path};
-use crate::cli::args::{CreateArgs, DescribedArgs};
+use crate::cli::args::{CreateArgs, UpdateArgs};
 
 /// `pipelines create`.
 pub(super) async fn create(args: &CreateArgs, context: &Context<'_>) -> Result<(), Failure> {
@@ -38,18 +38,20 @@ pub(super) async fn create(args: &CreateArgs, context: &Context<'_>) -> Result<(
     Ok(())
 }
 
-/// `pipelines update`.
-pub(super) async fn update(
-    id: &str,
-    args: &DescribedArgs,
-    desired_status: Option<&str>,
-    context: &Context<'_>,
-) -> Result<(), Failure> {
+/// `pipelines update`. What was read to put single fields into is changed only as it was read.
+pub(super) async fn update(args: &UpdateArgs, context: &Context<'_>) -> Result<(), Failure> {
+    let given = args.if_match.as_deref().map(etag).transpose()?;
     // Single fields go over what is stored; secrets are sent back as they are shown, and stay as they are.
-    let stored = if context.flags.is_empty() { None } else { Some(context.stored(id).await?) };
-    let mut members = bodies::described(args, context.flags, stored.as_ref())?;
-    if let Some(status) = desired_status {
-        members.insert("desired_status".to_owned(), status.into());
+    let (stored, read) = match context.flags {
+        [] => (None, None),
+        _ => {
+            let (stored, read) = context.client.tagged(&path(&args.id, "")?).await?;
+            (Some(stored), read)
+        }
+    };
+    let mut members = bodies::described(&args.described, context.flags, stored.as_ref())?;
+    if let Some(status) = &args.desired_status {
+        members.insert("desired_status".to_owned(), status.as_str().into());
     }
     if members.is_empty() {
         return Err(Failure::usage(
@@ -57,17 +59,30 @@ pub(super) async fn update(
              such as --source.stripe.rate-limit 20",
         ));
     }
-    change(id, Value::Object(members), "Changed", context).await
+    change(&args.id, Value::Object(members), given.or(read), "Changed", context).await
+}
+
+/// An ETag as headers have it; a version stands for its own.
+fn etag(given: &str) -> Result<HeaderValue, Failure> {
+    let is_version = !given.is_empty() && given.chars().all(|c| c.is_ascii_digit());
+    let tag = if is_version { format!("\"{given}\"") } else { given.to_owned() };
+    HeaderValue::try_from(tag).map_err(|_| Failure::usage(format!("--if-match: {given:?} is no ETag")))
 }
 
 /// `pipelines pause` and `resume`.
 pub(super) async fn want(id: &str, desired_status: &str, context: &Context<'_>) -> Result<(), Failure> {
     let word = if desired_status == "paused" { "Paused" } else { "Resumed" };
-    change(id, json!({"desired_status": desired_status}), word, context).await
+    change(id, json!({"desired_status": desired_status}), None, word, context).await
 }
 
-async fn change(id: &str, members: Value, word: &str, context: &Context<'_>) -> Result<(), Failure> {
-    let changed = context.client.json(Method::PATCH, &path(id, "")?, Some(&members)).await?;
+async fn change(
+    id: &str,
+    members: Value,
+    if_match: Option<HeaderValue>,
+    word: &str,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let changed = context.client.patch(&path(id, "")?, &members, if_match).await?;
     told(&changed, &format!("{word} {id}"), context);
     Ok(())
 }

@@ -59,13 +59,11 @@ async fn short(command: PipelineCommand, context: &Context<'_>) -> Result<(), Fa
             looking::wait(&id, event.as_deref(), object.as_deref(), timeout, context).await
         }
         PipelineCommand::Create(args) => changing::create(&args, context).await,
-        PipelineCommand::Update { id, described, desired_status } => {
-            changing::update(&id, &described, desired_status.as_deref(), context).await
-        }
-        PipelineCommand::Delete { id } => changing::delete(&id, context).await,
-        PipelineCommand::Pause { id } => changing::want(&id, "paused", context).await,
-        PipelineCommand::Resume { id } => changing::want(&id, "active", context).await,
-        PipelineCommand::Retry { id } => changing::retry(&id, context).await,
+        PipelineCommand::Update(args) => changing::update(&args, context).await,
+        PipelineCommand::Delete(args) => changing::delete(&args.id, context).await,
+        PipelineCommand::Pause(args) => changing::want(&args.id, "paused", context).await,
+        PipelineCommand::Resume(args) => changing::want(&args.id, "active", context).await,
+        PipelineCommand::Retry(args) => changing::retry(&args.id, context).await,
         PipelineCommand::CheckNew(args) => connections::check_new(&args, context).await,
         PipelineCommand::Check(args) => connections::run("check", &args, context).await,
         PipelineCommand::Setup(args) => connections::run("setup", &args, context).await,

@@ -11,7 +11,8 @@ use terminal::failure::Failure;
 use tokio::time::MissedTickBehavior;
 
 use super::{Context, bodies, path, query};
-use crate::cli::args::{BatchArgs, SimulateArgs, SyncArgs};
+use crate::cli::args::{BatchArgs, RunArgs, SimulateArgs, SyncArgs};
+use crate::cli::shorthand::Shorthand;
 use crate::cli::streaming::Lines;
 
 /// How often a display is redrawn.
@@ -20,21 +21,13 @@ const TICK: Duration = Duration::from_millis(150);
 /// `pipelines sync`: requests until nothing is left. The position is kept by the service.
 pub(super) async fn sync(args: &SyncArgs, context: &Context<'_>) -> Result<(), Failure> {
     let stored = if context.flags.is_empty() { None } else { Some(context.stored(&args.id).await?) };
-    let members = bodies::overrides(context.flags, args.streams.as_deref(), stored.as_ref())?;
-    let body = (!members.is_empty()).then_some(Value::Object(members));
-    let run_id = args.run_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let mut run = Run::of(&args.run, context.flags, stored.as_ref())?;
     let mut telling = Telling::new(args.raw, context);
-    telling.note(&format!("Log: sync-service pipelines logs {} --run-id {run_id}", args.id));
-    let mut first = true;
+    telling.note(&format!("Log: sync-service pipelines logs {} --run-id {}", args.id, run.id));
     loop {
-        let parameters = query(&[
-            ("time_limit", args.chunk_time_limit.map(|seconds| seconds.to_string())),
-            ("run_id", Some(run_id.clone())),
-            ("reset_state", (first && args.reset_state).then(|| "true".to_owned())),
-        ]);
-        let target = format!("{}{parameters}", path(&args.id, "/sync")?);
-        let eof = telling.hear(&target, body.as_ref()).await?;
-        first = false;
+        let limit = args.chunk_time_limit.map(|seconds| seconds.to_string());
+        let target = format!("{}{}", path(&args.id, "/sync")?, run.next(("time_limit", limit)));
+        let eof = telling.hear(&target, run.body.as_ref()).await?;
         if context.client.stopped() && eof.has_more {
             return Err(Failure::Interrupted);
         }
@@ -46,18 +39,12 @@ pub(super) async fn sync(args: &SyncArgs, context: &Context<'_>) -> Result<(), F
 
 /// `pipelines sync_batch`.
 pub(super) async fn batch(args: &BatchArgs, context: &Context<'_>) -> Result<(), Failure> {
-    let members = bodies::overrides(&[], args.streams.as_deref(), None)?;
-    let body = (!members.is_empty()).then_some(Value::Object(members));
-    let run_id = args.run_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let mut run = Run::of(&args.run, &[], None)?;
     let mut done = 0;
     loop {
-        let parameters = query(&[
-            ("state_limit", args.state_limit.map(|states| states.to_string())),
-            ("run_id", Some(run_id.clone())),
-            ("reset_state", (done == 0 && args.reset_state).then(|| "true".to_owned())),
-        ]);
-        let target = format!("{}{parameters}", path(&args.id, "/sync_batch")?);
-        let answer = context.client.json(Method::POST, &target, body.as_ref()).await?;
+        let limit = args.state_limit.map(|states| states.to_string());
+        let target = format!("{}{}", path(&args.id, "/sync_batch")?, run.next(("state_limit", limit)));
+        let answer = context.client.json(Method::POST, &target, run.body.as_ref()).await?;
         let eof: EofPayload = serde_json::from_value(answer.clone())
             .map_err(|error| Failure::failed(format!("the service did not say how it ended: {error}")))?;
         done += 1;
@@ -71,6 +58,32 @@ pub(super) async fn batch(args: &BatchArgs, context: &Context<'_>) -> Result<(),
         if last {
             return Telling::new(args.raw, context).conclude(&eof);
         }
+    }
+}
+
+/// What the requests of one run share.
+struct Run {
+    id: String,
+    /// What is taken otherwise than it is stored.
+    body: Option<Value>,
+    /// Whether the next request, the first one, begins anew.
+    resets: bool,
+}
+
+impl Run {
+    fn of(args: &RunArgs, flags: &[Shorthand], stored: Option<&Value>) -> Result<Run, Failure> {
+        let members = bodies::overrides(flags, args.streams.as_deref(), stored)?;
+        Ok(Run {
+            id: args.run_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+            body: (!members.is_empty()).then_some(Value::Object(members)),
+            resets: args.reset_state,
+        })
+    }
+
+    /// The query of the next request, which is limited so.
+    fn next(&mut self, limit: (&str, Option<String>)) -> String {
+        let resets = std::mem::take(&mut self.resets);
+        query(&[limit, ("run_id", Some(self.id.clone())), ("reset_state", resets.then(|| "true".to_owned()))])
     }
 }
 
