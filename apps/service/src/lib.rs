@@ -20,5 +20,6 @@ pub mod steps;
 pub mod store;
 #[cfg(feature = "temporal")]
 pub mod temporal;
+pub mod upkeep;
 pub mod vault;
 mod webhooks;

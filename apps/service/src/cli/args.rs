@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use engine::program::ProgramArgs;
 use ipnet::IpNet;
 use protocol::Timestamp;
 use secrecy::SecretString;
@@ -104,6 +105,8 @@ pub(crate) struct PlaceArgs {
     /// Token of that engine
     #[arg(long, global = true, value_name = "TOKEN", env = "SYNC_ENGINE_TOKEN", hide_env_values = true, value_parser = secret)]
     pub(crate) engine_token: Option<SecretString>,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
 }
 
 /// A service that runs already.
@@ -206,6 +209,9 @@ pub(crate) struct PaceArgs {
     /// Hours between two comparisons of a copy with Stripe as a whole; 0 for none
     #[arg(long, value_name = "HOURS", default_value_t = 168)]
     pub(crate) reconcile_interval: u32,
+    /// Days for which entries of a pipeline's log are kept, of the newest 10,000; 0 for no limit
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub(crate) keep_logs: u32,
 }
 
 #[derive(Debug, Args)]
