@@ -50,7 +50,7 @@ pub(crate) struct Resource {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ResourceError>,
     /// Streams that failed when they were last read, or when something delivered was applied, and why. The others go on.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     failed_streams: BTreeMap<String, String>,
     /// How far the backfill is, or how it went.
     #[serde(skip_serializing_if = "Option::is_none")]

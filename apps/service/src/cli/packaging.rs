@@ -22,7 +22,9 @@ fn parses(words: &[String]) {
 fn arrays(text: &str, key: &str) -> Vec<Vec<String>> {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     let values = lines.filter_map(|line| line.split_once(key)).map(|(_, value)| value.trim());
-    values.map(|value| serde_json::from_str(value).unwrap_or_else(|error| panic!("{value}: {error}"))).collect()
+    values
+        .map(|value| serde_json::from_str(value).unwrap_or_else(|error| panic!("{value}: {error}")))
+        .collect()
 }
 
 /// Variables that are read without being written beside a flag.
@@ -91,7 +93,8 @@ fn the_composition_starts_what_there_is() {
     }
     assert_eq!(ours.count(), 2);
     let block = composition.split("environment: &environment\n").nth(1).unwrap();
-    let names = block.lines().take_while(|line| line.starts_with("    ")).filter_map(|line| line.split_once(": "));
+    let names =
+        block.lines().take_while(|line| line.starts_with("    ")).filter_map(|line| line.split_once(": "));
     let names: Vec<&str> = names.map(|(name, _)| name.trim()).filter(|name| !name.starts_with('#')).collect();
     assert_eq!(names.len(), 3, "{names:?}");
     for name in names {

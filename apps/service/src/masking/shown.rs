@@ -183,7 +183,9 @@ mod tests {
 
     #[test]
     fn where_nobody_knows_what_is_secret_everything_is() {
-        let stored = map(json!({"city": "Berlin", "depth": {"list": ["a", 2]}, "on": true, "none": null, "empty": ""}));
+        let stored = map(
+            json!({"city": "Berlin", "depth": {"list": ["a", 2]}, "on": true, "none": null, "empty": ""}),
+        );
         let shown = mask(&stored, None, &marks());
         let text = Value::Object(shown.clone()).to_string();
         assert!(!text.contains("Berlin") && !text.contains(r#""a""#), "{text}");

@@ -158,10 +158,8 @@ impl Store {
     /// How many deliveries about this object wait.
     pub async fn waiting_about(&self, pipeline: &str, object: &str) -> Result<u64, StoreError> {
         // Each half has an index.
-        let about =
-            "select count(*) from @deliveries where pipeline_id = $1 and object_id = $2 and applied_at is null";
-        let sql =
-            format!("select ({about} and held_for is null) + ({about} and held_for is not null)");
+        let about = "select count(*) from @deliveries where pipeline_id = $1 and object_id = $2 and applied_at is null";
+        let sql = format!("select ({about} and held_for is null) + ({about} and held_for is not null)");
         let rows = self.db.read(Statement::new(sql, [pipeline.into(), object.into()])).await?;
         let count = rows.first().map(|row| row.required_int(0)).transpose()?.unwrap_or(0);
         Ok(u64::try_from(count).unwrap_or(0))

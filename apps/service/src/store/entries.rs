@@ -61,7 +61,8 @@ impl Store {
 
     /// Forgets entries from before this time, in milliseconds since 1970. Answers how many.
     pub async fn forget_old_entries(&self, before: i64) -> Result<usize, StoreError> {
-        let sql = "delete from @entries where sequence in (select sequence from @entries where at < $1 limit $2)
+        let sql =
+            "delete from @entries where sequence in (select sequence from @entries where at < $1 limit $2)
             returning 1";
         let mut forgotten = 0;
         loop {

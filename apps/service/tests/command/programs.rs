@@ -22,7 +22,8 @@ fn programs_are_found_on_the_path_or_by_a_map() {
     let source = serde_json::json!({"type": "notes", "notes": {"path": notes}}).to_string();
     let create = |more: &[&str]| {
         let copy = copy.to_str().unwrap();
-        let words = ["pipelines", "create", "--id", "notes", "--source", &source, "--destination.sqlite.path", copy];
+        let words =
+            ["pipelines", "create", "--id", "notes", "--source", &source, "--destination.sqlite.path", copy];
         program.run(&[more, &words].concat())
     };
     let refused = create(&["--no-connectors-from-path"]).expect(1);
@@ -37,6 +38,7 @@ fn programs_are_found_on_the_path_or_by_a_map() {
         .unwrap();
     assert_eq!(rows, 2);
     let map = format!(r#"{{"source-notes": "python3 {TEMPLATE}"}}"#);
-    let mapped = ["--no-connectors-from-path", "--connectors-from-command-map", &map, "pipelines", "check", "notes"];
+    let mapped =
+        ["--no-connectors-from-path", "--connectors-from-command-map", &map, "pipelines", "check", "notes"];
     program.run(&mapped).expect(0);
 }

@@ -18,7 +18,7 @@ const CHARGES: usize = 620;
 fn delivery(number: usize, kind: &str, id: &str, control: &Control) -> Delivery {
     let object = control.get(kind, id).unwrap().unwrap();
     let event = format!("evt_{kind}_{number}");
-    let body = json!({"id": event, "object": "event", "type": format!("{kind}.updated"), "created": 1_900_000_000,
+    let body = json!({"id": event, "object": "event", "type": format!("{kind}.updated"), "created": control.now(),
         "api_version": "2015-01-01", "data": {"object": object}});
     Delivery { pipeline: "pipe_held".to_owned(), event, object: Some(id.to_owned()), body: body.to_string() }
 }
@@ -37,7 +37,7 @@ async fn others_pass(kept: Kept) {
     served.until("pipe_held", |now| now["status"] == "ready").await;
 
     // Charges cannot be read, and hundreds of deliveries are about them.
-    control.add_fault(FaultRule::always("/v1/charges", Fault::Status(400)));
+    control.add_fault(FaultRule::always("/v1/charges*", Fault::Status(400)));
     let charges = control.ids("charge").unwrap();
     for (number, id) in charges.iter().cycle().take(CHARGES).enumerate() {
         if number < charges.len() {

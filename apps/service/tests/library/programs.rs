@@ -99,8 +99,7 @@ async fn a_program_that_is_gone_shows_nothing_of_its_configuration() {
     let kept = known.store.get("pipe_notes").await.unwrap().unwrap().pipeline;
     assert_eq!(Value::Object(kept.source.config), config);
     // A new one is refused, in a sentence.
-    let (status, answer) =
-        served.ask(Method::POST, "/pipelines?skip_check=true", Some(&pipeline)).await;
+    let (status, answer) = served.ask(Method::POST, "/pipelines?skip_check=true", Some(&pipeline)).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(answer.to_string().contains("notes"), "{answer}");
 }

@@ -86,7 +86,8 @@ async fn strange_ids_lead_nowhere() {
     let admin = token(&served, Scope::Admin).await;
     let pipeline = json!({"id": "pipe_one", "source": {"type": "stripe", "stripe": {"api_key": "sk_test_1"}},
         "destination": {"type": "sqlite", "sqlite": {"path": served.file("pipe_one")}}});
-    let created = served.request(Method::POST, "/pipelines?skip_check=true").bearer_auth(&admin).json(&pipeline);
+    let created =
+        served.request(Method::POST, "/pipelines?skip_check=true").bearer_auth(&admin).json(&pipeline);
     assert_eq!(created.send().await.unwrap().status(), StatusCode::CREATED);
     let long = "a".repeat(5000);
     let strange = [
