@@ -21,5 +21,6 @@ pub mod store;
 mod stripe;
 #[cfg(feature = "temporal")]
 pub mod temporal;
+pub mod upkeep;
 pub mod vault;
 mod webhooks;

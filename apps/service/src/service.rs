@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use engine::{Engine, Role};
 use futures::future::BoxFuture;
@@ -25,6 +26,16 @@ pub trait Announce: Send + Sync {
     fn delivered(&self, id: &str) -> BoxFuture<'static, Result<(), String>>;
 }
 
+/// What the configuration of a connector looks like.
+enum Schema {
+    Known(Arc<Value>),
+    /// It could not be told when it was last asked for: there is no such connector (any more), or its program fails.
+    Unknown(Instant),
+}
+
+/// So long a connector that could not tell is left alone: a program takes its time to fail.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
 /// The service.
 pub struct Service {
     pub(crate) steps: Steps,
@@ -34,7 +45,7 @@ pub struct Service {
     pub(crate) stripe: StripeSource,
     pub(crate) fingerprints: Fingerprints,
     /// What configurations look like, by role and type.
-    schemas: Mutex<HashMap<(Role, String), Arc<Value>>>,
+    schemas: Mutex<HashMap<(Role, String), Schema>>,
     pub(crate) intake: Intake,
     pub(crate) announce: Option<Arc<dyn Announce>>,
     /// Whether somebody does what is due. Where nobody does, a deletion is done at once.
@@ -88,26 +99,30 @@ impl Service {
         self.steps.store()
     }
 
-    /// What the configuration of a connector looks like; `null` where nobody here knows it.
-    pub(crate) fn schema(&self, role: Role, connector: &str) -> Arc<Value> {
+    /// What the configuration of a connector looks like; `None` where nobody here can say.
+    fn schema(&self, role: Role, connector: &str) -> Option<Arc<Value>> {
         let key = (role, connector.to_owned());
-        if let Some(known) = self.schemas.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Arc::clone(known);
+        match self.schemas.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            Some(Schema::Known(schema)) => return Some(Arc::clone(schema)),
+            Some(Schema::Unknown(asked)) if asked.elapsed() < ASK_AGAIN => return None,
+            _ => {}
         }
         let registry = self.engine.registry();
         let spec = match role {
             Role::Source => registry.source(connector).map(|known| known.spec()),
             Role::Destination => registry.destination(connector).map(|known| known.spec()),
         };
-        let schema = Arc::new(spec.map_or(Value::Null, |spec| Value::Object(spec.config)));
-        self.schemas.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&schema));
+        let schema = spec.ok().map(|spec| Arc::new(Value::Object(spec.config)));
+        let known = schema.clone().map_or_else(|| Schema::Unknown(Instant::now()), Schema::Known);
+        self.schemas.lock().unwrap_or_else(PoisonError::into_inner).insert(key, known);
         schema
     }
 
     /// A connector as it is shown.
     pub(crate) fn shown(&self, role: Role, connector: &ConnectorConfig) -> ConnectorConfig {
         let schema = self.schema(role, &connector.connector);
-        ConnectorConfig::new(&*connector.connector, mask(&connector.config, &schema, &self.fingerprints))
+        let config = mask(&connector.config, schema.as_deref(), &self.fingerprints);
+        ConnectorConfig::new(&*connector.connector, config)
     }
 
     /// The configuration that a client means, which sends secrets as they were shown.
@@ -117,7 +132,8 @@ impl Service {
         given: &Map<String, Value>,
         stored: &ConnectorConfig,
     ) -> Result<Map<String, Value>, Issue> {
-        unmask(given, &stored.config, &self.schema(role, &stored.connector), &self.fingerprints)
+        let schema = self.schema(role, &stored.connector);
+        unmask(given, &stored.config, schema.as_deref(), &self.fingerprints)
     }
 
     /// Tells an orchestrator elsewhere. What it does not hear it finds in the store later, so a failure is only logged.

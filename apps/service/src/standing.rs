@@ -1,5 +1,7 @@
 //! How far a pipeline is, and the status that follows from it. Nobody writes a status: it cannot lie.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use protocol::{ProgressPayload, StreamRunStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -93,6 +95,23 @@ pub struct Problem {
     pub retry_at: i64,
 }
 
+/// What was delivered about a stream that failed, and waits until it works again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deferral {
+    /// Why it failed.
+    pub message: String,
+    /// The kinds of objects whose deliveries wait for it, so that later ones do not overtake them.
+    pub kinds: BTreeSet<String>,
+    /// How often it was tried in vain.
+    pub attempts: u32,
+    /// When the oldest delivery that waits arrived, in milliseconds since 1970.
+    pub since: i64,
+    /// When it was last tried, in milliseconds since 1970.
+    pub at: i64,
+    /// When it is tried again, in milliseconds since 1970.
+    pub retry_at: i64,
+}
+
 /// How far a pipeline is. Times are in milliseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -116,6 +135,8 @@ pub struct Standing {
     pub follow_again_at: Option<i64>,
     /// When the copy was last compared with its source as a whole.
     pub reconciled_at: Option<i64>,
+    /// When a comparison last turned out not to be possible.
+    pub reconcile_tried_at: Option<i64>,
     /// When a step last succeeded.
     pub succeeded_at: Option<i64>,
     /// What the last comparison found and repaired.
@@ -124,6 +145,8 @@ pub struct Standing {
     pub problem: Option<Problem>,
     /// How the last run went, stream by stream.
     pub progress: Option<ProgressPayload>,
+    /// Streams that failed when deliveries were applied.
+    pub deferred: BTreeMap<String, Deferral>,
 }
 
 /// So many failures in a row that pass by themselves are told as an error.
@@ -154,6 +177,13 @@ impl Standing {
         streams.filter(|(_, stream)| stream.status == StreamRunStatus::Errored).map(|(name, stream)| {
             (name.as_str(), stream.message.as_deref().unwrap_or("it failed without saying why"))
         })
+    }
+}
+
+impl Standing {
+    /// The stream that what is delivered about objects of this kind waits for, if it has to.
+    pub fn held_up(&self, kind: &str) -> Option<&str> {
+        self.deferred.iter().find(|(_, held)| held.kinds.contains(kind)).map(|(stream, _)| stream.as_str())
     }
 }
 

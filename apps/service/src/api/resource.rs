@@ -49,8 +49,8 @@ pub(crate) struct Resource {
     /// Why it does not get on.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ResourceError>,
-    /// Streams that failed when they were last read, and why. The others go on.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    /// Streams that failed when they were last read, or when something delivered was applied, and why. The others go on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     failed_streams: BTreeMap<String, String>,
     /// How far the backfill is, or how it went.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,8 +138,11 @@ impl Resource {
         let status = record.status();
         let at = Timestamp::from_unix_millis;
         let Record { pipeline, standing, .. } = record;
-        let failed_streams =
+        let mut failed_streams: BTreeMap<String, String> =
             standing.failed_streams().map(|(name, why)| (name.to_owned(), why.to_owned())).collect();
+        for (name, held) in &standing.deferred {
+            failed_streams.entry(name.clone()).or_insert_with(|| held.message.clone());
+        }
         let current = if standing.backfilled { standing.followed_at } else { None };
         let behind = [current, record.waiting_since].into_iter().flatten().min();
         let lag = behind.filter(|_| current.is_some()).map(|since| now.saturating_sub(since).max(0) / 1000);

@@ -4,6 +4,8 @@ mod args;
 mod client;
 mod generated;
 mod opening;
+#[cfg(test)]
+mod packaging;
 mod pages;
 mod pipelines;
 mod rendering;

@@ -6,7 +6,8 @@ use std::sync::{Arc, LazyLock};
 use connectors::{TableBudget, sheets_options, stripe_options};
 use destination_google_sheets::SheetsOptions;
 use engine::Engine;
-use engine::program::built_in;
+use engine::process::Programs;
+use engine::program::{built_in, search};
 use engine::remote::RemoteEngine;
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -18,6 +19,7 @@ use service::steps::Steps;
 use service::store::Store;
 use service::vault::{KeyOptions, Vault};
 use source_stripe::{SharedBudget, StripeSource, StripeSourceOptions};
+use terminal::environment::Environment;
 
 use super::args::{GuardArgs, PlaceArgs};
 use super::failure::Failure;
@@ -109,7 +111,9 @@ pub(crate) async fn service(place: &PlaceArgs, guard: Guard) -> Result<Service, 
     let options = StripeSourceOptions { shared_budget: Some(budget), ..given };
     let meter = Arc::clone(&options.meter);
     let stripe = StripeSource::new(options.clone());
-    let engine = Engine::new(built_in(options, sheets_options(variable)));
+    // Whoever may create pipelines names programs, and does not say what is run.
+    let programs = Programs::new(search(&place.programs, &Environment::read()?, false)?);
+    let engine = Engine::new(built_in(options, sheets_options(variable)).with_programs(programs));
     let engines = match &place.engine_url {
         Some(url) => Engines::There(
             RemoteEngine::new(url, place.engine_token.clone())

@@ -9,6 +9,7 @@ use service::api::{ApiOptions, router, webhook_router};
 use service::guard::Guard;
 use service::orchestrator::{Embedded, EmbeddedOptions, Pace};
 use service::service::Service;
+use service::upkeep::upkeep;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -70,7 +71,8 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
             orchestrate(&service, &args.pace, stop.clone()).await;
         }
     };
-    let (api, public, ()) = tokio::join!(api, public, orchestrating);
+    let keeping = upkeep(service.store().clone(), keep_logs(&args.pace), stop.clone());
+    let (api, public, (), ()) = tokio::join!(api, public, orchestrating, keeping);
     api.and(public)
 }
 
@@ -86,8 +88,14 @@ pub(super) async fn worker(place: &PlaceArgs, args: &WorkerArgs) -> Result<(), F
         return temporal::work(&client, &service, &args.pace, stop).await;
     }
     note("Carrying on the pipelines of the store");
-    orchestrate(&service, &args.pace, stop).await;
+    let keeping = upkeep(service.store().clone(), keep_logs(&args.pace), stop.clone());
+    tokio::join!(orchestrate(&service, &args.pace, stop), keeping);
     Ok(())
+}
+
+/// How long logs are kept; `None` as long as their number allows.
+fn keep_logs(args: &PaceArgs) -> Option<Duration> {
+    (args.keep_logs > 0).then(|| Duration::from_secs(u64::from(args.keep_logs) * 24 * HOUR))
 }
 
 async fn orchestrate(service: &Service, args: &PaceArgs, stop: CancellationToken) {

@@ -19,8 +19,10 @@ struct Stand<'s> {
 }
 
 impl<'s> Stand<'s> {
-    fn root(schema: &'s Value) -> Stand<'s> {
-        Stand { place: Place::root(schema), secret: false, address: false }
+    /// Where nobody knows what is secret, everything is.
+    fn root(schema: Option<&'s Value>) -> Stand<'s> {
+        let place = Place::root(schema.unwrap_or(&Value::Null));
+        Stand { place, secret: schema.is_none(), address: false }
     }
 
     fn member(&self, name: &str) -> Stand<'s> {
@@ -35,8 +37,13 @@ impl<'s> Stand<'s> {
 }
 
 /// The configuration with `[set sha256:1a2b3c4d]` in place of each secret; within addresses in place of the password only.
-/// What is absent, empty, `null` or a boolean is no secret. `schema` is the connector's, `null` where it is not known.
-pub fn mask(config: &Map<String, Value>, schema: &Value, fingerprints: &Fingerprints) -> Map<String, Value> {
+/// What is absent, empty, `null` or a boolean is no secret. `schema` is the connector's; where it is not known, every text and
+/// number is taken for a secret.
+pub fn mask(
+    config: &Map<String, Value>,
+    schema: Option<&Value>,
+    fingerprints: &Fingerprints,
+) -> Map<String, Value> {
     let stand = Stand::root(schema);
     match fingerprints.ways().next() {
         Some(show) => members(config, &stand, &show),
@@ -50,7 +57,7 @@ pub fn mask(config: &Map<String, Value>, schema: &Value, fingerprints: &Fingerpr
 pub fn unmask(
     given: &Map<String, Value>,
     stored: &Map<String, Value>,
-    schema: &Value,
+    schema: Option<&Value>,
     fingerprints: &Fingerprints,
 ) -> Result<Map<String, Value>, Issue> {
     let stored = Value::Object(stored.clone());
@@ -96,6 +103,12 @@ fn shown_text(text: &str, stand: &Stand<'_>, show: &dyn Fn(&str) -> String) -> S
     }
 }
 
+/// Whether this is what is shown of the stored value, or was while nobody knew its schema.
+fn is_shown(stored: &Value, given: &Value, stand: &Stand<'_>, show: &dyn Fn(&str) -> String) -> bool {
+    let hidden = || shown(stored, &Stand { secret: true, address: false, ..stand.clone() }, show);
+    shown(stored, stand, show) == *given || (!stored.is_object() && !stored.is_array() && hidden() == *given)
+}
+
 fn meant(
     given: &Value,
     stored: Option<&Value>,
@@ -104,7 +117,7 @@ fn meant(
     path: &mut Vec<Step>,
 ) -> Result<Value, Issue> {
     if let Some(stored) =
-        stored.filter(|stored| fingerprints.ways().any(|show| shown(stored, stand, &show) == *given))
+        stored.filter(|stored| fingerprints.ways().any(|show| is_shown(stored, given, stand, &show)))
     {
         return Ok(stored.clone());
     }
@@ -169,8 +182,22 @@ mod tests {
     }
 
     #[test]
+    fn where_nobody_knows_what_is_secret_everything_is() {
+        let stored = map(
+            json!({"city": "Berlin", "depth": {"list": ["a", 2]}, "on": true, "none": null, "empty": ""}),
+        );
+        let shown = mask(&stored, None, &marks());
+        let text = Value::Object(shown.clone()).to_string();
+        assert!(!text.contains("Berlin") && !text.contains(r#""a""#), "{text}");
+        assert_eq!((&shown["on"], &shown["none"], &shown["empty"]), (&json!(true), &Value::Null, &json!("")));
+        assert_eq!(unmask(&shown, &stored, None, &marks()).unwrap(), stored);
+        // Also where it is known by now.
+        assert_eq!(unmask(&shown, &stored, Some(&json!({})), &marks()).unwrap(), stored);
+    }
+
+    #[test]
     fn secrets_become_fingerprints() {
-        let shown = mask(&stripe(), &Value::Null, &marks());
+        let shown = mask(&stripe(), Some(&Value::Null), &marks());
         let text = Value::Object(shown.clone()).to_string();
         for secret in ["abc", "hunter2", "12345", "t1", "u1", "77", "d1"] {
             assert!(!text.replace("[set sha256:", "").contains(&format!("\"{secret}")), "{secret} in {text}");
@@ -187,7 +214,7 @@ mod tests {
         assert_eq!((&shown["rate_limit"], &shown["credentials"]["on"]), (&json!(20), &json!(true)));
         let odd = mask(
             &map(json!({"connection_string": "hunter2", "m": {"sk_live_x": 1}})),
-            &Value::Null,
+            Some(&Value::Null),
             &marks(),
         );
         assert!(
@@ -199,11 +226,11 @@ mod tests {
     #[test]
     fn what_was_shown_means_what_is_stored() {
         let stored = stripe();
-        let mut given = mask(&stored, &Value::Null, &marks());
+        let mut given = mask(&stored, Some(&Value::Null), &marks());
         given.insert("rate_limit".to_owned(), json!(5));
         given.insert("password".to_owned(), json!("new"));
         given.remove("tokens");
-        let meant = unmask(&given, &stored, &Value::Null, &marks()).unwrap();
+        let meant = unmask(&given, &stored, Some(&Value::Null), &marks()).unwrap();
         let mut expected = stored.clone();
         expected.insert("rate_limit".to_owned(), json!(5));
         expected.insert("password".to_owned(), json!("new"));
@@ -214,17 +241,17 @@ mod tests {
     #[test]
     fn items_may_move() {
         let stored = map(json!({"tokens_token": ["a", "b", "c"]}));
-        let shown = mask(&stored, &Value::Null, &marks());
+        let shown = mask(&stored, Some(&Value::Null), &marks());
         let items = shown["tokens_token"].as_array().unwrap();
         let given = map(json!({"tokens_token": [items[2], items[0], "new"]}));
-        let meant = unmask(&given, &stored, &Value::Null, &marks()).unwrap();
+        let meant = unmask(&given, &stored, Some(&Value::Null), &marks()).unwrap();
         assert_eq!(meant["tokens_token"], json!(["c", "a", "new"]));
     }
 
     #[test]
     fn a_fingerprint_of_something_else_is_refused() {
         let stored = map(json!({"aws": {"api_key": "a", "url": "postgres://u:p@h/db"}}));
-        let shown = mask(&stored, &Value::Null, &marks());
+        let shown = mask(&stored, Some(&Value::Null), &marks());
         let key = shown["aws"]["api_key"].clone();
         let moved = shown["aws"]["url"].as_str().unwrap().replace("@h/", "@evil/");
         for (given, path) in [
@@ -232,7 +259,7 @@ mod tests {
             (json!({"aws": {"api_key": "[set sha256:00000000]"}}), "api_key"),
             (json!({"aws": {"url": moved}}), "url"),
         ] {
-            let issue = unmask(&map(given), &stored, &Value::Null, &marks()).unwrap_err();
+            let issue = unmask(&map(given), &stored, Some(&Value::Null), &marks()).unwrap_err();
             assert_eq!(issue.path, [Step::from("aws"), Step::from(path)]);
         }
     }
@@ -280,8 +307,8 @@ mod tests {
         #[test]
         fn masked_and_unmasked_is_the_same(config in config()) {
             let config = map(config);
-            let shown = mask(&config, &Value::Null, &marks());
-            prop_assert_eq!(unmask(&shown, &config, &Value::Null, &marks()).unwrap(), config);
+            let shown = mask(&config, Some(&Value::Null), &marks());
+            prop_assert_eq!(unmask(&shown, &config, Some(&Value::Null), &marks()).unwrap(), config);
             let text = Value::Object(shown).to_string();
             let capitals = text.split(|c: char| !c.is_ascii_uppercase()).any(|word| word.len() >= 9);
             prop_assert!(!capitals, "{}", text);
@@ -291,8 +318,8 @@ mod tests {
         fn no_text_ends_badly(text in any::<String>(), more in "[:@/?&='a# -]{0,12}") {
             for text in [text.clone(), format!("http://{more}"), format!("a://{more}{text}"), format!("p={more} q='{text}")] {
                 let config = map(json!({"connection_string": text.clone(), "note": text}));
-                let shown = mask(&config, &Value::Null, &marks());
-                prop_assert_eq!(unmask(&shown, &config, &Value::Null, &marks()).unwrap(), config);
+                let shown = mask(&config, Some(&Value::Null), &marks());
+                prop_assert_eq!(unmask(&shown, &config, Some(&Value::Null), &marks()).unwrap(), config);
             }
         }
     }

@@ -61,9 +61,7 @@ fn plan(record: &Record, pace: &Pace) -> Vec<(Stage, i64)> {
         return vec![(Stage::Setup, 0)];
     }
     let mut plan = Vec::new();
-    if record.waiting > 0 && record.positioned {
-        plan.push((Stage::Deliver, 0));
-    }
+    plan.extend(deliver_at(record).map(|at| (Stage::Deliver, at)));
     if !standing.backfilled {
         plan.push((Stage::Backfill, 0));
         return plan;
@@ -72,12 +70,26 @@ fn plan(record: &Record, pace: &Pace) -> Vec<(Stage, i64)> {
     let follow = if listens { Duration::ZERO } else { follow_interval(record).unwrap_or(pace.follow) };
     plan.push((Stage::Follow, after(standing.followed_at, follow)));
     if let Some(interval) = pace.reconcile {
-        plan.push((Stage::Reconcile, after(standing.reconciled_at.or(standing.backfilled_at), interval)));
+        let last = standing.reconciled_at.max(standing.reconcile_tried_at).or(standing.backfilled_at);
+        plan.push((Stage::Reconcile, after(last, interval)));
     }
     // What has been due for longer comes first, or a source that is always listened to would leave no time for anything else.
     let start = plan.iter().position(|(stage, _)| *stage == Stage::Follow).unwrap_or(0);
     plan[start..].sort_by_key(|(_, at)| *at);
     plan
+}
+
+/// From when on deliveries can be applied, in milliseconds since 1970; `None` where none waits. What is held for a stream that failed
+/// waits until that is tried again.
+pub fn deliver_at(record: &Record) -> Option<i64> {
+    if !record.positioned {
+        return None;
+    }
+    let deferred = &record.standing.deferred;
+    if record.deliverable || (record.held && deferred.is_empty()) {
+        return Some(0);
+    }
+    deferred.values().map(|held| held.due_at(record.touched_at)).min()
 }
 
 /// Until when a stage that failed is left alone. Whoever touches a pipeline has it tried at once.
@@ -97,9 +109,11 @@ fn after(last: Option<i64>, interval: Duration) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::pipeline::Pipeline;
-    use crate::standing::{Problem, Standing};
+    use crate::standing::{Deferral, Problem, Standing};
     use protocol::ConnectorConfig;
     use serde_json::Map;
 
@@ -126,6 +140,8 @@ mod tests {
             positioned: true,
             working: None,
             waiting: 0,
+            deliverable: false,
+            held: false,
             waiting_since: None,
         }
     }
@@ -149,10 +165,10 @@ mod tests {
         assert_eq!(of(&record(Standing::default()), 5), Due::Now(Stage::Setup));
         let set_up = Standing { set_up: Some(1), ..Standing::default() };
         assert_eq!(
-            of(&Record { waiting: 1, positioned: false, ..record(set_up.clone()) }, 5),
+            of(&Record { deliverable: true, positioned: false, ..record(set_up.clone()) }, 5),
             Due::Now(Stage::Backfill)
         );
-        let delivered = Record { waiting: 1, ..record(set_up) };
+        let delivered = Record { deliverable: true, ..record(set_up) };
         assert_eq!(of(&delivered, 5), Due::Now(Stage::Deliver));
         let ready = record(ready(100));
         assert_eq!(of(&ready, 100), Due::At(100 + MINUTE));
@@ -166,7 +182,7 @@ mod tests {
     #[test]
     fn what_is_wanted_decides() {
         let mut paused = record(ready(0));
-        paused.waiting = 3;
+        paused.deliverable = true;
         paused.pipeline.desired_status = DesiredStatus::Paused;
         assert_eq!(of(&paused, MINUTE * 10), Due::Nothing);
         paused.pipeline.desired_status = DesiredStatus::Deleted;
@@ -186,11 +202,27 @@ mod tests {
         };
         let mut failing = record(Standing { problem: Some(problem), ..ready(0) });
         assert_eq!(of(&failing, MINUTE), Due::At(7 * 24 * 60 * MINUTE));
-        failing.waiting = 1;
+        failing.deliverable = true;
         assert_eq!(of(&failing, MINUTE), Due::Now(Stage::Deliver));
-        failing.waiting = 0;
+        failing.deliverable = false;
         failing.touched_at = 11;
         assert_eq!(of(&failing, MINUTE), Due::Now(Stage::Follow), "somebody touched it");
+    }
+
+    #[test]
+    fn what_is_held_waits_for_its_stream_and_the_rest_does_not() {
+        let deferral = Deferral { at: 10, retry_at: 500, ..Deferral::default() };
+        let deferred = BTreeMap::from([("charge".to_owned(), deferral)]);
+        let mut held = Record { held: true, ..record(Standing { deferred, ..ready(0) }) };
+        assert_eq!(of(&held, 100), Due::At(500));
+        assert_eq!(of(&held, 500), Due::Now(Stage::Deliver));
+        held.touched_at = 10;
+        assert_eq!(of(&held, 100), Due::Now(Stage::Deliver), "somebody touched it");
+        held.touched_at = 0;
+        held.deliverable = true;
+        assert_eq!(of(&held, 100), Due::Now(Stage::Deliver));
+        let forgotten = Record { held: true, ..record(ready(0)) };
+        assert_eq!(of(&forgotten, 100), Due::Now(Stage::Deliver), "nobody else would look for it");
     }
 
     #[test]

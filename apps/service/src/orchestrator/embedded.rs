@@ -8,7 +8,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::due::{Due, Pace, due};
+use super::due::{Due, Pace, deliver_at, due};
 use super::slots::{Candidate, Slots};
 use crate::pipeline::DesiredStatus;
 use crate::standing::Stage;
@@ -24,8 +24,8 @@ const GATHER: Duration = Duration::from_millis(100);
 /// The longest time for which a step reads at a stretch.
 const CHUNK: Duration = Duration::from_secs(300);
 
-/// How often what is old is forgotten.
-const SWEEP: Duration = Duration::from_secs(60);
+/// How long a pipeline rests whose step ended by a defect.
+const DEFECT: Duration = Duration::from_secs(60);
 
 /// How the orchestrator works.
 #[derive(Debug, Clone, Copy)]
@@ -72,19 +72,12 @@ impl Embedded {
     /// Works until `stop`; then what is under way is stopped at its next safe point, and saved.
     pub async fn run(mut self, stop: CancellationToken) {
         let store = self.steps.store().clone();
-        let mut swept = Instant::now();
         while !stop.is_cancelled() {
             // Registered before the look, so that nothing is told in between.
             let changed = store.notified();
             match self.look(&stop).await {
                 Ok(()) => {}
                 Err(error) => tracing::warn!(error = %error, "the store cannot be looked at"),
-            }
-            if swept.elapsed() >= SWEEP {
-                swept = Instant::now();
-                if let Err(error) = store.forget_old().await {
-                    tracing::warn!(error = %error, "what is old cannot be forgotten");
-                }
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -132,7 +125,8 @@ impl Embedded {
         let candidates = candidates(&records, now, &self.options.pace, &self.slots);
         let wanted = candidates.len();
         let admitted = self.slots.admit(candidates, Instant::now());
-        let waiting = |id: &str| known.get(id).is_some_and(|record| record.waiting > 0);
+        let waiting =
+            |id: &str| known.get(id).is_some_and(|record| deliver_at(record).is_some_and(|at| at <= now));
         self.slots.make_room(wanted > admitted.len(), waiting, Instant::now());
         for candidate in admitted {
             self.begin(candidate, stop);
@@ -176,7 +170,7 @@ impl Embedded {
             }
             Err(error) => {
                 tracing::error!(pipeline = id, stage = stage.as_str(), error = %error, "a step ended by a defect");
-                self.slots.rest(&id, now + SWEEP);
+                self.slots.rest(&id, now + DEFECT);
             }
         }
     }

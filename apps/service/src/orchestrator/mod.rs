@@ -4,5 +4,5 @@ mod due;
 mod embedded;
 mod slots;
 
-pub use due::{Due, Pace, due};
+pub use due::{Due, Pace, deliver_at, due};
 pub use embedded::{Embedded, EmbeddedOptions};

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod connections;
+mod delivering;
 mod failure;
 mod following;
 mod held;

@@ -1,20 +1,12 @@
 //! What each stage is.
 
-use std::collections::BTreeMap;
-
 use engine::Outcome;
-use futures::StreamExt;
-use protocol::{ConnectorError, EofPayload, ErrorKind, LogLevel, RawJson, StreamRunStatus};
-use serde::Deserialize;
+use protocol::{EofPayload, ErrorKind, LogLevel, StreamRunStatus};
 
 use super::following::{ending, staying};
 use super::syncing::Asked;
 use super::{StepFailure, StepReport, Work};
 use crate::standing::Stage;
-use crate::store::Waiting;
-
-/// Most deliveries that are applied at once.
-const DELIVERIES: usize = 500;
 
 impl Work<'_> {
     /// Does the stage.
@@ -86,35 +78,6 @@ impl Work<'_> {
         Ok(StepReport { has_more, records: eof.request_progress.derived.total_record_count })
     }
 
-    /// Applies what was delivered, oldest first.
-    async fn deliver(&mut self) -> Result<StepReport, StepFailure> {
-        let id = self.record.pipeline.id.clone();
-        let store = self.steps.store.clone();
-        let waiting = store.waiting(&id, DELIVERIES).await?;
-        if waiting.is_empty() {
-            return Ok(StepReport::default());
-        }
-        let events: Vec<Result<RawJson, ConnectorError>> = waiting.iter().map(event).collect();
-        let input = Some(futures::stream::iter(events).boxed());
-        let pipeline = ending(self.record.pipeline.config());
-        let eof = self.sync(Asked { pipeline, run_id: None, input, is_run: false }).await?;
-        let failed: BTreeMap<&str, &str> = failures(&eof).collect();
-        // A sync that was stopped has not applied all of them; what it has is the same when it comes again.
-        let applied = |waiting: &&Waiting| {
-            !eof.has_more
-                && (failed.is_empty()
-                    || object_kind(&waiting.body).is_some_and(|kind| !failed.contains_key(&*kind)))
-        };
-        let sequences: Vec<i64> = waiting.iter().filter(applied).map(|waiting| waiting.sequence).collect();
-        store.applied(&id, &sequences).await?;
-        if let Some((stream, message)) = failed.first_key_value() {
-            let message = format!("stream {stream}: {}", logger::redact_text(message));
-            return Err(StepFailure::Failed { message, lasting: false });
-        }
-        let has_more = eof.has_more || waiting.len() == DELIVERIES;
-        Ok(StepReport { has_more, records: eof.request_progress.derived.total_record_count })
-    }
-
     /// Compares the copy with its source, and repairs it.
     async fn reconcile(&mut self) -> Result<StepReport, StepFailure> {
         let discovered = self.steps.discovered(&self.record).await?;
@@ -138,6 +101,11 @@ impl Work<'_> {
             }
         };
         let report = match compared {
+            Ok(None) => {
+                let text = "The copy is not compared with its source: the engine elsewhere has no comparison";
+                self.journal.say(LogLevel::Warn, text);
+                None
+            }
             Ok(report) => report,
             // A destination that cannot be read back.
             Err(error) if error.kind() == ErrorKind::Config => {
@@ -149,7 +117,8 @@ impl Work<'_> {
         };
         let now = self.steps.store.now().await?;
         let Some(report) = report else {
-            self.standing.reconciled_at = Some(now);
+            // Nobody compares again before the next time.
+            self.standing.reconcile_tried_at = Some(now);
             return Ok(StepReport::default());
         };
         let repaired: u64 = report
@@ -183,34 +152,4 @@ impl Work<'_> {
             known.message.clone_from(&stream.message);
         }
     }
-}
-
-/// The streams that failed, and why.
-fn failures(eof: &EofPayload) -> impl Iterator<Item = (&str, &str)> {
-    let streams = eof.request_progress.streams.iter();
-    let failed = streams.filter(|(_, stream)| stream.status == StreamRunStatus::Errored);
-    failed.map(|(name, stream)| (name.as_str(), stream.message.as_deref().unwrap_or("it failed")))
-}
-
-fn event(waiting: &Waiting) -> Result<RawJson, ConnectorError> {
-    // It was JSON when it was taken.
-    RawJson::parse(waiting.body.clone())
-        .map_err(|error| ConnectorError::internal("a stored delivery is no JSON").caused_by(error))
-}
-
-/// The sort of object that an event is about, which is the name of its stream.
-fn object_kind(body: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Event {
-        data: Option<Data>,
-    }
-    #[derive(Deserialize)]
-    struct Data {
-        object: Option<Object>,
-    }
-    #[derive(Deserialize)]
-    struct Object {
-        object: Option<String>,
-    }
-    serde_json::from_str::<Event>(body).ok()?.data?.object?.object
 }

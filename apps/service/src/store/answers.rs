@@ -70,7 +70,8 @@ impl Store {
         Ok(())
     }
 
-    pub(super) async fn forget_old_answers(&self) -> Result<(), StoreError> {
+    /// Forgets answers that nobody asks for again.
+    pub async fn forget_old_answers(&self) -> Result<(), StoreError> {
         let sql = "delete from @answers where created_at < @now - $1";
         self.db.write_one(Statement::new(sql, [REMEMBERED_MS.into()])).await?;
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Statement, Store, StoreError, Value};
+use super::{Row, Statement, Store, StoreError, Value};
 
 /// An event, as it was delivered and verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Waiting {
     pub sequence: i64,
     /// The event, as JSON.
     pub body: String,
+    /// When it arrived, in milliseconds since 1970.
+    pub received_at: i64,
 }
 
 /// Ids of applied events are known for so long: Stripe repeats a delivery for three days.
@@ -74,15 +76,48 @@ impl Store {
         Ok(())
     }
 
-    /// The oldest deliveries that wait, at most `most`.
+    /// The oldest deliveries that wait and are not held, at most `most`.
     pub async fn waiting(&self, pipeline: &str, most: usize) -> Result<Vec<Waiting>, StoreError> {
-        let sql = "select sequence, body from @deliveries where pipeline_id = $1 and applied_at is null
-            order by sequence limit $2";
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let rows = self.db.read(Statement::new(sql, [pipeline.into(), most.into()])).await?;
-        rows.iter()
-            .map(|row| Ok(Waiting { sequence: row.required_int(0)?, body: row.text(1)?.unwrap_or_default() }))
-            .collect()
+        let sql = "select sequence, body, received_at from @deliveries
+            where pipeline_id = $1 and applied_at is null and held_for is null order by sequence limit $2";
+        self.deliveries(Statement::new(sql, [pipeline.into(), limit(most)])).await
+    }
+
+    /// The oldest deliveries that are held for the stream, at most `most`.
+    pub async fn held(&self, pipeline: &str, stream: &str, most: usize) -> Result<Vec<Waiting>, StoreError> {
+        let sql = "select sequence, body, received_at from @deliveries
+            where pipeline_id = $1 and applied_at is null and held_for is not null and held_for = $2
+            order by sequence limit $3";
+        self.deliveries(Statement::new(sql, [pipeline.into(), stream.into(), limit(most)])).await
+    }
+
+    async fn deliveries(&self, statement: Statement) -> Result<Vec<Waiting>, StoreError> {
+        let rows = self.db.read(statement).await?;
+        let waiting = |row: &Row| {
+            let (sequence, received_at) = (row.required_int(0)?, row.required_int(2)?);
+            Ok(Waiting { sequence, body: row.text(1)?.unwrap_or_default(), received_at })
+        };
+        rows.iter().map(waiting).collect()
+    }
+
+    /// Holds deliveries, each for a stream, until it works again.
+    pub async fn hold(&self, pipeline: &str, deliveries: &[(i64, String)]) -> Result<(), StoreError> {
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        let statement = |(sequence, stream): &(i64, String)| {
+            let sql = "update @deliveries set held_for = $3
+                where sequence = $1 and pipeline_id = $2 and applied_at is null";
+            Statement::new(sql, [(*sequence).into(), pipeline.into(), stream.as_str().into()])
+        };
+        self.db.write(deliveries.iter().map(statement).collect()).await?;
+        Ok(())
+    }
+
+    /// Holds nothing of the pipeline any more.
+    pub async fn release_held(&self, pipeline: &str) -> Result<(), StoreError> {
+        self.db.write_one(release(pipeline)).await?;
+        Ok(())
     }
 
     /// Notes that these were applied; their bodies go, their ids stay for a while.
@@ -114,16 +149,30 @@ impl Store {
 
     /// How many deliveries wait, of all pipelines.
     pub async fn all_waiting(&self) -> Result<i64, StoreError> {
-        let sql = "select count(*) from @deliveries where applied_at is null";
+        let sql = "select (select count(*) from @deliveries where applied_at is null and held_for is null)
+            + (select count(*) from @deliveries where applied_at is null and held_for is not null)";
         let rows = self.db.read(Statement::new(sql, [])).await?;
         Ok(rows.first().map(|row| row.required_int(0)).transpose()?.unwrap_or(0))
     }
 
     /// How many deliveries about this object wait.
     pub async fn waiting_about(&self, pipeline: &str, object: &str) -> Result<u64, StoreError> {
-        let sql = "select count(*) from @deliveries where pipeline_id = $1 and object_id = $2 and applied_at is null";
+        // Each half has an index.
+        let about = "select count(*) from @deliveries where pipeline_id = $1 and object_id = $2 and applied_at is null";
+        let sql = format!("select ({about} and held_for is null) + ({about} and held_for is not null)");
         let rows = self.db.read(Statement::new(sql, [pipeline.into(), object.into()])).await?;
         let count = rows.first().map(|row| row.required_int(0)).transpose()?.unwrap_or(0);
         Ok(u64::try_from(count).unwrap_or(0))
     }
+}
+
+/// What holds nothing of a pipeline any more.
+pub(super) fn release(pipeline: &str) -> Statement {
+    let sql = "update @deliveries set held_for = null
+        where pipeline_id = $1 and applied_at is null and held_for is not null";
+    Statement::new(sql, [pipeline.into()])
+}
+
+fn limit(most: usize) -> Value {
+    i64::try_from(most).unwrap_or(i64::MAX).into()
 }

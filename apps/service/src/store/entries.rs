@@ -6,8 +6,11 @@ use serde_json::{Map, Value as Json};
 
 use super::{Statement, Store, StoreError};
 
-/// So many entries of a pipeline are kept.
+/// So many entries of a pipeline are kept, however young they are.
 const KEPT: i64 = 10_000;
+
+/// So many are forgotten at a time, so that nobody waits long.
+const FORGOTTEN: i64 = 5000;
 
 /// An entry of a pipeline's log.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -54,6 +57,21 @@ impl Store {
         statements.push(Statement::new(trim, [pipeline.into(), KEPT.into()]));
         self.db.write(statements).await?;
         Ok(())
+    }
+
+    /// Forgets entries from before this time, in milliseconds since 1970. Answers how many.
+    pub async fn forget_old_entries(&self, before: i64) -> Result<usize, StoreError> {
+        let sql =
+            "delete from @entries where sequence in (select sequence from @entries where at < $1 limit $2)
+            returning 1";
+        let mut forgotten = 0;
+        loop {
+            let rows = self.db.write_one(Statement::new(sql, [before.into(), FORGOTTEN.into()])).await?;
+            forgotten += rows.len();
+            if i64::try_from(rows.len()).unwrap_or(i64::MAX) < FORGOTTEN {
+                return Ok(forgotten);
+            }
+        }
     }
 
     /// The oldest entries after the one at `after`, at most `limit`; without `after`, the newest. Of one run if named.

@@ -5,7 +5,9 @@ use super::database::{Db, Dialect, SCHEMA};
 use super::value::{Statement, Value};
 
 /// Each step of the schema. A step that was released is never changed; the next one is appended.
-const STEPS: &[&[&str]] = &[&[
+const STEPS: &[&[&str]] = &[FIRST, HELD];
+
+const FIRST: &[&str] = &[
     // The resources, as users see them. `sealed` holds what may be secret.
     "create table @pipelines (
         id text primary key, name text, desired_status text not null, streams text,
@@ -41,7 +43,18 @@ const STEPS: &[&[&str]] = &[&[
     "create table @answers (
         key text primary key, request text not null, status bigint not null, body text not null,
         created_at bigint not null)",
-]];
+];
+
+/// Deliveries may be held for a stream that fails; entries of the log go by their age.
+const HELD: &[&str] = &[
+    "alter table @deliveries add column held_for text",
+    "drop index @deliveries_waiting",
+    "create index deliveries_waiting on @deliveries (pipeline_id, sequence)
+        where applied_at is null and held_for is null",
+    "create index deliveries_held on @deliveries (pipeline_id, held_for, sequence)
+        where applied_at is null and held_for is not null",
+    "create index entries_at on @entries (at)",
+];
 
 /// Brings the schema up to date. Several processes may do so at once.
 pub(super) async fn apply(db: &Db) -> Result<(), StoreError> {

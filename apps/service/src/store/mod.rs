@@ -87,12 +87,6 @@ impl Store {
         }
     }
 
-    /// Forgets what is only kept for a while.
-    pub async fn forget_old(&self) -> Result<(), StoreError> {
-        self.forget_old_deliveries().await?;
-        self.forget_old_answers().await
-    }
-
     /// Milliseconds since 1970, by the database's clock.
     pub async fn now(&self) -> Result<i64, StoreError> {
         let rows = self.db.read(Statement::new("select @now", [])).await?;

@@ -33,6 +33,10 @@ pub struct Record {
     pub working: Option<Stage>,
     /// How many deliveries wait to be applied; of [`Store::all`] and [`Store::glance`] only whether any does.
     pub waiting: u64,
+    /// Whether any of them waits for nothing but its turn.
+    pub deliverable: bool,
+    /// Whether any of them is held, as its stream failed.
+    pub held: bool,
     /// When the oldest of them arrived.
     pub waiting_since: Option<i64>,
 }
@@ -72,12 +76,16 @@ struct Secret {
 
 const COLUMNS: &str = "p.id, p.name, p.desired_status, p.streams, p.sealed, p.data_key, p.version, p.config_version,
     p.touched_at, p.created_at, p.updated_at, s.standing, case when l.until > @now then l.stage end,
-    (select d.received_at from @deliveries d where d.pipeline_id = p.id and d.applied_at is null order by d.sequence limit 1),
-    case when s.state is null then 0 else 1 end";
+    (select d.received_at from @deliveries d where d.pipeline_id = p.id and d.applied_at is null and d.held_for is null
+        order by d.sequence limit 1),
+    case when s.state is null then 0 else 1 end,
+    case when exists (select 1 from @deliveries d where d.pipeline_id = p.id and d.applied_at is null
+        and d.held_for is not null) then 1 else 0 end";
 
 /// How many deliveries wait: of thousands it takes a while to count them.
 const WAITING: &str =
-    "(select count(*) from @deliveries d where d.pipeline_id = p.id and d.applied_at is null)";
+    "(select count(*) from @deliveries d where d.pipeline_id = p.id and d.applied_at is null and d.held_for is null)
+     + (select count(*) from @deliveries d where d.pipeline_id = p.id and d.applied_at is null and d.held_for is not null)";
 
 const TABLES: &str =
     "@pipelines p join @standings s on s.pipeline_id = p.id left join @leases l on l.pipeline_id = p.id";
@@ -188,6 +196,7 @@ impl Store {
             let forget = "update @standings set state = null, standing = $2 where pipeline_id = $1";
             let values = [Value::from(pipeline.id.as_str()), json(&Standing::default())?.into()];
             statements.push(Statement::new(forget, values));
+            statements.push(super::deliveries::release(&pipeline.id));
         }
         self.db.write(statements).await?;
         self.notify();
@@ -248,6 +257,7 @@ impl Store {
             .write(vec![
                 Statement::new(standing, values).must_answer(),
                 Statement::new(paused, [id, fence]).must_answer(),
+                super::deliveries::release(&lease.pipeline),
             ])
             .await?;
         Ok(())
@@ -286,12 +296,15 @@ impl Store {
             desired_status: DesiredStatus::parse(&status).ok_or_else(|| unknown(&id, &status))?,
             id: id.clone(),
         };
-        let state = if whole { row.text(16)? } else { None };
-        let waiting_since = row.int(13)?;
+        let state = if whole { row.text(17)? } else { None };
+        let standing: Standing = read(&id, &row.required_text(11)?)?;
+        let oldest = row.int(13)?;
+        let held = row.required_int(15)? == 1;
         let waiting = match whole {
-            true => u64::try_from(row.required_int(15)?).unwrap_or(0),
-            false => u64::from(waiting_since.is_some()),
+            true => u64::try_from(row.required_int(16)?).unwrap_or(0),
+            false => u64::from(oldest.is_some() || held),
         };
+        let waiting_since = standing.deferred.values().map(|held| held.since).chain(oldest).min();
         Ok(Record {
             pipeline,
             version: row.required_int(6)?,
@@ -299,10 +312,12 @@ impl Store {
             touched_at: row.required_int(8)?,
             created_at: row.required_int(9)?,
             updated_at: row.required_int(10)?,
-            standing: read(&id, &row.required_text(11)?)?,
+            standing,
             working: row.text(12)?.and_then(|stage| Stage::parse(&stage)),
             positioned: row.required_int(14)? == 1,
             waiting,
+            deliverable: oldest.is_some(),
+            held,
             waiting_since,
             state: state.map(|text| read(&id, &text)).transpose()?,
         })

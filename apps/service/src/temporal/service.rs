@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::{Client, ClientError};
 use super::options::PipelineOptions;
 use super::steps::{Beat, Snapshot, StepFailure, StepReport, Steps};
-use crate::orchestrator::{Due, Pace, due};
+use crate::orchestrator::{Due, Pace, deliver_at, due};
 use crate::pipeline::DesiredStatus;
 use crate::service::Announce;
 use crate::standing::Stage;
@@ -58,9 +58,9 @@ impl Steps for ServiceSteps {
         let store = self.steps.store();
         let record = store.get(id).await.map_err(|error| failure(error.into()))?;
         let Some(mut record) = record else { return Ok(None) };
-        let waiting = if record.positioned { record.waiting } else { 0 };
-        record.waiting = 0;
         let now = store.now().await.map_err(|error| failure(error.into()))?;
+        let waiting = if deliver_at(&record).is_some_and(|at| at <= now) { record.waiting } else { 0 };
+        record.positioned = false;
         // Deliveries and events are the workflow's own to look after.
         let compared_only = Pace { follow: Duration::MAX, ..self.pace };
         let reconcile_due = due(&record, now, &compared_only) == Due::Now(Stage::Reconcile);

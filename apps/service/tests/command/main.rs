@@ -4,6 +4,7 @@
 mod mistakes;
 mod pages;
 mod program;
+mod programs;
 mod resources;
 mod serving;
 mod shop;

@@ -3,9 +3,15 @@
 
 mod access;
 mod by_hand;
+mod documents;
+mod held;
 mod leases;
 mod lifecycle;
+mod listening;
+mod logs;
+mod programs;
 mod refusals;
 mod secrets;
 mod served;
+mod tricks;
 mod webhooks;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use destination_postgres::PostgresDestination;
 use destination_sqlite::SqliteDestination;
 use engine::api::Build;
+use engine::process::{Programs, Search};
 use engine::{Engine, Registry};
 use reqwest::{Client, Method, StatusCode};
 use secrecy::SecretString;
@@ -72,6 +73,8 @@ pub(crate) fn vault() -> Vault {
 /// Where a service is, before it serves.
 pub(crate) struct Place {
     pub(crate) folder: TempDir,
+    /// Where connectors that are programs are looked for, if they are.
+    pub(crate) programs: Option<Search>,
     postgres: Option<String>,
 }
 
@@ -81,7 +84,7 @@ impl Place {
             Kept::File => None,
             Kept::Postgres => Some(test_utils::postgres::shared_database().await),
         };
-        Place { folder: TempDir::new().unwrap(), postgres }
+        Place { folder: TempDir::new().unwrap(), programs: None, postgres }
     }
 
     pub(crate) async fn store(&self) -> Store {
@@ -98,10 +101,13 @@ impl Place {
             ..StripeSourceOptions::default()
         };
         let meter = Arc::clone(&options.meter);
-        let registry = Registry::new()
+        let mut registry = Registry::new()
             .with_source(StripeSource::new(options))
             .with_destination(SqliteDestination)
             .with_destination(PostgresDestination);
+        if let Some(search) = self.programs.clone() {
+            registry = registry.with_programs(Programs::new(search));
+        }
         let engine = Engine::new(registry);
         let requests: engine::RequestCount = Arc::new(move || meter.requests_sent());
         let engines = Engines::Here { engine: engine.clone(), requests };

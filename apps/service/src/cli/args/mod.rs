@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use engine::program::secret;
+use engine::program::{ProgramArgs, secret};
 use secrecy::SecretString;
 
 use super::generated::ApiArgs;
@@ -109,6 +109,8 @@ pub(crate) struct PlaceArgs {
     /// Token of that engine
     #[arg(long, global = true, value_name = "TOKEN", env = "SYNC_ENGINE_TOKEN", hide_env_values = true, value_parser = secret)]
     pub(crate) engine_token: Option<SecretString>,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
 }
 
 /// A service that runs already.

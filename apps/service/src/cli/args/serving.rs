@@ -36,6 +36,9 @@ pub(crate) struct PaceArgs {
     /// Hours between two comparisons of a copy with Stripe as a whole; 0 for none
     #[arg(long, value_name = "HOURS", default_value_t = 168)]
     pub(crate) reconcile_interval: u32,
+    /// Days for which entries of a pipeline's log are kept, of the newest 10,000; 0 for no limit
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub(crate) keep_logs: u32,
 }
 
 #[derive(Debug, Args)]
