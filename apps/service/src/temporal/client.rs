@@ -122,6 +122,11 @@ impl Default for Address {
 }
 
 impl Address {
+    /// Whether it can lead anywhere.
+    pub(super) fn check(&self) -> Result<(), ClientError> {
+        self.url().map(|_| ())
+    }
+
     fn url(&self) -> Result<Url, ClientError> {
         let secure = self.tls.is_some() || self.api_key.is_some();
         let text = match self.address.contains("://") {
@@ -212,7 +217,7 @@ impl Client {
     }
 
     /// Like [`Client::signal_input`], in the background and once a second at most, however often it is called: a history has
-    /// room for ten thousand signals. One that gets lost is made up for when the workflow next looks at the store.
+    /// room for ten thousand signals. One that Temporal does not take is sent again.
     pub fn nudge(&self, id: &str) {
         let mut signalled = self.signalled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(again) = signalled.get_mut(id) {
@@ -223,15 +228,21 @@ impl Client {
         let (client, id) = (self.clone(), id.to_owned());
         tokio::spawn(async move {
             loop {
-                if let Err(error) = client.signal_input(&id).await {
-                    tracing::warn!(
-                        pipeline = id,
-                        "deliveries wait, and their pipeline was not told: {error}"
-                    );
-                }
+                let lost = match client.signal_input(&id).await {
+                    Ok(()) => false,
+                    Err(error) => {
+                        tracing::warn!(
+                            pipeline = id,
+                            "deliveries wait, and their pipeline was not told: {error}"
+                        );
+                        // A workflow that does not run looks at the store once it is started.
+                        !matches!(error, ClientError::NotFound(_))
+                    }
+                };
                 tokio::time::sleep(SIGNALS).await;
                 let mut signalled = client.signalled.lock().unwrap_or_else(PoisonError::into_inner);
                 match signalled.get_mut(&id) {
+                    _ if lost => {}
                     Some(again) if *again => *again = false,
                     _ => {
                         signalled.remove(&id);

@@ -5,6 +5,9 @@
 mod killed;
 mod life;
 mod limits;
+mod program;
 mod replay;
+mod served;
 mod server;
+mod shop;
 mod world;

@@ -61,6 +61,11 @@ impl Server {
         panic!("the development server on port {} does not answer", self.port);
     }
 
+    /// Where it keeps what it must not forget.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Where it is.
     pub(crate) fn at(&self) -> Address {
         Address { address: format!("127.0.0.1:{}", self.port), ..Address::default() }
