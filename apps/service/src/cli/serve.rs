@@ -23,9 +23,9 @@ const HOUR: u64 = 3600;
 
 /// Serves the API and carries pipelines on until a signal.
 pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Failure> {
-    let guard = opening::guard(place, &args.guard)?;
     #[cfg(feature = "temporal")]
     let workflows = temporal::workflows(&args.temporal, pace(&args.pace).follow)?;
+    let guard = opening::guard(place, &args.guard)?;
     let service = Box::pin(opening::service(place, guard.clone())).await?;
     let address = resolve(&args.host, args.port).await?;
     let token_required = args.require_token || !address.ip().is_loopback();
@@ -82,9 +82,9 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
 
 /// Carries pipelines on until a signal.
 pub(super) async fn worker(place: &PlaceArgs, args: &WorkerArgs) -> Result<(), Failure> {
-    let guard = opening::guard(place, &args.guard)?;
     #[cfg(feature = "temporal")]
     let link = temporal::link(&args.temporal)?;
+    let guard = opening::guard(place, &args.guard)?;
     let service = Box::pin(opening::service(place, guard)).await?;
     let stop = Voice::open(false, false).interrupt()?.token();
     #[cfg(feature = "temporal")]
