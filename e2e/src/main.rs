@@ -241,11 +241,7 @@ async fn prove_service(seeds: Range<u64>, on: service::On, at_once: usize, into:
     println!(
         "{count} seeds, {} changes, {} kills, {} webhooks acknowledged and applied, {} refused, {} rows compared: \
          {violations} violations",
-        total.survived.changes,
-        total.survived.kills,
-        total.acknowledged,
-        total.refused,
-        total.survived.rows
+        total.survived.changes, total.survived.kills, total.acknowledged, total.refused, total.survived.rows
     );
     ensure!(violations == 0, "{violations} violations");
     Ok(())

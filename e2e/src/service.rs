@@ -92,7 +92,14 @@ impl Service {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let client = Client::builder().timeout(Duration::from_secs(10)).build()?;
-        Ok(Service { folder: folder.to_owned(), kept: kept.clone(), port, child: None, client, temporal: None })
+        Ok(Service {
+            folder: folder.to_owned(),
+            kept: kept.clone(),
+            port,
+            child: None,
+            client,
+            temporal: None,
+        })
     }
 
     /// Starts it, and those workers that do not run.
@@ -370,7 +377,12 @@ impl Told {
     }
 }
 
-async fn conclude(service: &mut Service, control: &Control, database: &Database, told: Told) -> Result<Served> {
+async fn conclude(
+    service: &mut Service,
+    control: &Control,
+    database: &Database,
+    told: Told,
+) -> Result<Served> {
     let more = if service.temporal.is_some() { SILENCE } else { Duration::ZERO };
     chaos::settle(control, database, chaos::PATIENCE + more).await?;
     let mut lost = told.acknowledged.clone();

@@ -1,4 +1,5 @@
-//! A short slice of `prove service`: kill -9 of the service while accounts change and webhooks arrive.
+//! A short slice of `prove service`: kill -9 of the service, and of Temporal and its workers, while accounts change and webhooks
+//! arrive.
 #![allow(clippy::unwrap_used)]
 
 use e2e::database::Database;
@@ -19,5 +20,13 @@ async fn a_service_over_postgres_survives() {
     let kept = Kept::Postgres(test_utils::postgres::shared_database().await);
     let cluster = test_utils::postgres::shared_cluster();
     let seen = survive(2, &database, &kept, On::Process, Some(cluster)).await.unwrap();
+    assert!(seen.survived.rows > 0 && seen.acknowledged > 0, "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_service_on_temporal_survives() {
+    let folder = TempDir::new().unwrap();
+    let database = Database::Sqlite(folder.path().join("copy.db"));
+    let seen = survive(4, &database, &Kept::File, On::Temporal, None).await.unwrap();
     assert!(seen.survived.rows > 0 && seen.acknowledged > 0, "{seen:?}");
 }

@@ -20,7 +20,8 @@ pub(super) fn link(args: &TemporalArgs) -> Result<Option<Link>, Failure> {
     let Some(address) = args.temporal_address.clone().filter(|address| !address.is_empty()) else {
         return Ok(None);
     };
-    let ca = args.temporal_tls_ca.as_deref().map(|file| certificates("--temporal-tls-ca", file)).transpose()?;
+    let ca =
+        args.temporal_tls_ca.as_deref().map(|file| certificates("--temporal-tls-ca", file)).transpose()?;
     let identity = match (&args.temporal_tls_cert, &args.temporal_tls_key) {
         (Some(certificate), Some(key)) => {
             Some((certificates("--temporal-tls-cert", certificate)?, private_key("--temporal-tls-key", key)?))

@@ -143,11 +143,16 @@ fn refused(folder: &Path, words: &[&str]) -> String {
 fn what_is_wrong_is_said_before_anything_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = Authority::new().sign("sync-service");
-    for (name, text) in [("cert.pem", &*certificate), ("key.pem", &key), ("words", "planted words"), ("empty", "")] {
+    for (name, text) in
+        [("cert.pem", &*certificate), ("key.pem", &key), ("words", "planted words"), ("empty", "")]
+    {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     for (words, expected) in [
-        (&["--temporal-tls-ca", "nowhere.pem"][..], "--temporal-tls-ca: nowhere.pem cannot be read: No such file"),
+        (
+            &["--temporal-tls-ca", "nowhere.pem"][..],
+            "--temporal-tls-ca: nowhere.pem cannot be read: No such file",
+        ),
         (&["--temporal-tls-ca", "words"], "--temporal-tls-ca: words holds no certificate in PEM (-----BEGIN"),
         (&["--temporal-tls-ca", "empty"], "--temporal-tls-ca: empty holds no certificate"),
         (&["--temporal-tls-ca", "key.pem"], "--temporal-tls-ca: key.pem holds no certificate"),
@@ -172,7 +177,8 @@ fn what_is_wrong_is_said_before_anything_is_done() {
         }
     }
     let left = std::fs::read_dir(folder.path()).unwrap().filter(|entry| {
-        !["cert.pem", "key.pem", "words", "empty"].contains(&entry.as_ref().unwrap().file_name().to_str().unwrap())
+        !["cert.pem", "key.pem", "words", "empty"]
+            .contains(&entry.as_ref().unwrap().file_name().to_str().unwrap())
     });
     assert_eq!(left.count(), 0, "nothing was made");
 }

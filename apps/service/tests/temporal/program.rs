@@ -53,13 +53,25 @@ impl Process {
         let started = Instant::now();
         loop {
             let said = self.said();
-            if let Some(line) = said.split_inclusive('\n').find(|line| line.contains(what) && line.ends_with('\n')) {
+            if let Some(line) =
+                said.split_inclusive('\n').find(|line| line.contains(what) && line.ends_with('\n'))
+            {
                 return line.to_owned();
             }
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none() && started.elapsed() < PATIENCE, "{what} was not said ({ended:?}): {said}");
+            assert!(
+                ended.is_none() && started.elapsed() < PATIENCE,
+                "{what} was not said ({ended:?}): {said}"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Where it listens, once it does.
+    pub(crate) fn listens(&mut self) -> String {
+        let line = self.says("Listening on ");
+        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+        url.trim_end_matches(',').to_owned()
     }
 
     /// Asks it to stop, and waits for its end.

@@ -28,10 +28,8 @@ async fn a_pipeline_lives_on_temporal() {
     let folder = tempfile::tempdir().unwrap();
     let start = |name: &str, words: &[&str]| Process::start(name, words, &server, &kept, folder.path());
     let mut serving = start("serve", &["serve", "--port", "0"]);
-    let line = serving.says("Listening on ");
-    let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap().trim_end_matches(',');
     let mut workers = [start("worker-1", &["worker"]), start("worker-2", &["worker"])];
-    let shop = Shop::new(url, &copy);
+    let shop = Shop::new(&serving.listens(), &copy);
     let ask = |method, body: Value| {
         let shop = &shop;
         async move { shop.ask(method, &format!("/pipelines/{ID}"), Some(&body)).await }
@@ -104,6 +102,51 @@ async fn a_pipeline_lives_on_temporal() {
         }
     }
     assert!(searched > histories.len() + 3, "{searched} searched");
+}
+
+/// Waits until the pipeline is forgotten.
+async fn forgotten(store: &Store) {
+    for _ in 0..1_200 {
+        if store.get(ID).await.unwrap().is_none() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it was never forgotten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_while_temporal_is_away_is_told_later() {
+    let (mut server, account) = (Server::start().await, account().await);
+    let (kept, copy) =
+        (test_utils::postgres::shared_database().await, test_utils::postgres::shared_database().await);
+    let store = Store::postgres(&SecretString::from(kept.clone()), vault()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // Created before there is a connection.
+    server.kill();
+    let mut serving = Process::start("serve", &["serve", "--port", "0"], &server, &kept, folder.path());
+    let worker = Process::start("worker", &["worker"], &server, &kept, folder.path());
+    let shop = Shop::new(&serving.listens(), &copy);
+    let (answered, created) = shop.ask(Method::POST, "/pipelines", Some(&shop.pipeline(&account, ID))).await;
+    assert_eq!((answered, status(&created)), (StatusCode::CREATED, "setup"), "{created}");
+    server.restart().await;
+    shop.until(ID, |now| status(now) == "ready").await;
+    // Somebody ends the workflow, and the service starts again: it tells of every pipeline.
+    server.command(&["workflow", "terminate", "--workflow-id", ID]);
+    assert!(serving.stop().success());
+    account.control().stir(3, 20).unwrap();
+    // Events of the last second are left for the next look, which is an hour away.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let mut serving = Process::start("serve", &["serve", "--port", "0"], &server, &kept, folder.path());
+    let shop = Shop::new(&serving.listens(), &copy);
+    shop.until_equal(ID, &account.control()).await;
+    // Deleted while the server is away: what is asked waits for it some seconds, and is told when it is back.
+    server.kill();
+    let (answered, _) = shop.ask(Method::DELETE, &format!("/pipelines/{ID}"), None).await;
+    assert_eq!(answered, StatusCode::OK);
+    server.restart().await;
+    forgotten(&store).await;
+    assert!(worker.stop().success() && serving.stop().success());
 }
 
 fn vault() -> Vault {

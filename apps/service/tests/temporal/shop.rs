@@ -102,15 +102,21 @@ impl Shop {
 
     /// The first table whose rows are not those of the account.
     pub(crate) async fn difference(&self, control: &Control) -> Option<String> {
-        let (database, connection) = tokio_postgres::connect(&self.copy, tokio_postgres::NoTls).await.unwrap();
+        let (database, connection) =
+            tokio_postgres::connect(&self.copy, tokio_postgres::NoTls).await.unwrap();
         let connected = tokio::spawn(connection);
         let mut found = None;
         for table in TABLES {
-            let rows = database.query(&format!("select id, _raw_data::text from stripe.\"{table}\""), &[]).await;
+            let rows =
+                database.query(&format!("select id, _raw_data::text from stripe.\"{table}\""), &[]).await;
             let stored = match rows {
                 Ok(rows) => rows.iter().map(|row| (row.get(0), row.get(1))).collect(),
                 Err(error) => {
-                    found = Some(error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned()));
+                    found = Some(
+                        error
+                            .as_db_error()
+                            .map_or_else(|| error.to_string(), |error| error.message().to_owned()),
+                    );
                     break;
                 }
             };
