@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use protocol::with_causes;
 use secrecy::{ExposeSecret, SecretString};
-use temporalio_client::errors::{WorkflowInteractionError, WorkflowQueryError, WorkflowStartError};
+use temporalio_client::errors::{
+    ClientConnectError, WorkflowInteractionError, WorkflowQueryError, WorkflowStartError,
+};
 use temporalio_client::{
     ClientOptions, ClientTlsOptions, Connection, ConnectionOptions, TlsOptions, Url, WorkflowCancelOptions,
     WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowHandle, WorkflowIdConflictPolicy,
@@ -172,7 +174,7 @@ impl Client {
     pub async fn connect(to: &Address) -> Result<Client, ClientError> {
         let refuse = |reason| ClientError::Connect { address: to.address.clone(), reason };
         let connecting = Connection::connect(to.connection()?);
-        let connection = connecting.await.map_err(|error| refuse(with_causes(&error)))?;
+        let connection = connecting.await.map_err(|error| refuse(unconnected(&error)))?;
         let options = ClientOptions::new(to.namespace.clone()).build();
         let inner = temporalio_client::Client::new(connection, options)
             .map_err(|error| refuse(with_causes(&error)))?;
@@ -291,6 +293,18 @@ impl Client {
     fn handle(&self, id: &str) -> WorkflowHandle<temporalio_client::Client, PipelineWorkflow> {
         self.inner.get_workflow_handle(id)
     }
+}
+
+/// Why there is no connection: what lies deepest, as what lies around it says less in more words.
+fn unconnected(error: &ClientConnectError) -> String {
+    if let ClientConnectError::SystemInfoCallError(status) = error {
+        return format!("it answered: {}", status.message());
+    }
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(cause) = deepest.source() {
+        deepest = cause;
+    }
+    deepest.to_string()
 }
 
 fn interaction(what: &'static str, id: &str, error: WorkflowInteractionError) -> ClientError {

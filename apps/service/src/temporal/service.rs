@@ -36,11 +36,11 @@ impl Steps for ServiceSteps {
         beat: Beat,
     ) -> Result<StepReport, StepFailure> {
         let bounds = Bounds { limit, stop, beat };
-        let report = self.steps.run(id, stage, &bounds).await.map_err(failure)?;
+        let report = self.steps.run(id, stage, &bounds).await.map_err(|error| failure(&error))?;
         if stage == Stage::Teardown {
             self.steps.keep_only(|known| known != id);
         }
-        let record = self.steps.store().get(id).await.map_err(|error| failure(error.into()))?;
+        let record = self.steps.store().get(id).await.map_err(|error| failure(&error.into()))?;
         // A source that is listened to is never done with.
         let listens = record.as_ref().is_some_and(|record| steps::listens(&record.pipeline.source));
         let failed = record.iter().flat_map(|record| record.standing.failed_streams());
@@ -53,11 +53,11 @@ impl Steps for ServiceSteps {
 
     async fn standing(&self, id: &str) -> Result<Option<Snapshot>, StepFailure> {
         let store = self.steps.store();
-        let record = store.get(id).await.map_err(|error| failure(error.into()))?;
+        let record = store.get(id).await.map_err(|error| failure(&error.into()))?;
         let Some(mut record) = record else { return Ok(None) };
         let waiting = if record.positioned { record.waiting } else { 0 };
         record.waiting = 0;
-        let now = store.now().await.map_err(|error| failure(error.into()))?;
+        let now = store.now().await.map_err(|error| failure(&error.into()))?;
         // Deliveries and events are the workflow's own to look after.
         let compared_only = Pace { follow: Duration::MAX, ..self.pace };
         let reconcile_due = due(&record, now, &compared_only) == Due::Now(Stage::Reconcile);
@@ -73,13 +73,13 @@ impl Steps for ServiceSteps {
     }
 }
 
-fn failure(error: steps::StepFailure) -> StepFailure {
+fn failure(error: &steps::StepFailure) -> StepFailure {
     let message = error.to_string();
     let plain = StepFailure { lasting: false, busy: false, gone: false, message };
     match error {
         steps::StepFailure::Busy | steps::StepFailure::Lost => StepFailure { busy: true, ..plain },
         steps::StepFailure::Gone => StepFailure { gone: true, ..plain },
-        steps::StepFailure::Failed { lasting, .. } => StepFailure { lasting, ..plain },
+        steps::StepFailure::Failed { lasting, .. } => StepFailure { lasting: *lasting, ..plain },
         steps::StepFailure::Store(_) => plain,
     }
 }
