@@ -383,6 +383,9 @@ async fn conclude(
     database: &Database,
     told: Told,
 ) -> Result<Served> {
+    if let Some(temporal) = &mut service.temporal {
+        temporal.answers().await;
+    }
     let more = if service.temporal.is_some() { SILENCE } else { Duration::ZERO };
     chaos::settle(control, database, chaos::PATIENCE + more).await?;
     let mut lost = told.acknowledged.clone();

@@ -87,6 +87,11 @@ impl Temporal {
         self.server.launch();
     }
 
+    /// Waits until the server answers.
+    pub(crate) async fn answers(&mut self) {
+        self.server.restart().await;
+    }
+
     /// Fails where a workflow ended: each goes on as long as its pipeline.
     pub(crate) fn runs(&self, pipeline: &str) -> Result<()> {
         let query = format!("WorkflowId = '{pipeline}'");

@@ -1,5 +1,6 @@
 //! Temporal's development server on a free port.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,6 +8,9 @@ use std::time::Duration;
 
 /// How often it is asked whether it answers, a tenth of a second apart.
 const TRIES: u32 = 600;
+
+/// How often it is started before it counts as broken.
+const LAUNCHES: u32 = 5;
 
 /// A running server; it ends with this value. What it knows is in a file, which survives a kill.
 #[derive(Debug)]
@@ -28,13 +32,19 @@ impl Server {
             Command::new(script).stderr(Stdio::inherit()).output().expect("scripts/temporal-dev runs");
         assert!(installed.status.success(), "scripts/temporal-dev could not install the server");
         let program = PathBuf::from(String::from_utf8(installed.stdout).expect("a path").trim());
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let port = port.expect("there are free ports").port();
         let folder = tempfile::tempdir().expect("a temporary directory");
+        let port = free_port();
         let process = launch(&program, port, folder.path());
         let mut server = Server { process, program, port, folder };
-        server.answers().await;
-        server
+        // Between finding a free port and using it somebody else may take it.
+        for _ in 0..LAUNCHES {
+            if server.answers().await {
+                return server;
+            }
+            server.port = free_port();
+            server.launch();
+        }
+        panic!("the development server does not start");
     }
 
     /// Kills it, as the kernel would.
@@ -59,19 +69,27 @@ impl Server {
     /// # Panics
     /// If it does not start.
     pub async fn restart(&mut self) {
-        self.launch();
-        self.answers().await;
+        for _ in 0..LAUNCHES {
+            self.launch();
+            if self.answers().await {
+                return;
+            }
+            // Beside its port it takes others, which may be free again soon.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        panic!("the development server does not start again on port {}", self.port);
     }
 
-    async fn answers(&mut self) {
+    /// Waits until it answers; `false` when it ended instead.
+    async fn answers(&mut self) -> bool {
         for _ in 0..TRIES {
-            if let Some(status) = self.process.try_wait().expect("it is our process") {
-                panic!("the development server ended: {status}");
+            if self.process.try_wait().expect("it is our process").is_some() {
+                return false;
             }
             // It takes connections before its namespace is there.
             let describe = ["operator", "namespace", "describe", "default"];
             if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() && self.ask(&describe).is_ok() {
-                return;
+                return true;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -106,6 +124,14 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A port that is free, below those that the system gives to connections: after a kill it is to be free still.
+fn free_port() -> u16 {
+    let random = || RandomState::new().build_hasher().finish();
+    let ports = std::iter::repeat_with(|| 10_000 + u16::try_from(random() % 20_000).unwrap_or_default());
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.take(1_000).find(is_free).expect("there are free ports")
 }
 
 fn launch(program: &Path, port: u16, folder: &Path) -> Child {
