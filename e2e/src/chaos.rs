@@ -36,7 +36,7 @@ pub(crate) const TABLES: [&str; 13] = [
 ];
 
 /// How long copy and account may differ after the last change, events being late and requests failing until then.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a copy has survived.
 #[derive(Debug, Default)]
@@ -93,7 +93,7 @@ pub async fn survive(seed: u64, database: &Database) -> Result<Survived> {
         }
     }
     control.clear_faults();
-    let settled = settle(&control, database).await;
+    let settled = settle(&control, database, PATIENCE).await;
     // Nothing that is still on its way changes what is right.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let after = equal(&control, database).await;
@@ -121,8 +121,9 @@ pub(crate) fn faults(random: &mut StdRng) -> Vec<FaultRule> {
     some.map(|fault| FaultRule::sometimes("/v1/*", 0.04, fault)).collect()
 }
 
-pub(crate) async fn settle(control: &Control, database: &Database) -> Result<u64> {
-    let until = tokio::time::Instant::now() + PATIENCE;
+/// Waits until the copy equals the account, so long at most; then it fails with what differs.
+pub(crate) async fn settle(control: &Control, database: &Database, patience: Duration) -> Result<u64> {
+    let until = tokio::time::Instant::now() + patience;
     loop {
         let compared = equal(control, database).await;
         if compared.is_ok() || tokio::time::Instant::now() > until {

@@ -19,6 +19,7 @@ pub mod rules;
 pub mod service;
 pub mod sheets;
 pub mod sources;
+mod temporal;
 pub mod truth;
 pub mod webhooks;
 

@@ -1,5 +1,7 @@
 //! The long runs, with figures: `cargo run --release -p e2e --bin prove -- --help`.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use e2e::database::Database;
@@ -7,6 +9,7 @@ use e2e::{chaos, crowd, economy, evolve, fidelity, kill, limiter, memory, rules,
 use futures::StreamExt;
 use stripe_simulator::Distribution;
 use tempfile::TempDir;
+use test_utils::postgres::Cluster;
 
 /// Proves at full length what the tests check in a short slice.
 #[derive(Parser)]
@@ -19,6 +22,12 @@ struct Arguments {
 enum Target {
     Sqlite,
     Postgres,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Orchestrator {
+    Process,
+    Temporal,
 }
 
 #[derive(Subcommand)]
@@ -89,7 +98,10 @@ enum What {
         /// The first seed; a failing one replays with `--seeds 1`.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Seeds at the same time; in PostgreSQL one.
+        /// Who orchestrates; on Temporal its server and the workers are killed, and cut off, as well.
+        #[arg(long, value_enum, default_value = "process")]
+        on: Orchestrator,
+        /// Seeds at the same time; in PostgreSQL one, except on Temporal.
         #[arg(long, default_value_t = 4)]
         at_once: usize,
         /// Where copies and the service's own store are.
@@ -196,6 +208,55 @@ async fn fresh(target: Target) -> Result<(Database, TempDir)> {
     Ok((database, folder))
 }
 
+/// Lets these seeds decide what happens to a service; prints what it survived, and fails where it did not.
+#[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
+async fn prove_service(seeds: Range<u64>, on: service::On, at_once: usize, into: Target) -> Result<()> {
+    if on == service::On::Temporal {
+        e2e::process::with_temporal();
+    }
+    e2e::process::service_binary();
+    let shared = on == service::On::Process && matches!(into, Target::Postgres);
+    // One server for all: whoever ends its connections ends those of the others, too.
+    let at_once = if shared { 1 } else { at_once };
+    let count = seeds.end - seeds.start;
+    let runs = seeds.map(|seed| async move {
+        if on == service::On::Process {
+            let (database, _folder) = fresh(into).await?;
+            let cluster = shared.then(test_utils::postgres::shared_cluster);
+            let seen = service::survive(seed, &database, &kept(into).await, on, cluster).await;
+            return Ok::<_, anyhow::Error>((seed, seen));
+        }
+        let folder = TempDir::new()?;
+        let cluster = matches!(into, Target::Postgres).then(Cluster::start);
+        let (database, kept) = match &cluster {
+            None => (Database::Sqlite(folder.path().join("stripe.db")), service::Kept::File),
+            Some(cluster) => (
+                Database::Postgres(cluster.database("copy").await),
+                service::Kept::Postgres(cluster.database("store").await),
+            ),
+        };
+        Ok((seed, service::survive(seed, &database, &kept, on, cluster.as_ref()).await))
+    });
+    let mut runs = futures::stream::iter(runs).buffer_unordered(at_once.max(1));
+    let (mut total, mut violations) = (service::Served::default(), 0);
+    while let Some(run) = runs.next().await {
+        match run? {
+            (_, Ok(seen)) => total.add(&seen),
+            (seed, Err(error)) => {
+                violations += 1;
+                println!("seed {seed}: {error:#}");
+            }
+        }
+    }
+    println!(
+        "{count} seeds, {} changes, {} kills, {} webhooks acknowledged and applied, {} refused, {} rows compared: \
+         {violations} violations",
+        total.survived.changes, total.survived.kills, total.acknowledged, total.refused, total.survived.rows
+    );
+    ensure!(violations == 0, "{violations} violations");
+    Ok(())
+}
+
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 async fn main() -> Result<()> {
@@ -264,35 +325,12 @@ async fn main() -> Result<()> {
                 .status()?;
             ensure!(status.success(), "rows or deletes were lost, see above");
         }
-        What::Service { seeds, seed, at_once, into } => {
-            // One server for all: whoever ends its connections ends those of the others, too.
-            let at_once = if matches!(into, Target::Postgres) { 1 } else { at_once };
-            e2e::process::service_binary();
-            let runs = (seed..seed + seeds).map(|seed| async move {
-                let (database, _folder) = fresh(into).await?;
-                Ok::<_, anyhow::Error>((seed, service::survive(seed, &database, &kept(into).await).await))
-            });
-            let mut runs = futures::stream::iter(runs).buffer_unordered(at_once.max(1));
-            let (mut total, mut violations) = (service::Served::default(), 0);
-            while let Some(run) = runs.next().await {
-                match run? {
-                    (_, Ok(seen)) => total.add(&seen),
-                    (seed, Err(error)) => {
-                        violations += 1;
-                        println!("seed {seed}: {error:#}");
-                    }
-                }
-            }
-            println!(
-                "{seeds} seeds, {} changes, {} kills, {} webhooks acknowledged and applied, {} refused, {} rows compared: \
-                 {violations} violations",
-                total.survived.changes,
-                total.survived.kills,
-                total.acknowledged,
-                total.refused,
-                total.survived.rows
-            );
-            ensure!(violations == 0, "{violations} violations");
+        What::Service { seeds, seed, on, at_once, into } => {
+            let on = match on {
+                Orchestrator::Process => service::On::Process,
+                Orchestrator::Temporal => service::On::Temporal,
+            };
+            prove_service(seed..seed + seeds, on, at_once, into).await?;
         }
         What::Webhooks { rate, seconds, into } => {
             let seen = webhooks::load(&kept(into).await, rate, seconds).await?;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -24,20 +25,44 @@ pub fn service_binary() -> &'static Path {
     BINARY.get_or_init(|| binary().with_file_name("sync-service"))
 }
 
+/// Whether a release is built with the orchestrator on Temporal, which needs `protoc`.
+static WITH_TEMPORAL: AtomicBool = AtomicBool::new(false);
+
+/// Has the binaries built with the orchestrator on Temporal; to be called before the first use of one. Tests have it in any case.
+pub fn with_temporal() {
+    WITH_TEMPORAL.store(true, Ordering::Relaxed);
+}
+
+/// Fails where the binary of the service does not know Temporal.
+pub fn has_temporal() -> Result<()> {
+    let binary = service_binary();
+    let help = Command::new(binary).args(["serve", "--help"]).output()?;
+    if !String::from_utf8_lossy(&help.stdout).contains("--temporal-address") {
+        bail!("{} was built without Temporal: build it with `--features service/temporal`", binary.display());
+    }
+    Ok(())
+}
+
+/// What the orchestrator on Temporal is built by.
+const TEMPORAL: [&str; 2] = ["--features", "service/temporal"];
+
 fn build() -> Result<PathBuf> {
     // `target/<profile>/deps/<test>` or `target/<profile>/prove`.
     let this = std::env::current_exe()?;
     let folder = this.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).context("no folder")?;
     let target = folder.parent().context("no target folder")?;
-    // As the caller was built: with the whole workspace's tests, or by itself for a release. Any other choice
-    // of packages has other features, and builds most dependencies once more.
-    let build: &[&str] = if folder.ends_with("release") {
-        &["build", "--release", "-p", "engine", "-p", "service", "-p", "e2e", "--bins"]
-    } else {
-        &["test", "--workspace", "--no-run"]
-    };
+    // As the caller was built: with the whole workspace's tests as `scripts/test` has them, or by itself for a release. Any other
+    // choice of packages, or of features, builds most dependencies once more.
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(build).arg("--quiet").arg("--target-dir").arg(target).current_dir(repository());
+    if folder.ends_with("release") {
+        cargo.args(["build", "--release", "-p", "engine", "-p", "service", "-p", "e2e", "--bins"]);
+        if WITH_TEMPORAL.load(Ordering::Relaxed) {
+            cargo.args(TEMPORAL);
+        }
+    } else {
+        cargo.args(["test", "--workspace", "--no-run"]).args(TEMPORAL);
+    }
+    cargo.arg("--quiet").arg("--target-dir").arg(target).current_dir(repository());
     let status = cargo.status()?;
     if !status.success() {
         bail!("cargo build failed: {status}");

@@ -14,16 +14,21 @@ use serde_json::{Value, json};
 use stripe_openapi::embedded;
 use stripe_simulator::{Control, Running, Simulator};
 use tempfile::TempDir;
+use test_utils::postgres::Cluster;
 
 use crate::chaos::{self, Survived, TABLES, faults};
 use crate::database::Database;
 use crate::process;
+use crate::temporal::Temporal;
 
 /// How long the service may take to answer after a start.
 const START: Duration = Duration::from_secs(20);
 
 /// How long until what was acknowledged is applied, after the last kill.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How much longer it takes on Temporal, which notices by the clock alone that a worker is dead.
+const SILENCE: Duration = Duration::from_secs(90);
 
 const PIPELINE: &str = "pipe_chaos";
 
@@ -37,6 +42,15 @@ pub enum Kept {
     File,
     /// In this database.
     Postgres(String),
+}
+
+/// Who decides what is done when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// The process that serves.
+    Process,
+    /// Temporal, by workers.
+    Temporal,
 }
 
 /// What a service has survived.
@@ -68,6 +82,7 @@ pub(crate) struct Service {
     port: u16,
     child: Option<Child>,
     client: Client,
+    temporal: Option<Temporal>,
 }
 
 impl Service {
@@ -77,21 +92,60 @@ impl Service {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let client = Client::builder().timeout(Duration::from_secs(10)).build()?;
-        Ok(Service { folder: folder.to_owned(), kept: kept.clone(), port, child: None, client })
+        Ok(Service {
+            folder: folder.to_owned(),
+            kept: kept.clone(),
+            port,
+            child: None,
+            client,
+            temporal: None,
+        })
     }
 
+    /// Starts it, and those workers that do not run.
     pub(crate) fn start(&mut self) -> Result<()> {
+        let mut command = self.command("serve")?;
+        self.child = Some(command.args(["--port", &self.port.to_string()]).spawn()?);
+        self.work()
+    }
+
+    /// Starts those workers that do not run.
+    fn work(&mut self) -> Result<()> {
+        let Some(mut temporal) = self.temporal.take() else { return Ok(()) };
+        let address = temporal.address();
+        let started = temporal.work(|| {
+            let mut command = self.command("worker")?;
+            command.args(["--temporal-address", &address]);
+            Ok(command)
+        });
+        self.temporal = Some(temporal);
+        started
+    }
+
+    /// Starts again what else was killed.
+    fn mend(&mut self) -> Result<()> {
+        if let Some(temporal) = &mut self.temporal {
+            temporal.check()?;
+            temporal.mend();
+        }
+        self.work()
+    }
+
+    /// The program over the store.
+    fn command(&self, word: &str) -> Result<Command> {
         let words = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("words"))?;
         let mut command = Command::new(process::service_binary());
-        command.args(["serve", "--allow-private-addresses", "--allow-any-path", "--follow-interval", "1"]);
-        command.args(["--port", &self.port.to_string()]).arg("--data-dir").arg(self.folder.join("data"));
+        command.args([word, "--allow-private-addresses", "--allow-any-path", "--follow-interval", "1"]);
+        command.arg("--data-dir").arg(self.folder.join("data"));
         command.env_clear().env("SYNC_SERVICE_MASTER_KEY", MASTER_KEY).env("LOG_LEVEL", "warn");
         if let Kept::Postgres(url) = &self.kept {
             command.env("SERVICE_STORE", url);
         }
+        if let Some(temporal) = &self.temporal {
+            command.env("TEMPORAL_ADDRESS", temporal.address());
+        }
         command.stdin(Stdio::null()).stdout(words.try_clone()?).stderr(words).current_dir(&self.folder);
-        self.child = Some(command.spawn()?);
-        Ok(())
+        Ok(command)
     }
 
     pub(crate) fn kill(&mut self) -> Result<()> {
@@ -166,19 +220,30 @@ impl Drop for Service {
     }
 }
 
-/// Lets `seed` decide what happens, and compares in the end. Fails with what differs or was lost.
-pub async fn survive(seed: u64, database: &Database, kept: &Kept) -> Result<Served> {
+/// Lets `seed` decide what happens, and compares in the end. Fails with what differs or was lost. Of `cluster` connections are ended
+/// and, on Temporal, servers killed: it is to be the run's own there.
+pub async fn survive(
+    seed: u64,
+    database: &Database,
+    kept: &Kept,
+    on: On,
+    cluster: Option<&Cluster>,
+) -> Result<Served> {
     let mut random = StdRng::seed_from_u64(seed);
     let simulator = account(seed, &mut random).await?;
     let control = simulator.control();
     let folder = TempDir::new()?;
     let mut service = Service::new(folder.path(), kept)?;
+    if on == On::Temporal {
+        process::has_temporal()?;
+        service.temporal = Some(Temporal::start().await);
+    }
     service.start()?;
     service.answers().await?;
     create(&service, &simulator, database).await?;
-    let told = run(&mut random, &mut service, &control).await;
+    let told = run(&mut random, &mut service, &control, cluster).await;
     let ended = match told {
-        Ok(served) => conclude(&service, &control, database, served).await,
+        Ok(served) => conclude(&mut service, &control, database, served).await,
         Err(error) => Err(error),
     };
     let now = service.get(PIPELINE).await.unwrap_or_default();
@@ -186,7 +251,8 @@ pub async fn survive(seed: u64, database: &Database, kept: &Kept) -> Result<Serv
     simulator.stop().await;
     ended.with_context(|| {
         format!(
-            "seed {seed}, replay with `prove service --seed {seed} --seeds 1`\n{}\n{}",
+            "seed {seed}, replay with `prove service --seed {seed} --seeds 1`{}\n{}\n{}",
+            if on == On::Temporal { " and `--on temporal`" } else { "" },
             service.words(),
             json!({"status": now["status"], "error": now["error"], "failed": now["failed_streams"], "waiting": now["waiting_deliveries"]})
         )
@@ -224,7 +290,12 @@ async fn create(service: &Service, simulator: &Running, database: &Database) -> 
     service.create("", &pipeline).await
 }
 
-async fn run(random: &mut StdRng, service: &mut Service, control: &Control) -> Result<Told> {
+async fn run(
+    random: &mut StdRng,
+    service: &mut Service,
+    control: &Control,
+    cluster: Option<&Cluster>,
+) -> Result<Told> {
     let mut told = Told::default();
     for round in 0..random.random_range(4..9_u64) {
         control.clear_faults();
@@ -234,8 +305,20 @@ async fn run(random: &mut StdRng, service: &mut Service, control: &Control) -> R
         told.changes += control.stir(random.random(), random.random_range(3..40))?.len() as u64;
         told.push(round, random, service, control).await?;
         tokio::time::sleep(Duration::from_millis(random.random_range(0..2_000))).await;
-        if matches!(service.kept, Kept::Postgres(_)) && random.random_bool(0.4) {
-            test_utils::postgres::shared_cluster().kill_backends().await;
+        if let Some(cluster) = cluster.filter(|_| random.random_bool(0.4)) {
+            if service.temporal.is_some() && random.random_bool(0.3) {
+                cluster.restart();
+                told.kills += 1;
+            } else {
+                cluster.kill_backends().await;
+            }
+        }
+        if let Some(temporal) = &mut service.temporal {
+            told.kills += temporal.harm(random).await?;
+            if random.random_bool(0.5) {
+                // Some arrive while nobody works.
+                told.push(100 + round, random, service, control).await?;
+            }
         }
         if random.random_bool(0.6) {
             // Some are on their way while it dies.
@@ -247,6 +330,7 @@ async fn run(random: &mut StdRng, service: &mut Service, control: &Control) -> R
             service.start()?;
             service.answers().await?;
         }
+        service.mend()?;
     }
     control.clear_faults();
     Ok(told)
@@ -293,10 +377,19 @@ impl Told {
     }
 }
 
-async fn conclude(service: &Service, control: &Control, database: &Database, told: Told) -> Result<Served> {
-    chaos::settle(control, database).await?;
+async fn conclude(
+    service: &mut Service,
+    control: &Control,
+    database: &Database,
+    told: Told,
+) -> Result<Served> {
+    if let Some(temporal) = &mut service.temporal {
+        temporal.answers().await;
+    }
+    let more = if service.temporal.is_some() { SILENCE } else { Duration::ZERO };
+    chaos::settle(control, database, chaos::PATIENCE + more).await?;
     let mut lost = told.acknowledged.clone();
-    for _ in 0..PATIENCE.as_millis() / 200 {
+    for _ in 0..(PATIENCE + more).as_millis() / 200 {
         let applied = applied(service, &lost).await?;
         lost.retain(|event| !applied.contains(event));
         if lost.is_empty() {
@@ -310,6 +403,10 @@ async fn conclude(service: &Service, control: &Control, database: &Database, tol
     let rows = chaos::equal(control, database).await?;
     let status = service.get(PIPELINE).await?["status"].clone();
     ensure!(status == "ready", "the copy is right, but the pipeline says {status}");
+    if let Some(temporal) = &mut service.temporal {
+        temporal.check()?;
+        temporal.runs(PIPELINE)?;
+    }
     let survived = Survived { changes: told.changes, kills: told.kills, rows };
     Ok(Served { survived, acknowledged: told.acknowledged.len() as u64, refused: told.refused })
 }

@@ -24,6 +24,8 @@ const HOUR: u64 = 3600;
 
 /// Serves the API and carries pipelines on until a signal.
 pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Failure> {
+    #[cfg(feature = "temporal")]
+    let workflows = temporal::workflows(&args.temporal, pace(&args.pace).follow)?;
     let guard = opening::guard(place, &args.guard)?;
     let service = Box::pin(opening::service(place, guard.clone())).await?;
     let address = resolve(&args.host, args.port).await?;
@@ -45,11 +47,11 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
     };
     let stop = Voice::open(false, false).interrupt()?.token();
     #[cfg(feature = "temporal")]
-    let (service, by_workers) =
-        temporal::announcing(service, &args.temporal, pace(&args.pace).follow).await?;
+    let service = temporal::announcing(service, workflows.as_ref());
+    #[cfg(feature = "temporal")]
+    let here = workflows.is_none() && !args.no_orchestrator;
     #[cfg(not(feature = "temporal"))]
-    let by_workers = false;
-    let here = !by_workers && !args.no_orchestrator;
+    let here = !args.no_orchestrator;
     // With --no-orchestrator somebody else does what is due.
     let service = Arc::new(service.orchestrated());
     let options = ApiOptions { token_required, guard, build: build(opening::variable), stop: stop.clone() };
@@ -67,6 +69,10 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
         }
     };
     let orchestrating = async {
+        #[cfg(feature = "temporal")]
+        if let Some(workflows) = workflows {
+            workflows.tend(service.store(), &pace(&args.pace), stop.clone()).await;
+        }
         if here {
             orchestrate(&service, &args.pace, stop.clone()).await;
         }
@@ -78,14 +84,16 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
 
 /// Carries pipelines on until a signal.
 pub(super) async fn worker(place: &PlaceArgs, args: &WorkerArgs) -> Result<(), Failure> {
+    #[cfg(feature = "temporal")]
+    let link = temporal::link(&args.temporal)?;
     let guard = opening::guard(place, &args.guard)?;
     let service = Box::pin(opening::service(place, guard)).await?;
     let stop = Voice::open(false, false).interrupt()?.token();
     #[cfg(feature = "temporal")]
-    if let Some(client) = temporal::connect(&args.temporal).await? {
+    if let Some(link) = link {
         let queue = &args.temporal.temporal_task_queue;
         note(&format!("Carrying on what Temporal gives out on the task queue {queue}"));
-        return temporal::work(&client, &service, &args.pace, stop).await;
+        return temporal::work(&link, &service, &args.pace, stop).await;
     }
     note("Carrying on the pipelines of the store");
     let keeping = upkeep(service.store().clone(), keep_logs(&args.pace), stop.clone());
@@ -115,9 +123,11 @@ pub(super) fn pace(args: &PaceArgs) -> Pace {
 
 /// Takes webhooks until a signal.
 pub(super) async fn webhook(place: &PlaceArgs, args: &WebhookArgs) -> Result<(), Failure> {
+    #[cfg(feature = "temporal")]
+    let workflows = temporal::workflows(&args.temporal, Pace::default().follow)?;
     let service = Box::pin(opening::service(place, Guard::default())).await?.orchestrated();
     #[cfg(feature = "temporal")]
-    let (service, _) = temporal::announcing(service, &args.temporal, Pace::default().follow).await?;
+    let service = temporal::announcing(service, workflows.as_ref());
     let service = Arc::new(service);
     let listener = bind(resolve(&args.host, args.port).await?, "--port").await?;
     let bound = listener.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
@@ -129,7 +139,14 @@ pub(super) async fn webhook(place: &PlaceArgs, args: &WebhookArgs) -> Result<(),
         stop: stop.clone(),
     };
     note(&format!("Taking webhooks on http://{bound}/webhooks/PIPELINE"));
-    run(listener, webhook_router(service, options), stop).await
+    let tending = async {
+        #[cfg(feature = "temporal")]
+        if let Some(workflows) = workflows {
+            workflows.tend(service.store(), &Pace::default(), stop.clone()).await;
+        }
+    };
+    let serving = run(listener, webhook_router(Arc::clone(&service), options), stop.clone());
+    tokio::join!(serving, tending).0
 }
 
 async fn run(listener: TcpListener, routes: Router, stop: CancellationToken) -> Result<(), Failure> {

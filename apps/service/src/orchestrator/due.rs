@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::pipeline::DesiredStatus;
 use crate::standing::Stage;
 use crate::store::Record;
@@ -66,9 +68,7 @@ fn plan(record: &Record, pace: &Pace) -> Vec<(Stage, i64)> {
         plan.push((Stage::Backfill, 0));
         return plan;
     }
-    let listens = crate::steps::listens(&record.pipeline.source);
-    let follow = if listens { Duration::ZERO } else { follow_interval(record).unwrap_or(pace.follow) };
-    plan.push((Stage::Follow, after(standing.followed_at, follow)));
+    plan.push((Stage::Follow, after(standing.followed_at, follow_interval(record, pace))));
     if let Some(interval) = pace.reconcile {
         let last = standing.reconciled_at.max(standing.reconcile_tried_at).or(standing.backfilled_at);
         plan.push((Stage::Reconcile, after(last, interval)));
@@ -98,9 +98,14 @@ fn blocked_until(record: &Record, stage: Stage) -> i64 {
     problem.filter(|problem| problem.at > record.touched_at).map_or(0, |problem| problem.retry_at)
 }
 
-/// What the source's own configuration says.
-fn follow_interval(record: &Record) -> Option<Duration> {
-    record.pipeline.source.config.get("poll_interval")?.as_u64().map(Duration::from_secs)
+/// How long after its events were last followed they are followed again: not at all where the source is listened to; else as its
+/// own configuration says, or at the usual pace.
+pub(crate) fn follow_interval(record: &Record, pace: &Pace) -> Duration {
+    let source = &record.pipeline.source;
+    if crate::steps::listens(source) {
+        return Duration::ZERO;
+    }
+    source.config.get("poll_interval").and_then(Value::as_u64).map_or(pace.follow, Duration::from_secs)
 }
 
 fn after(last: Option<i64>, interval: Duration) -> i64 {

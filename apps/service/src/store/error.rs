@@ -34,8 +34,8 @@ impl StoreError {
     pub(super) fn postgres(error: &PostgresError) -> StoreError {
         let state = error.refusal().map(|refusal| refusal.code().code().to_owned());
         match state.as_deref() {
-            // A key, a table or a schema that is there already.
-            Some("23505" | "42P07" | "42P06") => StoreError::Conflict,
+            // A key, a table, a schema or, of tables that are made at once, a table's type that is there already.
+            Some("23505" | "42P07" | "42P06" | "42710") => StoreError::Conflict,
             _ if error.is_transient() => StoreError::Unavailable(format!("the store: {error}")),
             _ if error.kind() == FailureKind::Auth => StoreError::Broken(format!("the store: {error}")),
             _ => StoreError::Broken(format!("the store: {}", with_causes(error))),

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use protocol::with_causes;
 use secrecy::{ExposeSecret, SecretString};
-use temporalio_client::errors::{WorkflowInteractionError, WorkflowQueryError, WorkflowStartError};
+use temporalio_client::errors::{
+    ClientConnectError, WorkflowInteractionError, WorkflowQueryError, WorkflowStartError,
+};
 use temporalio_client::{
     ClientOptions, ClientTlsOptions, Connection, ConnectionOptions, TlsOptions, Url, WorkflowCancelOptions,
     WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowHandle, WorkflowIdConflictPolicy,
@@ -122,6 +124,11 @@ impl Default for Address {
 }
 
 impl Address {
+    /// Whether it can lead anywhere.
+    pub(super) fn check(&self) -> Result<(), ClientError> {
+        self.url().map(|_| ())
+    }
+
     fn url(&self) -> Result<Url, ClientError> {
         let secure = self.tls.is_some() || self.api_key.is_some();
         let text = match self.address.contains("://") {
@@ -167,7 +174,7 @@ impl Client {
     pub async fn connect(to: &Address) -> Result<Client, ClientError> {
         let refuse = |reason| ClientError::Connect { address: to.address.clone(), reason };
         let connecting = Connection::connect(to.connection()?);
-        let connection = connecting.await.map_err(|error| refuse(with_causes(&error)))?;
+        let connection = connecting.await.map_err(|error| refuse(unconnected(&error)))?;
         let options = ClientOptions::new(to.namespace.clone()).build();
         let inner = temporalio_client::Client::new(connection, options)
             .map_err(|error| refuse(with_causes(&error)))?;
@@ -212,7 +219,7 @@ impl Client {
     }
 
     /// Like [`Client::signal_input`], in the background and once a second at most, however often it is called: a history has
-    /// room for ten thousand signals. One that gets lost is made up for when the workflow next looks at the store.
+    /// room for ten thousand signals. One that Temporal does not take is sent again.
     pub fn nudge(&self, id: &str) {
         let mut signalled = self.signalled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(again) = signalled.get_mut(id) {
@@ -223,15 +230,21 @@ impl Client {
         let (client, id) = (self.clone(), id.to_owned());
         tokio::spawn(async move {
             loop {
-                if let Err(error) = client.signal_input(&id).await {
-                    tracing::warn!(
-                        pipeline = id,
-                        "deliveries wait, and their pipeline was not told: {error}"
-                    );
-                }
+                let lost = match client.signal_input(&id).await {
+                    Ok(()) => false,
+                    Err(error) => {
+                        tracing::warn!(
+                            pipeline = id,
+                            "deliveries wait, and their pipeline was not told: {error}"
+                        );
+                        // A workflow that does not run looks at the store once it is started.
+                        !matches!(error, ClientError::NotFound(_))
+                    }
+                };
                 tokio::time::sleep(SIGNALS).await;
                 let mut signalled = client.signalled.lock().unwrap_or_else(PoisonError::into_inner);
                 match signalled.get_mut(&id) {
+                    _ if lost => {}
                     Some(again) if *again => *again = false,
                     _ => {
                         signalled.remove(&id);
@@ -280,6 +293,18 @@ impl Client {
     fn handle(&self, id: &str) -> WorkflowHandle<temporalio_client::Client, PipelineWorkflow> {
         self.inner.get_workflow_handle(id)
     }
+}
+
+/// Why there is no connection: what lies deepest, as what lies around it says less in more words.
+fn unconnected(error: &ClientConnectError) -> String {
+    if let ClientConnectError::SystemInfoCallError(status) = error {
+        return format!("it answered: {}", status.message());
+    }
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(cause) = deepest.source() {
+        deepest = cause;
+    }
+    deepest.to_string()
 }
 
 fn interaction(what: &'static str, id: &str, error: WorkflowInteractionError) -> ClientError {

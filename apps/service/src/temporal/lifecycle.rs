@@ -111,6 +111,7 @@ async fn round(context: &Context) -> Next {
     context.state_mut(|state| {
         state.options.state.troubles.clear(LOOK);
         state.problem.clone_from(&snapshot.problem);
+        state.options.follow_ms = snapshot.follow_ms.unwrap_or(state.options.follow_ms);
         state.status = status_of(&snapshot);
     });
     match snapshot.desired {

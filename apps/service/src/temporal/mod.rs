@@ -5,11 +5,13 @@
 //! `paused`. What travels is small: ids, limits, counts. State and deliveries stay in the store; a signal only says "look".
 
 mod activities;
+mod announcing;
 mod backfill;
 mod call;
 mod children;
 mod client;
 mod lifecycle;
+mod link;
 mod live;
 mod options;
 mod outcome;
@@ -19,11 +21,13 @@ mod trouble;
 mod worker;
 mod workflows;
 
+pub use announcing::Workflows;
 pub use call::Call;
 pub use client::{Address, Client, ClientError, Described, Tls};
+pub use link::Link;
 pub use options::{BackfillOptions, Carried, PipelineOptions, Retry, SyncOptions};
 pub use outcome::{BackfillOutcome, Failed};
-pub use service::{ServiceSteps, Workflows};
+pub use service::ServiceSteps;
 pub use steps::{Beat, Snapshot, StepFailure, StepReport, Steps};
 pub use trouble::{Trouble, Troubles};
 pub use worker::{WorkerError, WorkerOptions, run};

@@ -1,18 +1,12 @@
-//! The service's own steps, as the workflows ask for them; and what the API tells Temporal.
+//! The service's own steps, as the workflows ask for them.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{Client, ClientError};
-use super::options::PipelineOptions;
 use super::steps::{Beat, Snapshot, StepFailure, StepReport, Steps};
-use crate::orchestrator::{Due, Pace, deliver_at, due};
-use crate::pipeline::DesiredStatus;
-use crate::service::Announce;
+use crate::orchestrator::{Due, Pace, deliver_at, due, follow_interval};
 use crate::standing::Stage;
 use crate::steps::{self, Bounds};
 
@@ -42,8 +36,11 @@ impl Steps for ServiceSteps {
         beat: Beat,
     ) -> Result<StepReport, StepFailure> {
         let bounds = Bounds { limit, stop, beat };
-        let report = self.steps.run(id, stage, &bounds).await.map_err(failure)?;
-        let record = self.steps.store().get(id).await.map_err(|error| failure(error.into()))?;
+        let report = self.steps.run(id, stage, &bounds).await.map_err(|error| failure(&error))?;
+        if stage == Stage::Teardown {
+            self.steps.keep_only(|known| known != id);
+        }
+        let record = self.steps.store().get(id).await.map_err(|error| failure(&error.into()))?;
         // A source that is listened to is never done with.
         let listens = record.as_ref().is_some_and(|record| steps::listens(&record.pipeline.source));
         let failed = record.iter().flat_map(|record| record.standing.failed_streams());
@@ -56,9 +53,9 @@ impl Steps for ServiceSteps {
 
     async fn standing(&self, id: &str) -> Result<Option<Snapshot>, StepFailure> {
         let store = self.steps.store();
-        let record = store.get(id).await.map_err(|error| failure(error.into()))?;
+        let record = store.get(id).await.map_err(|error| failure(&error.into()))?;
         let Some(mut record) = record else { return Ok(None) };
-        let now = store.now().await.map_err(|error| failure(error.into()))?;
+        let now = store.now().await.map_err(|error| failure(&error.into()))?;
         let waiting = if deliver_at(&record).is_some_and(|at| at <= now) { record.waiting } else { 0 };
         record.positioned = false;
         // Deliveries and events are the workflow's own to look after.
@@ -70,55 +67,19 @@ impl Steps for ServiceSteps {
             backfilled: record.standing.backfilled,
             waiting,
             reconcile_due,
+            follow_ms: u64::try_from(follow_interval(&record, &self.pace).as_millis()).ok(),
             problem: record.standing.problem.map(|problem| problem.message),
         }))
     }
 }
 
-fn failure(error: steps::StepFailure) -> StepFailure {
+fn failure(error: &steps::StepFailure) -> StepFailure {
     let message = error.to_string();
     let plain = StepFailure { lasting: false, busy: false, gone: false, message };
     match error {
         steps::StepFailure::Busy | steps::StepFailure::Lost => StepFailure { busy: true, ..plain },
         steps::StepFailure::Gone => StepFailure { gone: true, ..plain },
-        steps::StepFailure::Failed { lasting, .. } => StepFailure { lasting, ..plain },
+        steps::StepFailure::Failed { lasting, .. } => StepFailure { lasting: *lasting, ..plain },
         steps::StepFailure::Store(_) => plain,
-    }
-}
-
-/// Tells the workflows of what the API changes.
-pub struct Workflows {
-    client: Client,
-    options: PipelineOptions,
-}
-
-impl Workflows {
-    /// Workflows that are started with these options.
-    pub fn new(client: Client, options: PipelineOptions) -> Workflows {
-        Workflows { client, options }
-    }
-}
-
-impl Announce for Workflows {
-    fn wanted(&self, id: &str, desired: DesiredStatus) -> BoxFuture<'static, Result<(), String>> {
-        let (client, options, id) = (self.client.clone(), self.options.clone(), id.to_owned());
-        async move {
-            let told = match desired {
-                DesiredStatus::Deleted => client.cancel(&id).await,
-                desired => client.signal_paused(&id, desired == DesiredStatus::Paused).await,
-            };
-            match told {
-                // Also one that is deleted wants a workflow: it tears down.
-                Err(ClientError::NotFound(_)) => client.start(&id, options).await,
-                told => told,
-            }
-            .map_err(|error| error.to_string())
-        }
-        .boxed()
-    }
-
-    fn delivered(&self, id: &str) -> BoxFuture<'static, Result<(), String>> {
-        self.client.nudge(id);
-        std::future::ready(Ok(())).boxed()
     }
 }

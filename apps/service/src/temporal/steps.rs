@@ -74,6 +74,9 @@ pub struct Snapshot {
     pub waiting: u64,
     /// Whether it is time to compare the copy with its source as a whole.
     pub reconcile_due: bool,
+    /// How often its events are to be followed, in milliseconds; as often as the workflow was started with when absent.
+    #[serde(default)]
+    pub follow_ms: Option<u64>,
     /// Why it does not get on, when it does not.
     pub problem: Option<String>,
 }

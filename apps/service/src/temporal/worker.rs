@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::with_causes;
+use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
 use temporalio_sdk::{Runtime, Worker};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -20,12 +21,17 @@ pub struct WorkerOptions {
     pub heartbeat: Duration,
     /// A worker that stops gives its steps so long to finish; then they are told to stop, and go on elsewhere.
     pub grace: Duration,
+    /// So many steps run at once.
+    pub at_once: usize,
 }
 
+/// So many tasks of other kinds run at once; each takes milliseconds.
+const TASKS: usize = 100;
+
 impl Default for WorkerOptions {
-    /// 5 s each.
+    /// 5 s each, and 16 steps.
     fn default() -> WorkerOptions {
-        WorkerOptions { heartbeat: Duration::from_secs(5), grace: Duration::from_secs(5) }
+        WorkerOptions { heartbeat: Duration::from_secs(5), grace: Duration::from_secs(5), at_once: 16 }
     }
 }
 
@@ -78,6 +84,13 @@ async fn poll(
     let ended = |error: &dyn std::error::Error| WorkerError::Ended(with_causes(error));
     let runtime = Runtime::from_current_tokio(temporalio_sdk::runtime::RuntimeOptions::default())
         .map_err(|error| ended(&error))?;
+    let slots = FixedSizeSlotSupplier::new;
+    let tuner = TunerHolder::builder()
+        .workflow_task_slot_supplier(slots(TASKS))
+        .activity_task_slot_supplier(slots(options.at_once))
+        .local_activity_task_slot_supplier(slots(TASKS))
+        .nexus_task_slot_supplier(slots(TASKS))
+        .build();
     let settings = temporalio_sdk::WorkerOptions::new(queue)
         .register_activities(Activities::new(steps, options.heartbeat))
         .register_workflow::<PipelineWorkflow>()
@@ -90,6 +103,7 @@ async fn poll(
         // A workflow waits as long for the worker that knows it before any other takes it over.
         .sticky_queue_schedule_to_start_timeout(options.heartbeat)
         .graceful_shutdown_period(options.grace)
+        .tuner(tuner)
         .build();
     let mut worker = Worker::new(&runtime, client, settings).map_err(|error| ended(&error))?;
     let shut_down = worker.shutdown_handle();

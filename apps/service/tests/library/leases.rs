@@ -15,6 +15,16 @@ fn open() -> Guard {
     Guard { any_address: true, ..Guard::default() }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_store_is_opened_by_many_at_once() {
+    for _ in 0..5 {
+        let place = Place::new(Kept::Postgres).await;
+        let opening = (0..12).map(|_| place.store());
+        let stores = futures::future::join_all(opening).await;
+        assert!(stores.last().unwrap().all().await.unwrap().is_empty());
+    }
+}
+
 async fn ten_workers(kept: Kept) {
     let account = account().await;
     let place = Place::new(kept).await;

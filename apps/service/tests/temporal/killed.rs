@@ -75,6 +75,7 @@ impl Steps for Folder {
             backfilled: self.chunks() == CHUNKS,
             waiting: 0,
             reconcile_due: false,
+            follow_ms: None,
             problem: None,
         }))
     }

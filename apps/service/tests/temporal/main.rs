@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod connecting;
 mod killed;
 mod life;
 mod limits;
+mod program;
 mod replay;
+mod served;
 mod server;
+mod shop;
 mod world;

@@ -130,6 +130,7 @@ impl Steps for World {
             backfilled: facts.backfilled,
             waiting: facts.waiting,
             reconcile_due: facts.reconcile_due,
+            follow_ms: None,
             problem: None,
         }))
     }
@@ -146,8 +147,8 @@ impl Worker {
     pub(crate) fn start(client: &Client, steps: impl Steps) -> Worker {
         let stop = CancellationToken::new();
         let (client, stopping) = (client.clone(), stop.clone());
-        let options =
-            WorkerOptions { heartbeat: Duration::from_millis(100), grace: Duration::from_millis(100) };
+        let beat = Duration::from_millis(100);
+        let options = WorkerOptions { heartbeat: beat, grace: beat, ..WorkerOptions::default() };
         let task = tokio::spawn(async move {
             run(&client, Arc::new(steps), options, stopping).await.expect("the worker works");
         });
