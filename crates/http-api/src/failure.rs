@@ -84,6 +84,10 @@ impl IntoResponse for ApiError {
         if matches!(self, ApiError::Unauthorized) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        if matches!(self, ApiError::TooLarge { .. }) {
+            // What was not read of the body keeps the connection from being used again; the client is told.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::extract::{Path, Request};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use protocol::{RawJson, Timestamp};
 use serde::Deserialize;
 use source_stripe::{WebhookRefusal, webhook_event};
@@ -24,7 +24,12 @@ pub(super) async fn push(server: Shared, Path(id): Path<String>, request: Reques
     let began = Instant::now();
     let (status, text) = take(&server, &id, request).await;
     server.figures.webhook(status, began.elapsed());
-    (status, text).into_response()
+    let mut response = (status, text).into_response();
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        // What was not read of the body keeps the connection from being used again; whoever posts is told.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 async fn take(server: &Shared, id: &str, request: Request) -> (StatusCode, &'static str) {
