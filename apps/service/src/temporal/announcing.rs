@@ -43,8 +43,8 @@ impl Workflows {
         Workflows { link, options, untold: Arc::default() }
     }
 
-    /// Until `stop`: tells again what was not heard, which after a start may be of any pipeline; has workflows started, or woken,
-    /// where something is due that nobody does; and forgets what the store only keeps for a while.
+    /// Until `stop`: tells again what was not heard, which after a start may be of any pipeline; and has workflows started, or woken,
+    /// where something is due that nobody does.
     pub async fn tend(&self, store: &Store, pace: &Pace, stop: CancellationToken) {
         let tending = async {
             let mut swept = None;
@@ -68,7 +68,6 @@ impl Workflows {
 
     /// Looks at all pipelines. What was told before the start of this process is not known: `first` tells all of them.
     async fn sweep(&self, store: &Store, pace: &Pace, first: bool) -> Result<(), StoreError> {
-        store.forget_old().await?;
         let (records, now) = (store.all().await?, store.now().await?);
         if first {
             self.untold().extend(records.iter().map(|record| record.pipeline.id.clone()));
