@@ -148,8 +148,8 @@ pub(super) const RULES: &[Rule] = &[
         test: test(SOURCE, "current", "beginning::what_changes_during_the_backfill_arrives"),
         switched_off: edit(
             "crates/source-stripe/src/current/begin.rs",
-            "position: Position::beginning(now),",
-            "position: Position::beginning(now + 60),",
+            "..Position::beginning(now) }",
+            "..Position::beginning(now + 60) }",
         ),
     },
     Rule {
