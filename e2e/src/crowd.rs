@@ -65,7 +65,7 @@ pub async fn prove(pipelines: usize, limit: u32, seconds: u64) -> Result<Crowd> 
         refused: seen.limited_share(),
         rows: [
             rows.iter().copied().fold(f64::INFINITY, f64::min),
-            rows.iter().sum::<f64>() / rows.len().max(1) as f64,
+            rows.iter().sum::<f64>() / rows.len() as f64,
             rows.iter().copied().fold(0.0, f64::max),
         ],
     })

@@ -1,5 +1,6 @@
 //! The long runs, with figures: `cargo run --release -p e2e --bin prove -- --help`.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
@@ -121,8 +122,8 @@ enum What {
     },
     /// Many pipelines of one account within one service use up its limit, and none of them starves.
     Crowd {
-        #[arg(long, default_value_t = 200)]
-        pipelines: usize,
+        #[arg(long, default_value = "200")]
+        pipelines: NonZeroUsize,
         /// Requests per second of all of them together.
         #[arg(long, default_value_t = 50)]
         limit: u32,
@@ -343,7 +344,7 @@ async fn main() -> Result<()> {
         }
         What::Crowd { pipelines, limit, seconds } => {
             e2e::process::service_binary();
-            let seen = crowd::prove(pipelines, limit, seconds).await?;
+            let seen = crowd::prove(pipelines.get(), limit, seconds).await?;
             let [least, mean, most] = seen.rows;
             println!(
                 "{pipelines} pipelines: {:.1} of {limit} requests/s, {:.2}% refused; rows of a pipeline: least {least:.0}, \

@@ -2,6 +2,7 @@
 //! suite every connector must pass.
 
 pub mod conformance;
+pub mod openapi;
 pub mod postgres;
 pub mod program;
 pub mod sheets;

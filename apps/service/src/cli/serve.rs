@@ -89,16 +89,26 @@ pub(super) async fn worker(place: &PlaceArgs, args: &WorkerArgs) -> Result<(), F
     let guard = opening::guard(place, &args.guard)?;
     let service = Box::pin(opening::service(place, guard)).await?;
     let stop = Voice::open(false, false).interrupt()?.token();
-    #[cfg(feature = "temporal")]
-    if let Some(link) = link {
-        let queue = &args.temporal.temporal_task_queue;
-        note(&format!("Carrying on what Temporal gives out on the task queue {queue}"));
-        return temporal::work(&link, &service, &args.pace, stop).await;
-    }
-    note("Carrying on the pipelines of the store");
-    let keeping = upkeep(service.store().clone(), keep_logs(&args.pace), stop.clone());
-    tokio::join!(orchestrate(&service, &args.pace, stop), keeping);
-    Ok(())
+    let at_work = stop.child_token();
+    let carrying = async {
+        #[cfg(feature = "temporal")]
+        if let Some(link) = link {
+            let queue = &args.temporal.temporal_task_queue;
+            note(&format!("Carrying on what Temporal gives out on the task queue {queue}"));
+            return temporal::work(&link, &service, &args.pace, stop.clone()).await;
+        }
+        note("Carrying on the pipelines of the store");
+        orchestrate(&service, &args.pace, stop.clone()).await;
+        Ok(())
+    };
+    let keeping = upkeep(service.store().clone(), keep_logs(&args.pace), at_work.clone());
+    let working = async {
+        let done = carrying.await;
+        // Also where it ended by itself.
+        at_work.cancel();
+        done
+    };
+    tokio::join!(working, keeping).0
 }
 
 /// How long logs are kept; `None` as long as their number allows.

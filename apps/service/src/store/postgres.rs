@@ -1,6 +1,6 @@
 //! A database of PostgreSQL, which several machines may share.
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use tokio_postgres::types::{ToSql, Type};
 use util_postgres::{Database, PostgresError};
 
@@ -38,9 +38,9 @@ impl PostgresStore {
             return Ok((!statement.must_answer || !done.is_empty()).then(|| vec![done]));
         }
         let transaction = connection.transaction().await.map_err(failed)?;
-        // Sent one behind the other, without waiting for each.
-        let all = statements.iter().map(|statement| execute(transaction.client(), statement));
-        let done = try_join_all(all).await.map_err(failed)?;
+        // Sent one behind the other, without waiting for each. The first that fails says why; those behind it only that something did.
+        let all = join_all(statements.iter().map(|statement| execute(transaction.client(), statement))).await;
+        let done: Vec<Rows> = all.into_iter().collect::<Result<_, _>>().map_err(failed)?;
         let unmet =
             statements.iter().zip(&done).any(|(statement, done)| statement.must_answer && done.is_empty());
         if unmet {

@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError};
 /// How often it is looked for what Temporal did not hear.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often all pipelines are looked at, for those that nobody carries on; and what is old is forgotten.
+/// How often all pipelines are looked at, for those that nobody carries on.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// What has been due for so long, in milliseconds, without anybody at work on it, was forgotten.

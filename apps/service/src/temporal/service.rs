@@ -57,8 +57,8 @@ impl Steps for ServiceSteps {
         let Some(mut record) = record else { return Ok(None) };
         let now = store.now().await.map_err(|error| failure(&error.into()))?;
         let waiting = if deliver_at(&record).is_some_and(|at| at <= now) { record.waiting } else { 0 };
-        record.positioned = false;
         // Deliveries and events are the workflow's own to look after.
+        record.positioned = false;
         let compared_only = Pace { follow: Duration::MAX, ..self.pace };
         let reconcile_due = due(&record, now, &compared_only) == Due::Now(Stage::Reconcile);
         Ok(Some(Snapshot {

@@ -9,7 +9,7 @@ use service::steps::{Connections, ManualSync};
 use stripe_simulator::{Fault, FaultRule};
 use tokio_util::sync::CancellationToken;
 
-use crate::served::{Kept, Place, Served, account, difference};
+use crate::served::{Kept, Served, account, difference};
 
 /// Asks by `POST`, and answers the messages.
 async fn told(served: &Served, path: &str) -> Vec<Value> {
@@ -23,13 +23,7 @@ async fn told(served: &Served, path: &str) -> Vec<Value> {
 async fn a_sync_by_hand_is_told_and_kept() {
     let account = account().await;
     let control = account.control();
-    let served = Served::with(
-        Place::new(Kept::File).await,
-        None,
-        false,
-        Guard { any_address: true, ..Guard::default() },
-    )
-    .await;
+    let served = Served::idle().await;
     served.post("/pipelines", &served.pipeline(&account, "pipe_hand", false)).await;
     told(&served, "/pipelines/pipe_hand/setup").await;
     let synced = told(&served, "/pipelines/pipe_hand/sync?run_id=r1").await;
@@ -76,13 +70,7 @@ async fn whoever_works_makes_room_for_a_sync_by_hand() {
 #[tokio::test(flavor = "multi_thread")]
 async fn past_events_are_asked_for_as_the_source_asks() {
     let account = account().await;
-    let served = Served::with(
-        Place::new(Kept::File).await,
-        None,
-        false,
-        Guard { any_address: true, ..Guard::default() },
-    )
-    .await;
+    let served = Served::idle().await;
     served.post("/pipelines", &served.pipeline(&account, "pipe_past", false)).await;
     told(&served, "/pipelines/pipe_past/sync").await;
     let simulate = "/pipelines/pipe_past/simulate_webhook_sync";
@@ -99,13 +87,7 @@ async fn past_events_are_asked_for_as_the_source_asks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_pipeline_may_not_name_any_more_is_not_synced_by_hand() {
     let account = account().await;
-    let served = Served::with(
-        Place::new(Kept::File).await,
-        None,
-        false,
-        Guard { any_address: true, ..Guard::default() },
-    )
-    .await;
+    let served = Served::idle().await;
     served.post("/pipelines", &served.pipeline(&account, "pipe_moved", false)).await;
     // As if its names led elsewhere by now.
     let steps = served.steps.clone().guarded(Guard::default());

@@ -1,12 +1,11 @@
 //! The OpenAPI document, and the page that shows it.
 
-use std::collections::BTreeSet;
-
 use destination_google_sheets::SheetsOptions;
 use engine::program::built_in;
 use serde_json::Value;
 use service::api::openapi;
 use source_stripe::StripeSourceOptions;
+use test_utils::openapi::references;
 
 use crate::served::{Kept, Place, Served};
 use service::guard::Guard;
@@ -29,24 +28,11 @@ fn the_committed_document_is_the_one_that_is_served() {
     assert!(made == committed, "if this is meant, run `{renew}`; the first difference: {differs:?}");
 }
 
-fn references(value: &Value, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
-        Value::Object(members) => {
-            if let Some(Value::String(target)) = members.get("$ref") {
-                found.insert(target.clone());
-            }
-            members.values().for_each(|member| references(member, found));
-        }
-        _ => {}
-    }
-}
-
 #[test]
 fn references_lead_somewhere() {
     let document = made();
-    let mut found = BTreeSet::new();
-    references(&document, &mut found);
+    let found = references(&document);
+    assert!(!found.is_empty());
     for target in &found {
         let pointer = target.strip_prefix('#').unwrap_or_else(|| panic!("{target}"));
         assert!(document.pointer(pointer).is_some(), "{target} leads nowhere");

@@ -65,13 +65,7 @@ async fn what_is_wrong_is_told_with_its_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_that_cross_are_refused() {
     let account = account().await;
-    let served = Served::with(
-        Place::new(Kept::File).await,
-        None,
-        false,
-        Guard { any_address: true, ..Guard::default() },
-    )
-    .await;
+    let served = Served::idle().await;
     let answer =
         served.request(Method::POST, "/pipelines").json(&served.pipeline(&account, "pipe_tag", false));
     let created = answer.send().await.unwrap();
@@ -91,13 +85,7 @@ async fn changes_that_cross_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn asking_twice_with_a_key_does_once() {
     let account = account().await;
-    let served = Served::with(
-        Place::new(Kept::File).await,
-        None,
-        false,
-        Guard { any_address: true, ..Guard::default() },
-    )
-    .await;
+    let served = Served::idle().await;
     let mut pipeline = served.pipeline(&account, "pipe_x", false);
     pipeline.as_object_mut().unwrap().remove("id");
     let ask = |pipeline: &Value| {
@@ -118,13 +106,7 @@ async fn asking_twice_with_a_key_does_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_come_in_pages() {
     let account = account().await;
-    let served = Served::with(
-        Place::new(Kept::File).await,
-        None,
-        false,
-        Guard { any_address: true, ..Guard::default() },
-    )
-    .await;
+    let served = Served::idle().await;
     for number in 0..5 {
         let pipeline = served.pipeline(&account, &format!("pipe_{number}"), false);
         served.post("/pipelines?skip_check=true", &pipeline).await;

@@ -121,6 +121,12 @@ pub(crate) fn pace() -> Pace {
 }
 
 impl Served {
+    /// A service in files that does nothing by itself.
+    pub(crate) async fn idle() -> Served {
+        let guard = Guard { any_address: true, ..Guard::default() };
+        Served::with(Place::new(Kept::File).await, None, false, guard).await
+    }
+
     pub(crate) async fn start(kept: Kept) -> Served {
         Served::with(
             Place::new(kept).await,

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use futures::future::try_join;
+use futures::future::join;
 use protocol::{ConnectorError, Stream};
 use tokio::sync::OnceCell;
 use tokio_postgres::types::Type;
@@ -71,15 +71,16 @@ impl StreamWriter {
             "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
         };
         // Sent together and in this order. Two statements on purpose: the second sees what was
-        // committed while the first waited.
+        // committed while the first waited. Where both fail, the first says why.
         let name: [Parameter<'_>; 1] = [(&self.lock, Type::TEXT)];
         let stream: [Parameter<'_>; 1] = [(&self.fields.stream, Type::TEXT)];
-        let (_, any_buried) = try_join(
+        let (locked, any_buried) = join(
             transaction.query_typed_one(sql, &name),
             transaction.query_typed_one(&self.statements.any_buried, &stream),
         )
-        .await?;
-        any_buried.try_get(0)
+        .await;
+        locked?;
+        any_buried?.try_get(0)
     }
 
     /// The keys as one array per key field.

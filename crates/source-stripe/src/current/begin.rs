@@ -76,12 +76,10 @@ pub(crate) fn begin(
         None
     } else {
         Some(format!(
-            "{} not read for more than {days} days, for which Stripe keeps events, so everything that may have changed \
-             since is read again. Objects that were deleted meanwhile are found by `sync-engine reconcile --repair`",
-            match &*lost {
-                [stream] => format!("{stream} was"),
-                streams => format!("{} were", streams.join(", ")),
-            }
+            "events about {} were not followed for more than {days} days, for which Stripe keeps them, so everything \
+             that may have changed since is read again. Objects that were deleted meanwhile are found by \
+             `sync-engine reconcile --repair`",
+            lost.join(", ")
         ))
     };
     Beginning { position, is_new, missed: Missed::Only(lost), warning }
@@ -133,6 +131,6 @@ mod tests {
         let back = begin(Some(stored), &["a", "b", "c"], all, NOW);
         assert_eq!(back.position, Position { events_cursor: NOW - 100, ..Position::default() });
         assert_eq!(back.missed, Missed::Only(vec!["a".to_owned()]));
-        assert!(back.warning.unwrap().starts_with("a was not read for more than 30 days"));
+        assert!(back.warning.unwrap().starts_with("events about a were not followed for more than 30 days"));
     }
 }

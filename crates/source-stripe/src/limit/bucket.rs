@@ -5,10 +5,6 @@ use std::time::Duration;
 /// The bucket holds what may be sent within this time: short, so that a read never begins with a flood.
 const BURST: Duration = Duration::from_millis(200);
 
-/// What a bucket holds at the least. With a single token, all that comes between the moment when it is there and the one when it is
-/// taken would be lost: a twentieth of the rate, where many share one.
-const LEAST_CAPACITY: f64 = 1.5;
-
 /// What is left of the rate after it was exceeded.
 const DECREASE: f64 = 0.7;
 
@@ -161,7 +157,7 @@ impl Bucket {
     }
 
     fn capacity(&self) -> f64 {
-        (self.rate * BURST.as_secs_f64()).max(LEAST_CAPACITY)
+        (self.rate * BURST.as_secs_f64()).max(1.0)
     }
 
     /// Brings the bucket to `now`; answers when the next token is there, which may be now.

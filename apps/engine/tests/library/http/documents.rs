@@ -1,7 +1,5 @@
 //! The OpenAPI document, and the page that shows it.
 
-use std::collections::BTreeSet;
-
 use destination_google_sheets::{SheetsDestination, SheetsOptions};
 use destination_postgres::PostgresDestination;
 use destination_sqlite::SqliteDestination;
@@ -9,6 +7,7 @@ use engine::Registry;
 use engine::api::{ApiOptions, openapi};
 use serde_json::Value;
 use source_stripe::{StripeSource, StripeSourceOptions};
+use test_utils::openapi::references;
 
 use super::served::{Answered, Served};
 use crate::script::echo;
@@ -16,19 +15,6 @@ use crate::script::echo;
 async fn document(internal_query: bool) -> Value {
     let served = Served::with(echo(), ApiOptions { internal_query, ..ApiOptions::default() }).await;
     Answered::of(served.get("/openapi.json")).await.json()
-}
-
-fn references(value: &Value, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
-        Value::Object(members) => {
-            if let Some(Value::String(target)) = members.get("$ref") {
-                found.insert(target.clone());
-            }
-            members.values().for_each(|member| references(member, found));
-        }
-        _ => {}
-    }
 }
 
 #[tokio::test]
@@ -79,8 +65,8 @@ async fn the_components_are_those_that_clients_know() {
     }
     let text = serde_json::to_string(&document).unwrap();
     assert!(!text.contains("$schema") && !text.contains("$defs") && !text.contains("[object Object]"));
-    let mut found = BTreeSet::new();
-    references(&document, &mut found);
+    let found = references(&document);
+    assert!(!found.is_empty());
     for target in &found {
         let name = target.strip_prefix("#/components/schemas/").unwrap_or_else(|| panic!("{target}"));
         assert!(schemas.contains_key(name), "{target} leads nowhere");
