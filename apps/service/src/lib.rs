@@ -12,7 +12,6 @@ pub mod guard;
 pub mod masking;
 pub mod orchestrator;
 pub mod pipeline;
-pub mod rate;
 mod schema;
 pub mod service;
 pub mod standing;

@@ -234,4 +234,12 @@ proptest! {
         prop_assert_eq!(serde_json::to_value(&read).unwrap(), serde_json::to_value(&message).unwrap());
         prop_assert_eq!(line(&read), written);
     }
+
+    /// A number is the one that its text says; read a little beside it, it would change with every hand-over.
+    #[test]
+    fn a_number_is_what_its_text_says(digits in any::<u64>(), exponent in -300..280i32) {
+        let text = format!("{digits}.5e{exponent}");
+        let read: Value = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(read.as_f64(), Some(text.parse().unwrap()));
+    }
 }

@@ -67,7 +67,7 @@ pub mod fuzzing;
 
 pub use accounts::Accounts;
 pub use config::StripeConfig;
-pub use limit::{ALL_ENDPOINTS, BudgetLease, BudgetWant, SharedBudget};
+pub use limit::{ALL_ENDPOINTS, AccountLimiters, BudgetLease, BudgetWant, SharedBudget};
 pub use meter::RequestMeter;
 pub use proxy::ProxyRules;
 pub use push::{WebhookRefusal, webhook_event};

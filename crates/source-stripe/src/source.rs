@@ -19,7 +19,7 @@ use crate::client::{Behalf, Client};
 use crate::config::{Access, StripeConfig};
 use crate::delivery::{Delivery, messages};
 use crate::discover;
-use crate::limit::{Gate, Share, SharedBudget};
+use crate::limit::{AccountLimiters, Gate, SharedBudget};
 use crate::look_up;
 use crate::meter::RequestMeter;
 use crate::preflight;
@@ -43,6 +43,8 @@ pub struct StripeSourceOptions {
     pub meter: Arc<RequestMeter>,
     /// By which way Stripe is asked; directly by default.
     pub proxy: ProxyRules,
+    /// The limiters of the accounts that this process reads. Sources with the same ones share an account's rate.
+    pub limiters: AccountLimiters,
     /// Where the rate is leased that other processes use too. `None`: this process may use all of it.
     pub shared_budget: Option<Arc<dyn SharedBudget>>,
 }
@@ -57,6 +59,7 @@ impl Default for StripeSourceOptions {
             request_timeout: Duration::from_secs(80),
             meter: Arc::default(),
             proxy: ProxyRules::default(),
+            limiters: AccountLimiters::default(),
             shared_budget: None,
         }
     }
@@ -110,14 +113,10 @@ impl StripeSource {
         client.on_behalf(behalf, gate)
     }
 
-    /// The limits of an account, shared with other processes where they are to be.
+    /// The limits of an account, shared with whoever else reads it.
     fn gate(&self, access: &Access, behalf: Option<&Behalf>, meter: Arc<RequestMeter>) -> Arc<Gate> {
-        match &self.options.shared_budget {
-            None => Gate::new(access.limits, meter),
-            Some(budget) => {
-                Gate::shared(access.limits, meter, Share::new(Arc::clone(budget), &access.api_key, behalf))
-            }
-        }
+        let StripeSourceOptions { limiters, shared_budget, .. } = &self.options;
+        limiters.gate(&access.api_key, behalf, access.limits, shared_budget.as_ref(), meter)
     }
 
     async fn account(&self, config: &StripeConfig) -> Result<Account, ConnectorError> {

@@ -13,7 +13,6 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use service::engines::Engines;
 use service::guard::Guard;
-use service::rate::MemoryBudget;
 use service::service::Service;
 use service::steps::Steps;
 use service::store::Store;
@@ -104,11 +103,15 @@ pub(crate) fn connectors(side: Side) -> Vec<String> {
 pub(crate) async fn service(place: &PlaceArgs, guard: Guard) -> Result<Service, Failure> {
     let store = Box::pin(store(place)).await?;
     let given = stripe_options(variable).map_err(|error| Failure::usage(error.to_string()))?;
-    let budget: Arc<dyn SharedBudget> = match &place.store {
-        Some(url) => Arc::new(TableBudget::connect(url, "sync_service").map_err(Failure::failed)?),
-        None => Arc::new(MemoryBudget::default()),
+    // The pipelines of a process share the rate of their account anyway; several processes lease it from their store.
+    let shared_budget = match &place.store {
+        Some(url) => {
+            let table = TableBudget::connect(url, "sync_service").map_err(Failure::failed)?;
+            Some(Arc::new(table) as Arc<dyn SharedBudget>)
+        }
+        None => None,
     };
-    let options = StripeSourceOptions { shared_budget: Some(budget), ..given };
+    let options = StripeSourceOptions { shared_budget, ..given };
     let meter = Arc::clone(&options.meter);
     let stripe = StripeSource::new(options.clone());
     // Whoever may create pipelines names programs, and does not say what is run.

@@ -15,7 +15,6 @@ use service::api::{ApiOptions, router};
 use service::engines::Engines;
 use service::guard::Guard;
 use service::orchestrator::{Embedded, EmbeddedOptions, Pace};
-use service::rate::MemoryBudget;
 use service::service::Service;
 use service::steps::Steps;
 use service::store::Store;
@@ -96,10 +95,7 @@ impl Place {
 
     /// What carries pipelines on, as one process has it.
     pub(crate) async fn steps(&self) -> (Steps, Engine) {
-        let options = StripeSourceOptions {
-            shared_budget: Some(Arc::new(MemoryBudget::default())),
-            ..StripeSourceOptions::default()
-        };
+        let options = StripeSourceOptions::default();
         let meter = Arc::clone(&options.meter);
         let mut registry = Registry::new()
             .with_source(StripeSource::new(options))

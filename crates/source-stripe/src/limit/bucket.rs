@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::queue::{Queue, Reader};
+
 /// The bucket holds what may be sent within this time: short, so that a read never begins with a flood.
 const BURST: Duration = Duration::from_millis(200);
 
@@ -41,6 +43,8 @@ pub(super) struct Bucket {
     passed: f64,
     /// Where the rate is leased: what was leased, and what is to be told when it is leased again.
     lease: Option<Lease>,
+    /// Who waits for a token.
+    queue: Queue,
 }
 
 /// The part of a shared rate that is ours.
@@ -98,9 +102,18 @@ impl Bucket {
             lowered_at: None,
             passed: 0.0,
             lease: None,
+            queue: Queue::default(),
         };
         bucket.tokens = bucket.capacity();
         bucket
+    }
+
+    /// From now on `rate` is what there is when all is well.
+    pub(super) fn limit(&mut self, rate: f64, now: Duration) {
+        self.settle(now);
+        self.full_rate = rate;
+        self.rate = self.rate_at(now);
+        self.tokens = self.tokens.min(self.capacity());
     }
 
     /// A bucket that is empty until it is [leased](Bucket::lease) a rate.
@@ -111,16 +124,14 @@ impl Bucket {
 
     /// From now on `rate` is ours, until that time.
     pub(super) fn lease(&mut self, rate: f64, until: Duration, now: Duration) {
-        self.ready_at(now);
+        self.settle(now);
         let Some(lease) = &mut self.lease else { return };
         lease.until = until;
-        self.full_rate = rate;
         // The lease takes into account what Stripe refused, as far as it was told of it.
         if !lease.exceeded {
             self.setback = None;
         }
-        self.rate = self.rate_at(now);
-        self.tokens = self.tokens.min(self.capacity());
+        self.limit(rate, now);
     }
 
     /// What was made of the lease in the `elapsed` time since the last account.
@@ -152,6 +163,11 @@ impl Bucket {
         }
     }
 
+    /// The reader no longer waits.
+    pub(super) fn leave(&mut self, reader: Reader) {
+        self.queue.leave(reader);
+    }
+
     pub(super) fn rate(&self) -> f64 {
         self.rate
     }
@@ -160,24 +176,42 @@ impl Bucket {
         (self.rate * BURST.as_secs_f64()).max(1.0)
     }
 
-    /// Brings the bucket to `now`; answers when the next token is there, which may be now.
-    pub(super) fn ready_at(&mut self, now: Duration) -> Duration {
+    /// When there is a token for `reader`, which may be now: those who waited before it come first.
+    pub(super) fn ready_at(&mut self, reader: Reader, now: Duration) -> Duration {
+        self.settle(now);
+        if self.is_shut(now) {
+            return (now + LEASE_POLL).max(self.closed_until);
+        }
+        let ahead = self.queue.ahead_of(reader, now) as f64;
+        // Whole tokens but for what rounding took from them.
+        let missing = ahead + 1.0 - 1e-6 - self.tokens;
+        let refilled = if missing <= 0.0 { now } else { now + wait(missing / self.rate.max(1e-6)) };
+        let ready = refilled.max(self.closed_until);
+        if ready > now {
+            self.queue.wait(reader, ready);
+        }
+        ready
+    }
+
+    /// Whether nothing is leased.
+    fn is_shut(&self, now: Duration) -> bool {
+        self.lacks_lease(now) || (self.lease.is_some() && self.full_rate <= 0.0)
+    }
+
+    /// Brings the bucket to `now`.
+    fn settle(&mut self, now: Duration) {
         // What may not be sent is not saved up either.
         let since = self.updated.max(self.closed_until);
         let seconds = now.saturating_sub(since).as_secs_f64();
         self.updated = self.updated.max(now);
-        if self.lacks_lease(now) || (self.lease.is_some() && self.full_rate <= 0.0) {
+        if self.is_shut(now) {
             self.tokens = self.tokens.min(0.0);
             self.rate = 0.0;
-            return (now + LEASE_POLL).max(self.closed_until);
+            return;
         }
         let before = self.rate;
         self.rate = self.rate_at(now);
         self.tokens = (self.tokens + seconds * (before + self.rate) / 2.0).min(self.capacity());
-        // A whole token but for what rounding took from it.
-        let missing = 1.0 - 1e-6 - self.tokens;
-        let refilled = if missing <= 0.0 { now } else { now + wait(missing / self.rate.max(1e-6)) };
-        refilled.max(self.closed_until)
     }
 
     fn rate_at(&mut self, now: Duration) -> f64 {
@@ -189,7 +223,8 @@ impl Bucket {
         rate.min(self.full_rate)
     }
 
-    pub(super) fn take(&mut self) {
+    pub(super) fn take(&mut self, reader: Reader) {
+        self.queue.leave(reader);
         self.tokens -= 1.0;
         self.passed += 1.0;
         if let Some(lease) = &mut self.lease {

@@ -11,8 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use super::gate::Gate;
-use super::limiter::Limits;
+use super::gate::Throttle;
 use crate::client::Behalf;
 
 /// The level that counts the requests to all endpoints.
@@ -66,32 +65,36 @@ pub trait SharedBudget: Send + Sync + fmt::Debug {
 
 /// Whose budget it is, and under which name we take from it.
 #[derive(Debug)]
-pub(crate) struct Share {
-    pub(crate) budget: Arc<dyn SharedBudget>,
-    pub(crate) account: String,
-    pub(crate) holder: String,
+pub(super) struct Share {
+    budget: Arc<dyn SharedBudget>,
+    account: String,
+    holder: String,
 }
 
 impl Share {
-    /// A share of the account of `key`, or of the account in whose name it asks, under a name of its own. The key
-    /// itself goes nowhere.
-    pub(crate) fn new(budget: Arc<dyn SharedBudget>, key: &SecretString, behalf: Option<&Behalf>) -> Share {
-        let mut hash = Sha256::new_with_prefix(key.expose_secret().as_bytes());
-        if let Some(behalf) = behalf {
-            hash.update(behalf.account());
-        }
-        let hash = hash.finalize();
-        Share { budget, account: hex::encode(&hash[..16]), holder: format!("{:016x}", rand::random::<u64>()) }
+    /// A share of `account` under a name of its own.
+    pub(super) fn new(budget: Arc<dyn SharedBudget>, account: String) -> Share {
+        Share { budget, account, holder: format!("{:016x}", rand::random::<u64>()) }
     }
 }
 
-/// Keeps the leases of `gate` until it is dropped. `hungry` is told when something is wanted that is not leased.
-pub(super) async fn keep(gate: Weak<Gate>, share: Share, limits: Limits, hungry: Arc<Notify>) {
+/// A name for the account of `key`, or for the account in whose name it asks. The key itself goes nowhere.
+pub(super) fn account_name(key: &SecretString, behalf: Option<&Behalf>) -> String {
+    let mut hash = Sha256::new_with_prefix(key.expose_secret().as_bytes());
+    if let Some(behalf) = behalf {
+        hash.update(behalf.account());
+    }
+    hex::encode(&hash.finalize()[..16])
+}
+
+/// Keeps the leases of `throttle` until it is dropped. `hungry` is told when something is wanted that is not leased.
+pub(super) async fn keep(throttle: Weak<Throttle>, share: Share, hungry: Arc<Notify>) {
     let mut asked = Instant::now();
     let mut alone = false;
     let mut holders = 1;
     loop {
-        let Some(wants) = gate.upgrade().map(|gate| gate.with(|limiter, _| limiter.wants(asked.elapsed())))
+        let Some(wants) =
+            throttle.upgrade().map(|throttle| throttle.with(|limiter, _| limiter.wants(asked.elapsed())))
         else {
             // Others need not wait until the leases end.
             let back = share.budget.lease(share.account, share.holder, Vec::new());
@@ -110,15 +113,15 @@ pub(super) async fn keep(gate: Weak<Gate>, share: Share, limits: Limits, hungry:
             Ok(leased) => leased,
             Err(_) => Err("it does not answer in time".into()),
         };
-        let Some(gate) = gate.upgrade() else { continue };
+        let Some(throttle) = throttle.upgrade() else { continue };
         let pause = match leased {
             Ok(lease) => {
                 if std::mem::take(&mut alone) {
                     tracing::info!("the rate limit is shared with other processes again");
                 }
                 holders = lease.holders.max(1);
-                let until = gate.time_of(asked) + lease.valid_for;
-                gate.lease(
+                let until = throttle.time_of(asked) + lease.valid_for;
+                throttle.lease(
                     names.iter().zip(&lease.rates).map(|((name, _), rate)| (name.as_str(), *rate)),
                     until,
                 );
@@ -132,15 +135,15 @@ pub(super) async fn keep(gate: Weak<Gate>, share: Share, limits: Limits, hungry:
                         error = &*error as &dyn Error,
                         "the shared rate limit cannot be asked for ({error}); going on alone at {:.0} requests per \
                          second, and trying again",
-                        limits.account_rate / others
+                        throttle.with(|limiter, _| limiter.full_rate()) / others
                     );
                 }
-                let until = gate.time_of(Instant::now()) + RETRY + PATIENCE + RENEWAL;
-                gate.lease(names.iter().map(|(name, full)| (name.as_str(), full / others)), until);
+                let until = throttle.time_of(Instant::now()) + RETRY + PATIENCE + RENEWAL;
+                throttle.lease(names.iter().map(|(name, full)| (name.as_str(), full / others)), until);
                 RETRY
             }
         };
-        drop(gate);
+        drop(throttle);
         let renewal = asked + pause;
         tokio::time::sleep(LEAST_PAUSE).await;
         tokio::select! {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::bucket::{Bucket, Use};
 use super::lease::{ALL_ENDPOINTS, BudgetWant};
+use super::queue::{Queue, Reader};
 
 /// What may be asked of Stripe when all is well.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,6 +17,17 @@ pub(crate) struct Limits {
     pub(crate) endpoint_rate: f64,
     /// Requests at a time.
     pub(crate) in_flight: usize,
+}
+
+impl Limits {
+    /// The smaller of each.
+    pub(super) fn stricter(self, other: Limits) -> Limits {
+        Limits {
+            account_rate: self.account_rate.min(other.account_rate),
+            endpoint_rate: self.endpoint_rate.min(other.endpoint_rate),
+            in_flight: self.in_flight.min(other.in_flight),
+        }
+    }
 }
 
 /// Why a request must wait.
@@ -50,6 +62,8 @@ pub(crate) struct Limiter {
     shared: bool,
     /// Whether somebody wanted to send where nothing is leased.
     hungry: bool,
+    /// Who asks at present.
+    reader: Reader,
 }
 
 #[derive(Debug)]
@@ -65,6 +79,8 @@ struct Concurrency {
     allowed: f64,
     now: usize,
     lowered_at: Option<Duration>,
+    /// Who waits for a request to end.
+    queue: Queue,
 }
 
 impl Limiter {
@@ -76,12 +92,32 @@ impl Limiter {
             in_flight: Concurrency::new(limits.in_flight),
             shared: false,
             hungry: false,
+            reader: 0,
         }
     }
 
     /// A limiter that lets nothing through but what is [leased](Limiter::lease).
     pub(crate) fn shared(limits: Limits, now: Duration) -> Limiter {
         Limiter { account: Bucket::leased(now), shared: true, ..Limiter::new(limits, now) }
+    }
+
+    /// Takes other limits from now on.
+    pub(super) fn limit(&mut self, limits: Limits, now: Duration) {
+        if limits == self.limits {
+            return;
+        }
+        self.limits = limits;
+        self.in_flight.limit(limits.in_flight);
+        for endpoint in self.endpoints.values_mut() {
+            endpoint.in_flight.limit(limits.in_flight);
+        }
+        // Where rates are leased, the next leases are by these limits.
+        if !self.shared {
+            self.account.limit(limits.account_rate, now);
+            for endpoint in self.endpoints.values_mut() {
+                endpoint.bucket.limit(limits.endpoint_rate, now);
+            }
+        }
     }
 
     /// What to lease next, `elapsed` after it was asked last. Nothing where nothing was sent lately or waits.
@@ -116,55 +152,88 @@ impl Limiter {
         self.account.rate()
     }
 
+    /// Requests per second over all endpoints when all is well.
+    pub(super) fn full_rate(&self) -> f64 {
+        self.limits.account_rate
+    }
+
     /// Requests per second to one endpoint when all is well.
     pub(crate) fn endpoint_rate(&self) -> f64 {
         self.limits.endpoint_rate
     }
 
-    /// Requests under way.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.now
+    /// From now on it is `reader` who asks.
+    pub(super) fn serve(&mut self, reader: Reader) {
+        self.reader = reader;
     }
 
-    /// Whether [`Limiter::admit`] would succeed.
+    /// The reader asks no more.
+    pub(super) fn forget(&mut self, reader: Reader) {
+        let endpoints = self.endpoints.values_mut();
+        let levels = endpoints.map(|endpoint| (&mut endpoint.bucket, &mut endpoint.in_flight));
+        for (bucket, in_flight) in levels.chain([(&mut self.account, &mut self.in_flight)]) {
+            bucket.leave(reader);
+            in_flight.queue.leave(reader);
+        }
+    }
+
+    /// Whether [`Limiter::admit`] would succeed. Whoever is refused has a place in the queue from then on.
     pub(crate) fn would_admit(&mut self, endpoint: &Arc<str>, now: Duration) -> Result<(), Refused> {
-        let account_ready = self.account.ready_at(now);
-        let account_free = self.in_flight.is_free();
+        let reader = self.reader;
+        let account_ready = self.account.ready_at(reader, now);
+        let account_free = self.in_flight.is_free(reader, now);
         if account_ready > now {
             self.account.starves();
         }
         let mut lacks_lease = self.account.lacks_lease(now);
         let endpoint = self.endpoint(endpoint, now);
-        let endpoint_ready = endpoint.bucket.ready_at(now);
+        let endpoint_ready = endpoint.bucket.ready_at(reader, now);
         if endpoint_ready > now {
             endpoint.bucket.starves();
             lacks_lease |= endpoint.bucket.lacks_lease(now);
         }
-        let ready = account_ready.max(endpoint_ready);
-        let endpoint_free = endpoint.in_flight.is_free();
+        let endpoint_free = endpoint.in_flight.is_free(reader, now);
         self.hungry |= lacks_lease;
-        if !account_free || !endpoint_free {
-            return Err(Refused::Busy);
-        }
+        account_free.and(endpoint_free)?;
+        let ready = account_ready.max(endpoint_ready);
         if ready > now { Err(Refused::Until(ready)) } else { Ok(()) }
     }
 
     /// Counts a request to `endpoint` if it may be sent now; it then has to be [ended](Limiter::ended).
     pub(crate) fn admit(&mut self, endpoint: &Arc<str>, now: Duration) -> Result<(), Refused> {
         self.would_admit(endpoint, now)?;
-        self.account.take();
-        self.in_flight.now += 1;
+        let reader = self.reader;
+        self.account.take(reader);
+        self.in_flight.take(reader);
         let endpoint = self.endpoint(endpoint, now);
-        endpoint.bucket.take();
-        endpoint.in_flight.now += 1;
+        endpoint.bucket.take(reader);
+        endpoint.in_flight.take(reader);
         Ok(())
     }
 
-    /// A request that was admitted at `sent` has ended.
-    pub(crate) fn ended(&mut self, endpoint: &Arc<str>, sent: Duration, answer: Answer<'_>, now: Duration) {
-        self.in_flight.ended();
-        self.endpoint(endpoint, now).in_flight.ended();
-        let Answer::Limited { reason, retry_after } = answer else { return };
+    /// A request that was admitted at `sent` has ended. Answers whether somebody waits for that.
+    pub(crate) fn ended(
+        &mut self,
+        endpoint: &Arc<str>,
+        sent: Duration,
+        answer: Answer<'_>,
+        now: Duration,
+    ) -> bool {
+        let awaited = self.in_flight.ended(now) | self.endpoint(endpoint, now).in_flight.ended(now);
+        if let Answer::Limited { reason, retry_after } = answer {
+            self.refused(endpoint, sent, reason, retry_after, now);
+        }
+        awaited
+    }
+
+    fn refused(
+        &mut self,
+        endpoint: &Arc<str>,
+        sent: Duration,
+        reason: Option<&str>,
+        retry_after: Option<Duration>,
+        now: Duration,
+    ) {
         match reason {
             Some("endpoint-rate") => {
                 self.endpoint(endpoint, now).bucket.exceeded(sent, retry_after, now);
@@ -197,17 +266,39 @@ fn want(endpoint: &str, full_rate: f64, used: Use) -> Option<BudgetWant> {
 impl Concurrency {
     fn new(full: usize) -> Concurrency {
         let full = full.max(1) as f64;
-        Concurrency { full, allowed: full, now: 0, lowered_at: None }
+        Concurrency { full, allowed: full, now: 0, lowered_at: None, queue: Queue::default() }
     }
 
-    fn is_free(&self) -> bool {
-        (self.now as f64) < self.allowed.floor()
+    fn limit(&mut self, full: usize) {
+        self.full = full.max(1) as f64;
+        self.allowed = self.allowed.min(self.full);
     }
 
-    /// Each request that ends well lets a little more at a time.
-    fn ended(&mut self) {
+    /// Whether there is room for `reader`: those who waited before it come first.
+    fn is_free(&mut self, reader: Reader, now: Duration) -> Result<(), Refused> {
+        let free = self.allowed.floor() - self.now as f64;
+        if self.queue.ahead_of(reader, now) as f64 + 1.0 <= free {
+            return Ok(());
+        }
+        self.queue.wait(reader, Duration::MAX);
+        if free < 1.0 {
+            return Err(Refused::Busy);
+        }
+        self.queue.call(now);
+        Err(Refused::Until(Queue::passed_over_at(now)))
+    }
+
+    fn take(&mut self, reader: Reader) {
+        self.queue.leave(reader);
+        self.now += 1;
+    }
+
+    /// Each request that ends well lets a little more at a time. Answers whether somebody waits for that.
+    fn ended(&mut self, now: Duration) -> bool {
         self.now = self.now.saturating_sub(1);
         self.allowed = (self.allowed + 0.25 / self.allowed).min(self.full);
+        self.queue.call(now);
+        !self.queue.is_empty()
     }
 
     fn exceeded(&mut self, sent: Duration, now: Duration) {
