@@ -78,6 +78,9 @@ const MEMORY: Duration = Duration::from_secs(2);
 /// Less than this many requests per second are none.
 const NO_DEMAND: f64 = 0.1;
 
+/// Whoever waits behind others looks again after this time: the rate may have come back meanwhile.
+const QUEUE_POLL: Duration = Duration::from_secs(1);
+
 /// When to look again for a lease.
 const LEASE_POLL: Duration = Duration::from_millis(100);
 
@@ -186,7 +189,8 @@ impl Bucket {
         // Whole tokens but for what rounding took from them.
         let missing = ahead + 1.0 - 1e-6 - self.tokens;
         let refilled = if missing <= 0.0 { now } else { now + wait(missing / self.rate.max(1e-6)) };
-        let ready = refilled.max(self.closed_until);
+        let foreseen = if ahead > 0.0 { refilled.min(now + QUEUE_POLL) } else { refilled };
+        let ready = foreseen.max(self.closed_until);
         if ready > now {
             self.queue.wait(reader, ready);
         }

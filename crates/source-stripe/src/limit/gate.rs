@@ -107,6 +107,8 @@ impl Throttle {
     fn limit(&self, readers: &Readers) {
         if let Some(limits) = readers.limits.values().copied().reduce(Limits::stricter) {
             self.with(|limiter, now| limiter.limit(limits, now));
+            // Whoever waits for a lower rate need not wait as long any more.
+            self.changed.notify_waiters();
         }
     }
 }
