@@ -60,6 +60,10 @@ pub(crate) fn main() -> ExitCode {
             result
         });
     session.screen.clear();
+    let result = result.and_then(|()| match session.output.failure() {
+        None => Ok(()),
+        Some(error) => Err(Failure::failed(format!("not everything could be written to stdout: {error}"))),
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
