@@ -105,7 +105,8 @@ impl Seen<'_> {
             layouts.iter().filter_map(|layout| Some(Kept::of(self.books, &layout.stream)?.sheet)).collect();
         for layout in layouts {
             let kept = Kept::of(self.books, &layout.stream).unwrap_or_default();
-            let ours: BTreeSet<String> = layout.columns.iter().cloned().chain(kept.columns.iter().cloned()).collect();
+            let ours: BTreeSet<String> =
+                layout.columns.iter().cloned().chain(kept.columns.iter().cloned()).collect();
             let known = self.books.get(Kind::Stream, &layout.stream, "").is_some();
             let by_books = self.tab(|tab| known && tab.id == kept.sheet);
             let made = self.made.get(&layout.stream);
@@ -120,7 +121,13 @@ impl Seen<'_> {
             if let Some(tab) = found {
                 let (empty, nothing) = (Vec::new(), BTreeSet::new());
                 let header = self.headers.get(&tab.id).unwrap_or(&empty);
-                match place(layout, tab, header, &ours, if tab.id == kept.sheet { &kept.columns } else { &nothing }) {
+                match place(
+                    layout,
+                    tab,
+                    header,
+                    &ours,
+                    if tab.id == kept.sheet { &kept.columns } else { &nothing },
+                ) {
                     Ok(place) => {
                         let more = place.columns.len().saturating_sub(tab.columns) * tab.rows;
                         if cells + more > SPREADSHEET_CELLS {

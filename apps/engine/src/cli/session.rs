@@ -105,7 +105,9 @@ impl Session {
             _ if command.is_server() && !terminal && !voice.plain => {
                 (Format::Json, Arc::new(move |line: &str| screen.line(line)))
             }
-            _ => (Format::Pretty { colour: self.screen.colour }, Arc::new(move |line: &str| screen.line(line))),
+            _ => {
+                (Format::Pretty { colour: self.screen.colour }, Arc::new(move |line: &str| screen.line(line)))
+            }
         };
         Logging { level, format, sink }
     }

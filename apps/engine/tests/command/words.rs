@@ -95,5 +95,9 @@ fn a_reader_that_goes_away_is_no_failure() {
 fn a_disk_that_is_full_is_one() {
     let program = crate::program::PATH;
     let ended = sync_engine().after(&format!("'{program}' streams > /dev/full; exit $?")).run(&[]).expect(1);
-    assert!(ended.stderr.contains("not everything could be written to stdout: No space left"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("not everything could be written to stdout: No space left"),
+        "{}",
+        ended.stderr
+    );
 }

@@ -7,8 +7,8 @@ use engine::{Engine, PipelineRead, PipelineSync, Registry, TimeLimits};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use protocol::{
-    ConnectorConfig, ConnectorError, Destination, Eof, MessageStream, Payload, PipelineConfig, RunStatus, Source,
-    StateStore, WriteRequest,
+    ConnectorConfig, ConnectorError, Destination, Eof, MessageStream, Payload, PipelineConfig, RunStatus,
+    Source, StateStore, WriteRequest,
 };
 use serde_json::Map;
 use tokio_util::sync::CancellationToken;
@@ -117,5 +117,7 @@ async fn a_stop_ends_what_has_not_begun() {
     let read = PipelineRead { stop, ..PipelineRead::new(pipeline) };
     let (messages, error) = heard(engine.pipeline_read(read)).await;
     assert!(error.is_none());
-    assert!(matches!(messages[..], [ref end] if matches!(end.payload, Payload::Eof(Eof::Read { has_more: true }))));
+    assert!(
+        matches!(messages[..], [ref end] if matches!(end.payload, Payload::Eof(Eof::Read { has_more: true })))
+    );
 }

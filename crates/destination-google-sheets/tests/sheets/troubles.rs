@@ -183,6 +183,25 @@ async fn what_users_do_during_a_run_is_noticed() {
     assert_eq!(world.names("customer"), names);
 }
 
+#[tokio::test]
+async fn access_that_ends_during_a_run_is_told_and_nothing_is_claimed() {
+    let world = World::new().await;
+    let stream = customers();
+    let (sender, mut back) = sync(&world, &stream);
+    first_batch(&stream, &sender, &mut back).await;
+    world.server.revoke();
+    world.server.expire_tokens();
+    for message in page(&stream, 9, 13) {
+        sender.send(message).unwrap();
+    }
+    drop(sender);
+    let mut late = crate::world::Back::default();
+    run_to_end(back).await.unwrap().into_iter().for_each(|message| late.take(message));
+    assert!(late.errors.iter().any(|error| error.contains("revoked or has expired")), "{late:?}");
+    assert!(late.states.is_empty() && late.records == 0, "{late:?}");
+    assert_eq!(world.names("customer"), expected(4, 10));
+}
+
 /// The older one stops; the rows are those of the newer one, each once. It does so after a pause, and without one.
 #[tokio::test]
 async fn of_two_syncs_at_once_the_newer_one_writes() {
