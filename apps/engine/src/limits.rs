@@ -70,7 +70,7 @@ pub(crate) fn until_stopped(
     Box::pin(async_stream::stream! {
         let stopped = async move {
             tokio::select! {
-                () = stop.cancelled() => tracing::warn!(event = "SYNC_ABORTED", "SYNC_ABORTED: stopped on request"),
+                () = stop.cancelled() => stopped_on_request(),
                 () = at(deadline) => tracing::warn!(event = "SYNC_TIME_LIMIT_SOFT", "SYNC_TIME_LIMIT_SOFT: the source is no longer read"),
             }
         };
@@ -91,6 +91,11 @@ pub(crate) fn until_stopped(
         }
         drop(messages);
     })
+}
+
+/// Says that somebody stopped it.
+pub(crate) fn stopped_on_request() {
+    tracing::warn!(event = "SYNC_ABORTED", "SYNC_ABORTED: stopped on request");
 }
 
 /// Says that the time is over.

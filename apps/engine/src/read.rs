@@ -9,7 +9,7 @@ use protocol::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::{Cut, at, hard_limit_reached, until_stopped};
+use crate::limits::{Cut, at, hard_limit_reached, stopped_on_request, until_stopped};
 use crate::run::with_ceiling;
 use crate::traced::traced;
 use crate::{Engine, EngineError, EngineStream, Role, Side, TimeLimits};
@@ -64,6 +64,7 @@ impl Engine {
                 let cut = Cut::default();
                 let hard = limits.hard.map(|limit| started + limit);
                 let soft = limits.with_soft_fraction(None).soft.map(|limit| started + limit);
+                let stop = request.stop.clone();
                 let opening = async {
                     limits.validate()?;
                     engine.open_read(request, soft, cut.clone()).await
@@ -73,6 +74,11 @@ impl Engine {
                     opened = opening => opened,
                     () = at(hard) => {
                         hard_limit_reached();
+                        cut.mark();
+                        Ok(futures::stream::empty().boxed())
+                    }
+                    () = stop.cancelled() => {
+                        stopped_on_request();
                         cut.mark();
                         Ok(futures::stream::empty().boxed())
                     }

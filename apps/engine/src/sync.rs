@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cadence::Cadence;
 use crate::delivery::Delivery;
 use crate::engine::from_destination;
-use crate::limits::{Cut, at, hard_limit_reached, until_stopped};
+use crate::limits::{Cut, at, hard_limit_reached, stopped_on_request, until_stopped};
 use crate::read::from_engine;
 use crate::run::{RunLedger, initial_state, with_ceiling, without_terminal};
 use crate::traced::traced;
@@ -57,6 +57,15 @@ impl PipelineSync {
     }
 }
 
+/// Where a sync goes on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Position {
+    /// From the state in the request, or from the beginning.
+    Given,
+    /// From the state that the destination keeps under the request's `sync_id`.
+    Stored,
+}
+
 /// A sync whose source and destination are connected.
 pub(crate) struct Opened {
     pub(crate) output: EngineStream,
@@ -94,6 +103,11 @@ impl Engine {
     /// it (at most ten a second, the last one always), and at the end one `eof` with the state to go on
     /// from. After a failure the `eof` comes first, then the error.
     pub fn pipeline_sync(&self, request: PipelineSync) -> EngineStream {
+        self.syncing(request, Position::Given)
+    }
+
+    /// A sync from `position` on.
+    pub(crate) fn syncing(&self, request: PipelineSync, position: Position) -> EngineStream {
         let engine = self.clone();
         let span = tracing::info_span!(
             target: TRACE,
@@ -113,19 +127,36 @@ impl Engine {
                 let hard = request.limits.hard.map(|limit| started + limit);
                 let before = request.state.clone().unwrap_or_else(SyncState::empty);
                 let mut failure = None;
+                let stop = request.stop.clone();
+                let opening = async {
+                    let request = match position {
+                        Position::Given => request,
+                        Position::Stored => engine.at_stored_position(request).await?,
+                    };
+                    engine.open_sync(request, started, cut.clone()).await
+                };
                 let opened = tokio::select! {
                     biased;
-                    opened = engine.open_sync(request, started, cut.clone()) => opened,
+                    opened = opening => opened.map(Some),
                     () = at(hard) => {
                         hard_limit_reached();
-                        cut.mark();
-                        Ok(Opened::nothing(&engine, before.clone()))
+                        Ok(None)
+                    }
+                    () = stop.cancelled() => {
+                        stopped_on_request();
+                        Ok(None)
                     }
                 };
-                let mut opened = opened.unwrap_or_else(|error| {
+                let opened = opened.unwrap_or_else(|error| {
                     failure = Some(error);
-                    Opened::nothing(&engine, before)
+                    None
                 });
+                if opened.is_none() && failure.is_none() {
+                    cut.mark();
+                }
+                // What the destination keeps may not have been read: to go on from nothing would be to begin anew.
+                let known = opened.is_some() || position == Position::Given;
+                let mut opened = opened.unwrap_or_else(|| Opened::nothing(&engine, before));
                 let mut cadence = Cadence::new(started);
                 let mut unbroken: u32 = 0;
                 let mut ended = failure.is_some() || cut.happened();
@@ -182,7 +213,8 @@ impl Engine {
                 if finished || cadence.due().is_some() {
                     yield Ok(engine.progress(&opened.ledger));
                 }
-                let eof = opened.ledger.eof(failure.is_none() && cut.happened(), failure.is_some());
+                let mut eof = opened.ledger.eof(failure.is_none() && cut.happened(), failure.is_some());
+                eof.ending_state = eof.ending_state.filter(|_| known);
                 yield Ok(engine.stamp(from_engine(Payload::Eof(Eof::Sync(Box::new(eof))))));
                 if let Some(error) = failure {
                     yield Err(error);

@@ -2,16 +2,17 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use logger::redact_text;
 use protocol::{Message, Payload};
 
-/// Stdout. A reader that goes away is not an error: what follows is dropped, and it is known.
+/// Stdout. A reader that goes away is not an error: what follows is dropped, and it is known. A disk that is full is one.
 #[derive(Clone, Default)]
 pub struct Output {
     closed: Arc<AtomicBool>,
+    broken: Arc<OnceLock<String>>,
 }
 
 impl Output {
@@ -40,9 +41,14 @@ impl Output {
         }
     }
 
-    /// Whether the reader went away.
+    /// Whether nothing more can be written: the reader went away, or writing failed.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Why not everything was written, unless the reader had enough.
+    pub fn failure(&self) -> Option<&str> {
+        self.broken.get().map(String::as_str)
     }
 
     /// Writes bytes as they are.
@@ -51,8 +57,12 @@ impl Output {
             return;
         }
         let mut stdout = io::stdout().lock();
-        if stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err() {
+        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             self.closed.store(true, Ordering::Relaxed);
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                // The first one counts.
+                let _ = self.broken.set(error.to_string());
+            }
         }
     }
 }

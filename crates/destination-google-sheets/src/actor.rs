@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::{Batch, ConnectorError, LogLevel, RawJson, Timestamp};
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::a1;
@@ -62,17 +63,28 @@ pub(crate) struct Claim {
     is_made: bool,
     /// Somebody else has made one since.
     is_lost: bool,
+    /// When it was looked at last.
+    looked: Instant,
 }
+
+/// The share of a minute after which whoever writes looks at who claims the spreadsheet: by so much are two syncs at work at
+/// once. It costs a request that reads, of which there are enough.
+const CLAIM_SHARE: u32 = 12;
 
 impl Claim {
     /// A claim that is not made yet.
     pub(crate) fn new() -> Claim {
-        Claim { name: format!("{:032x}", rand::random::<u128>()), is_made: false, is_lost: false }
+        let name = format!("{:032x}", rand::random::<u128>());
+        Claim { name, is_made: false, is_lost: false, looked: Instant::now() }
     }
 
-    /// Whether somebody claims the spreadsheet who did not when it was opened.
-    fn is_lost_to(&self, now: &str, before: &str) -> bool {
-        !now.is_empty() && now != self.name && now != before
+    /// Takes in the first row of the books, where somebody may claim the spreadsheet who did not when it was opened, `before`.
+    fn look(&mut self, rows: Option<&Vec<Vec<Value>>>, before: &str) -> Result<(), SheetsError> {
+        self.looked = Instant::now();
+        let first = rows.and_then(|rows| rows.first());
+        let writer = first.map(|first| books::writer_of(first)).unwrap_or_default();
+        self.is_lost = !writer.is_empty() && writer != self.name && writer != before;
+        if self.is_lost { Err(SheetsError::Superseded) } else { Ok(()) }
     }
 }
 
@@ -132,8 +144,8 @@ impl Actor {
         };
         match self.send(&ready).await {
             Ok(()) => ready.into_iter().for_each(|job| answer(job.job, Ok(()))),
-            // One of them is at fault; the others need not fail with it.
-            Err(SheetsError::Refused { .. }) if ready.len() > 1 => {
+            // One of them may be at fault, such as a tab that is protected; the others need not fail with it.
+            Err(SheetsError::Refused { .. } | SheetsError::Forbidden { .. }) if ready.len() > 1 => {
                 for job in ready {
                     let alone = std::slice::from_ref(&job);
                     match self.send(alone).await {
@@ -251,6 +263,15 @@ impl Actor {
         }
     }
 
+    /// Looks whether somebody else has begun to write, where that was not looked at just now.
+    async fn look_at_claim(&mut self, now: Instant) -> Result<(), SheetsError> {
+        if !self.claim.is_made || now.duration_since(self.claim.looked) < self.minute / CLAIM_SHARE {
+            return Ok(());
+        }
+        let rows = self.workbook.spreadsheet.values(&[a1::header(books::TITLE)], false).await?;
+        self.claim.look(rows.first(), self.workbook.books.writer())
+    }
+
     /// Reads again what is known of the tabs of these jobs, where that may no longer be true.
     async fn look_again(&mut self, jobs: &[Job]) -> Result<(), SheetsError> {
         let (now, workbook) = (Instant::now(), &mut self.workbook);
@@ -262,7 +283,7 @@ impl Actor {
             .filter(|stream| workbook.streams.get(stream).is_some_and(|tab| tab.is_stale(now, self.minute)))
             .collect();
         if streams.is_empty() {
-            return Ok(());
+            return self.look_at_claim(now).await;
         }
         workbook.described = workbook.spreadsheet.describe().await?;
         workbook.take_grids();
@@ -287,15 +308,13 @@ impl Actor {
             headers.push(a1::header(books::TITLE));
         }
         let rows = workbook.spreadsheet.values(&headers, false).await?;
-        let first = rows.get(streams.len()).and_then(|rows| rows.first());
-        let writer = first.map(|first| books::writer_of(first)).unwrap_or_default();
-        if self.claim.is_lost_to(&writer, workbook.books.writer()) {
-            self.claim.is_lost = true;
-            return Err(SheetsError::Superseded);
-        }
+        self.claim.look(rows.get(streams.len()), workbook.books.writer())?;
         for (stream, row) in streams.iter().zip(rows) {
-            if let Some(tab) = workbook.streams.get_mut(stream) {
-                tab.take_header(row.first().map(Vec::as_slice).unwrap_or_default());
+            let Some(tab) = workbook.streams.get_mut(stream) else { continue };
+            let lost = tab.take_header(row.first().map(Vec::as_slice).unwrap_or_default());
+            if !lost.is_empty() {
+                tab.tainted = true;
+                workbook.forget_columns(stream, &lost);
             }
         }
         for stream in workbook.read_rows(&streams).await? {

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::Value;
 
 use crate::cell::read_text;
+use crate::layout::SYNCED_AT;
 
 /// The columns of a tab, from `A` on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,6 +52,12 @@ impl Columns {
     /// Whether the row has no name at all.
     pub(crate) fn is_blank(&self) -> bool {
         self.at.is_empty()
+    }
+
+    /// Those of the `names` that there are not, and whose cells only the source can give back.
+    pub(crate) fn lost(&self, names: &BTreeSet<String>) -> Vec<String> {
+        let lost = |name: &&String| *name != SYNCED_AT && !self.at.contains_key(*name);
+        names.iter().filter(lost).cloned().collect()
     }
 
     /// How many there are.

@@ -26,8 +26,9 @@ pub enum SheetsError {
     },
     /// The caller may not write.
     #[error(
-        "{who} may not do this ({said}). Open the spreadsheet, choose Share, and add {who} as an editor; if Google speaks of an API \
-         that is disabled, enable the Google Sheets API in the project of the credentials"
+        "{who} may not do this ({said}). Open the spreadsheet, choose Share, and add {who} as an editor; if Google speaks of a \
+         protected cell or object, let {who} edit it in Data > Protect sheets and ranges; if of an API that is disabled, enable the \
+         Google Sheets API in the project of the credentials"
     )]
     Forbidden {
         /// Who asks.
@@ -89,7 +90,8 @@ pub enum SheetsError {
     },
     /// Somebody else writes, too.
     #[error(
-        "another sync began to write into this spreadsheet, so this one ends: two at once would undo each other's work. Let only          one sync write into a spreadsheet; run this one again when the other has ended, or give it a spreadsheet of its own"
+        "another sync began to write into this spreadsheet, so this one ends: two at once would undo each other's work. Let only \
+         one sync write into a spreadsheet; run this one again when the other has ended, or give it a spreadsheet of its own"
     )]
     Superseded,
     /// The catalog does not have the stream.

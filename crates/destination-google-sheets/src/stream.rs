@@ -86,13 +86,15 @@ impl StreamTab {
                 || now.duration_since(self.wrote.max(self.looked)) >= minute / 6)
     }
 
-    /// Takes in a first row that was read again.
-    pub(crate) fn take_header(&mut self, cells: &[serde_json::Value]) {
-        self.columns = Columns::read(cells, &self.columns.our_names());
+    /// Takes in a first row that was read again. Answers the columns that are no longer there.
+    pub(crate) fn take_header(&mut self, cells: &[serde_json::Value]) -> Vec<String> {
+        let ours = self.columns.our_names();
+        self.columns = Columns::read(cells, &ours);
         if let Some(field) = self.layout.key.iter().find(|field| self.columns.position(field).is_none()) {
             let (stream, tab) = (self.layout.stream.to_string(), self.tab.title.clone());
             self.broken = Some(SheetsError::NotOurs { stream, tab, field: field.clone() }.to_string());
         }
+        self.columns.lost(&ours)
     }
 
     fn wrong(&self, problem: String) -> SheetsError {

@@ -31,7 +31,7 @@ pub(crate) struct Kept {
     #[serde(default)]
     pub(crate) key: Vec<String>,
     #[serde(default)]
-    columns: BTreeSet<String>,
+    pub(crate) columns: BTreeSet<String>,
     /// The lists that columns were given.
     #[serde(default)]
     pub(crate) enums: Vec<(String, Vec<String>)>,
@@ -51,6 +51,8 @@ pub(crate) struct Place {
     pub(crate) columns: Columns,
     /// Whether the first row has to be written.
     pub(crate) header_changed: bool,
+    /// Columns of ours whose names are no longer in the first row: somebody deleted or renamed them.
+    pub(crate) lost: Vec<String>,
 }
 
 /// What is there, and what is missing.
@@ -103,7 +105,8 @@ impl Seen<'_> {
             layouts.iter().filter_map(|layout| Some(Kept::of(self.books, &layout.stream)?.sheet)).collect();
         for layout in layouts {
             let kept = Kept::of(self.books, &layout.stream).unwrap_or_default();
-            let ours: BTreeSet<String> = layout.columns.iter().cloned().chain(kept.columns).collect();
+            let ours: BTreeSet<String> =
+                layout.columns.iter().cloned().chain(kept.columns.iter().cloned()).collect();
             let known = self.books.get(Kind::Stream, &layout.stream, "").is_some();
             let by_books = self.tab(|tab| known && tab.id == kept.sheet);
             let made = self.made.get(&layout.stream);
@@ -116,9 +119,15 @@ impl Seen<'_> {
                 })
             });
             if let Some(tab) = found {
-                let empty = Vec::new();
+                let (empty, nothing) = (Vec::new(), BTreeSet::new());
                 let header = self.headers.get(&tab.id).unwrap_or(&empty);
-                match place(layout, tab, header, &ours) {
+                match place(
+                    layout,
+                    tab,
+                    header,
+                    &ours,
+                    if tab.id == kept.sheet { &kept.columns } else { &nothing },
+                ) {
                     Ok(place) => {
                         let more = place.columns.len().saturating_sub(tab.columns) * tab.rows;
                         if cells + more > SPREADSHEET_CELLS {
@@ -172,8 +181,10 @@ fn place(
     tab: &Tab,
     header: &[Value],
     ours: &BTreeSet<String>,
+    kept: &BTreeSet<String>,
 ) -> Result<Place, SheetsError> {
     let mut columns = Columns::read(header, ours);
+    let lost = columns.lost(kept);
     let missing = layout.key.iter().find(|field| columns.position(field).is_none());
     if let (Some(field), false) = (missing, columns.is_blank()) {
         let (stream, tab, field) = (layout.stream.to_string(), tab.title.clone(), field.clone());
@@ -183,7 +194,7 @@ fn place(
     for name in &layout.columns {
         columns.add(name);
     }
-    Ok(Place { tab: tab.clone(), header_changed: columns.len() > before, columns })
+    Ok(Place { tab: tab.clone(), header_changed: columns.len() > before, columns, lost })
 }
 
 /// What a tab is lacking.

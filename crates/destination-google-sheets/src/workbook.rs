@@ -112,7 +112,10 @@ impl Workbook {
         for layout in layouts {
             let stream = Arc::clone(&layout.stream);
             let known = Kept::of(&self.books, &stream).unwrap_or_default().enums;
-            let Some(Place { tab, columns, header_changed }) = places.remove(&stream) else { continue };
+            let Some(Place { tab, columns, header_changed, lost }) = places.remove(&stream) else { continue };
+            if !lost.is_empty() {
+                self.forget_columns(&stream, &lost);
+            }
             let tab = StreamTab::new(layout, tab, columns);
             if header_changed {
                 data.push(tab.header());
@@ -125,6 +128,18 @@ impl Workbook {
             self.set_lists(&lists).await?;
         }
         self.write(data).await
+    }
+
+    /// Forgets where a stream stands that lost columns: what they held comes back only with every row.
+    pub(crate) fn forget_columns(&mut self, stream: &str, lost: &[String]) {
+        let had_state = forget_states(&mut self.books, stream);
+        let names: Vec<String> = lost.iter().map(|name| format!("`{name}`")).collect();
+        let text = format!(
+            "stream `{stream}`: columns were deleted or renamed by hand since the last sync ({}); {}",
+            names.join(", "),
+            what_next(had_state)
+        );
+        self.spreadsheet.client.say(LogLevel::Warn, text);
     }
 
     /// Sets what columns may hold, which can be done twice.
@@ -180,13 +195,9 @@ impl Workbook {
             }
         }
         for (stream, had_state) in &lost {
-            let what_next = match had_state {
-                true => "it is read again from the beginning",
-                // Whoever keeps it has to forget it.
-                false => "what is missing comes back when it is read from the beginning, without its state",
-            };
             let text = format!(
-                "stream `{stream}`: rows were deleted or added by hand since the last sync; {what_next}"
+                "stream `{stream}`: rows were deleted or added by hand since the last sync; {}",
+                what_next(*had_state)
             );
             self.spreadsheet.client.say(LogLevel::Warn, text);
         }
@@ -208,6 +219,15 @@ fn is_short(books: &Books, stream: &str, index: &Index) -> bool {
     counted.is_some_and(|counted| counted != index.count())
 }
 
+/// What becomes of a stream that something is missing of.
+fn what_next(had_state: bool) -> &'static str {
+    match had_state {
+        true => "it is read again from the beginning",
+        // Whoever keeps it has to forget it.
+        false => "what is missing comes back when it is read from the beginning, without its state",
+    }
+}
+
 /// Forgets what every sync said of a stream. Answers whether there was anything.
 fn forget_states(books: &mut Books, stream: &str) -> bool {
     let syncs: Vec<String> = books
@@ -221,7 +241,7 @@ fn forget_states(books: &mut Books, stream: &str) -> bool {
     !syncs.is_empty()
 }
 
-/// The streams of the books whose rows are not those that were counted.
+/// The streams of the books whose rows are not those that were counted, or whose columns are not all there.
 pub(crate) async fn short_streams(
     spreadsheet: &Spreadsheet,
     look: &Look,
@@ -234,7 +254,9 @@ pub(crate) async fn short_streams(
         let columns = Columns::read(header.map(Vec::as_slice).unwrap_or_default(), &BTreeSet::new());
         let key: Option<Vec<usize>> = kept.key.iter().map(|field| columns.position(field)).collect();
         match (tab, key) {
-            (Some(tab), Some(key)) if tab.rows >= 2 && !key.is_empty() => {
+            (Some(tab), Some(key))
+                if tab.rows >= 2 && !key.is_empty() && columns.lost(&kept.columns).is_empty() =>
+            {
                 ranges.extend(key.iter().map(|position| a1::column(&tab.title, *position)));
                 asked.push((stream, key.len(), Count::parse(counted)));
             }

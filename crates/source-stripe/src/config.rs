@@ -37,7 +37,9 @@ pub struct StripeConfig {
     #[schemars(with = "String")]
     pub api_key: SecretString,
     /// The version of Stripe's API to read, which decides the shape of all objects.
-    #[schemars(extend("enum" = embedded::versions()))]
+    // The newest if absent. Clients of the reference know a member with a default as one that is required.
+    #[serde(default = "newest")]
+    #[schemars(!default, extend("enum" = embedded::versions()))]
     pub api_version: String,
     /// The account's id (`acct_…`). Looked up if absent, which a restricted key may not be allowed to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,6 +124,10 @@ pub struct StripeConfig {
     /// connections: PEM, or the path of a PEM file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_certificate: Option<String>,
+}
+
+fn newest() -> String {
+    embedded::newest_version().to_owned()
 }
 
 fn exposed<S: Serializer>(key: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
@@ -288,7 +294,14 @@ mod tests {
         ] {
             assert!(config(&changes).is_err(), "{changes}");
         }
-        assert!(serde_json::from_value::<StripeConfig>(json!({"api_key": "sk_test_1"})).is_err());
+        assert!(serde_json::from_value::<StripeConfig>(json!({"api_version": "2020-08-27"})).is_err());
+    }
+
+    #[test]
+    fn without_a_version_it_is_the_newest_and_setup_names_it() {
+        let config: StripeConfig = serde_json::from_value(json!({"api_key": "sk_test_1"})).unwrap();
+        assert_eq!(config.api_version, embedded::newest_version());
+        assert_eq!(config.to_map().unwrap()["api_version"], embedded::newest_version());
     }
 
     #[test]

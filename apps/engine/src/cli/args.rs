@@ -146,7 +146,12 @@ pub(crate) enum Command {
 impl Command {
     /// Whether the command line alone says which programs run. A server's clients do.
     pub(crate) fn says_what_runs(&self) -> bool {
-        !matches!(self, Command::Serve(_))
+        !self.is_server()
+    }
+
+    /// Whether it runs until it is stopped, answering others.
+    pub(crate) fn is_server(&self) -> bool {
+        matches!(self, Command::Serve(_))
     }
 
     /// The log level where nobody chose one and nobody reads messages or wants quiet. Limits that the user set are

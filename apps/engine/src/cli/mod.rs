@@ -37,7 +37,7 @@ pub(crate) fn main() -> ExitCode {
     };
     // TLS needs one provider per process; a second call changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let session = Session::open(&cli.voice, cli.command.usual_level()).and_then(|mut session| {
+    let session = Session::open(&cli.voice, &cli.command).and_then(|mut session| {
         session.search =
             engine::program::search(&cli.programs, &session.environment, cli.command.says_what_runs())?;
         Ok(session)
@@ -60,6 +60,10 @@ pub(crate) fn main() -> ExitCode {
             result
         });
     session.screen.clear();
+    let result = result.and_then(|()| match session.output.failure() {
+        None => Ok(()),
+        Some(error) => Err(Failure::failed(format!("not everything could be written to stdout: {error}"))),
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

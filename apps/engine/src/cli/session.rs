@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::process::Search;
 use logger::{Format, Logging};
 
-use super::args::Voice;
+use super::args::{Command, Voice};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::output::{Output, Screen, stderr_is_terminal};
@@ -36,8 +36,8 @@ pub(crate) struct Session {
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 impl Session {
-    /// Reads the environment and sets up logging, at `usual_level` unless something says otherwise.
-    pub(crate) fn open(voice: &Voice, usual_level: &str) -> Result<Session, Failure> {
+    /// Reads the environment and sets up logging, as the `command` usually does unless something says otherwise.
+    pub(crate) fn open(voice: &Voice, command: &Command) -> Result<Session, Failure> {
         let terminal = stderr_is_terminal();
         let mode = match voice {
             Voice { json: true, .. } => Mode::Json,
@@ -58,7 +58,7 @@ impl Session {
             #[cfg(feature = "otel")]
             exporting: None,
         };
-        let logging = session.logging(voice, terminal, usual_level);
+        let logging = session.logging(voice, terminal, command);
         let refused = |error: logger::LoggingError| Failure::Usage(error.to_string());
         let endpoint = session.environment.get(ENDPOINT).filter(|endpoint| !endpoint.is_empty());
         #[cfg(feature = "otel")]
@@ -84,7 +84,7 @@ impl Session {
         }
     }
 
-    fn logging(&self, voice: &Voice, terminal: bool, usual_level: &str) -> Logging {
+    fn logging(&self, voice: &Voice, terminal: bool, command: &Command) -> Logging {
         let by_verbosity = match voice.verbose {
             0 => None,
             1 => Some("info"),
@@ -94,17 +94,20 @@ impl Session {
         let default = match self.mode {
             Mode::Quiet => "error",
             Mode::Json => "info",
-            Mode::Live | Mode::Plain => usual_level,
+            Mode::Live | Mode::Plain => command.usual_level(),
         };
         let level = voice.log_level.as_deref().or(by_verbosity);
         let level = level.or_else(|| self.environment.get("LOG_LEVEL")).unwrap_or(default).to_owned();
         let (output, screen) = (self.output.clone(), self.screen.clone());
         let (format, sink): (Format, Arc<dyn logger::LineSink>) = match self.mode {
             Mode::Json => (Format::Protocol, Arc::new(move |line: &str| output.line(line))),
-            _ if terminal || self.mode == Mode::Plain => {
+            // What a server says goes to where logs are gathered, unless somebody looks on.
+            _ if command.is_server() && !terminal && !voice.plain => {
+                (Format::Json, Arc::new(move |line: &str| screen.line(line)))
+            }
+            _ => {
                 (Format::Pretty { colour: self.screen.colour }, Arc::new(move |line: &str| screen.line(line)))
             }
-            _ => (Format::Json, Arc::new(move |line: &str| screen.line(line))),
         };
         Logging { level, format, sink }
     }

@@ -1,5 +1,7 @@
 //! `sync-engine serve` as a process.
 
+use std::io::BufRead;
+
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
@@ -121,6 +123,23 @@ fn other_machines_want_a_token() {
     assert_eq!(asked(client().get(format!("{url}/meta/sources"))), 401);
     assert_eq!(asked(client().get(format!("{url}/meta/sources")).bearer_auth("veryverysecret")), 200);
     assert_eq!(asked(client().get(format!("{url}/health"))), 200);
+}
+
+#[test]
+fn its_log_is_json_where_nobody_looks_on() {
+    for (words, json) in [(&[][..], true), (&["--plain"][..], false)] {
+        let mut server = Server::start(&sync_engine(), words);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async { client().get(format!("{}/health", server.url)).send().await.unwrap() });
+        let mut line = String::new();
+        server.stderr.read_line(&mut line).unwrap();
+        let entry = serde_json::from_str::<Value>(&line);
+        assert_eq!(entry.is_ok(), json, "{line}");
+        if let Ok(entry) = entry {
+            assert_eq!((&entry["message"], &entry["status"]), (&json!("request end"), &json!(200)));
+            assert!(entry["time"].as_str().unwrap().ends_with('Z'), "{line}");
+        }
+    }
 }
 
 #[test]

@@ -46,17 +46,24 @@ fn an_account_is_copied_into_a_spreadsheet_and_kept_current() {
     assert!(ended.stdout.contains(&format!("the Google spreadsheet {id}")), "{}", ended.stdout);
     equal("at first");
 
-    // Between two runs the account changes, and the user sorts one tab and deletes rows of another.
+    // Between two runs the account changes, and the user sorts one tab, deletes rows of another, and a column of a third.
     std::thread::sleep(std::time::Duration::from_secs(1));
     account.with(|running| running.control().create_many("charge", 5)).unwrap();
     server.edit(&id, |spreadsheet| {
         spreadsheet.sheet_mut("charge").unwrap().cells[1..].reverse();
         spreadsheet.sheet_mut("customer").unwrap().cells.drain(10..20);
+        let plans = spreadsheet.sheet_mut("plan").unwrap();
+        let at = plans.headers().iter().position(|name| name == "currency").unwrap();
+        plans.cells.iter_mut().for_each(|cells| drop(cells.remove(at)));
     });
     let again = program.run(&words).expect(0);
     let told = summarised(&again.stdout);
-    assert!(told["charge"] < 120 && told["customer"] == 350, "{}", again.stdout);
+    assert!(told["charge"] < 120 && told["customer"] == 350 && told["plan"] == 3, "{}", again.stdout);
     equal("after the second run");
+    let spreadsheet = server.spreadsheet(&id);
+    let plans = spreadsheet.sheet("plan").unwrap();
+    let at = plans.headers().iter().position(|name| name == "currency").unwrap();
+    assert!(plans.data().all(|row| !row[at].shown().is_empty()), "the column is filled again");
 
     program.run(&["teardown", "--yes"]).expect(0);
     let left: Vec<String> = server.spreadsheet(&id).sheets.into_iter().map(|sheet| sheet.title).collect();

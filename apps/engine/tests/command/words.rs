@@ -89,3 +89,15 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(ended.stderr, "");
     assert!(ended.stdout.contains("STREAM"), "{}", ended.stdout);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_is_one() {
+    let program = crate::program::PATH;
+    let ended = sync_engine().after(&format!("'{program}' streams > /dev/full; exit $?")).run(&[]).expect(1);
+    assert!(
+        ended.stderr.contains("not everything could be written to stdout: No space left"),
+        "{}",
+        ended.stderr
+    );
+}

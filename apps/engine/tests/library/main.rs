@@ -12,5 +12,6 @@ mod programs;
 mod reconciling;
 mod script;
 mod shop;
+mod stored;
 mod syncing;
 mod transforms;

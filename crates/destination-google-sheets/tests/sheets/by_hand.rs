@@ -1,5 +1,6 @@
 //! What users do to a tab by hand between two runs.
 
+use protocol::{Destination, run_to_end};
 use serde_json::json;
 use test_utils::sheets::{Cell, Sheet};
 
@@ -67,6 +68,46 @@ async fn deleted_rows_are_read_again() {
     assert_eq!((read, world.names("customer")), (8, expected(8, 11)));
     // Then all is well again.
     assert!(world.stored().await.unwrap().streams.contains_key("customer"));
+}
+
+#[tokio::test]
+async fn columns_that_were_deleted_or_renamed_are_filled_again() {
+    let (world, read) = edited(|sheet| {
+        // Also the name of a column that stays: it is the user's from now on.
+        let at = sheet.headers().iter().position(|name| name == "name").unwrap();
+        sheet.set(0, at, Cell::Text("Full name".to_owned()));
+    })
+    .await;
+    assert_eq!((read, world.names("customer")), (8, expected(8, 11)));
+    assert_eq!(world.rows("customer")["cus_2"]["Full name"], "N2 v10");
+
+    let (world, read) = edited(|sheet| {
+        let at = sheet.headers().iter().position(|name| name == "name").unwrap();
+        sheet.cells.iter_mut().for_each(|cells| drop(cells.remove(at)));
+    })
+    .await;
+    assert_eq!((read, world.names("customer")), (8, expected(8, 11)));
+    // Then all is well again.
+    assert!(world.stored().await.unwrap().streams.contains_key("customer"));
+}
+
+#[tokio::test]
+async fn a_setup_between_forgets_it_too() {
+    let world = World::new().await;
+    let stream = customers();
+    world.write(&[&stream], page(&stream, 3, 10)).await;
+    world.server.edit(&world.id, |spreadsheet| {
+        let sheet = spreadsheet.sheet_mut("customer").unwrap();
+        sheet.cells[0].iter_mut().for_each(|cell| *cell = Cell::Empty);
+    });
+    let configured = crate::world::catalog(&[&stream]);
+    let set_up = Destination::setup(&world.destination, world.config(), configured).unwrap();
+    let mut said = crate::world::Back::default();
+    run_to_end(set_up).await.unwrap().into_iter().for_each(|message| said.take(message));
+    assert!(said.warnings[0].contains("columns were deleted or renamed by hand"), "{said:?}");
+    assert!(world.stored().await.is_none_or(|state| !state.streams.contains_key("customer")));
+    world.write(&[&stream], page(&stream, 3, 11)).await;
+    assert_eq!(world.names("customer"), expected(3, 11));
 }
 
 #[tokio::test]

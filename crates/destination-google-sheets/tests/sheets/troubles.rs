@@ -68,6 +68,22 @@ async fn one_stream_that_google_refuses_does_not_fail_the_others() {
 }
 
 #[tokio::test]
+async fn a_tab_that_is_protected_fails_its_stream_alone() {
+    let world = World::new().await;
+    let (good, other) = (customers(), stream_of("other", &json!({"id": {}})));
+    world.write(&[&good, &other], Vec::new()).await;
+    world.server.edit(&world.id, |spreadsheet| spreadsheet.sheet_mut("other").unwrap().locked = true);
+    let mut messages = page(&good, 3, 10);
+    messages.push(upsert(&other, &json!({"id": "1", "_updated_at": 1})));
+    messages.push(crate::world::state(&other, &json!(1)));
+    let back = world.write(&[&good, &other], messages).await;
+    assert_eq!((back.records, back.states.len(), back.errors.len()), (3, 1, 1), "{back:?}");
+    assert!(back.errors[0].contains("Protect sheets and ranges"), "{back:?}");
+    assert_eq!(world.names("customer"), expected(3, 10));
+    assert!(!world.stored().await.unwrap().streams.contains_key("other"));
+}
+
+#[tokio::test]
 async fn the_quota_is_kept_and_spoken_of() {
     let world = World::new().await;
     let stream = customers();
@@ -167,15 +183,41 @@ async fn what_users_do_during_a_run_is_noticed() {
     assert_eq!(world.names("customer"), names);
 }
 
-/// The older one stops; the rows are those of the newer one, each once.
 #[tokio::test]
-async fn of_two_syncs_at_once_the_newer_one_writes() {
+async fn access_that_ends_during_a_run_is_told_and_nothing_is_claimed() {
     let world = World::new().await;
     let stream = customers();
     let (sender, mut back) = sync(&world, &stream);
     first_batch(&stream, &sender, &mut back).await;
+    world.server.revoke();
+    world.server.expire_tokens();
+    for message in page(&stream, 9, 13) {
+        sender.send(message).unwrap();
+    }
+    drop(sender);
+    let mut late = crate::world::Back::default();
+    run_to_end(back).await.unwrap().into_iter().for_each(|message| late.take(message));
+    assert!(late.errors.iter().any(|error| error.contains("revoked or has expired")), "{late:?}");
+    assert!(late.states.is_empty() && late.records == 0, "{late:?}");
+    assert_eq!(world.names("customer"), expected(4, 10));
+}
+
+/// The older one stops; the rows are those of the newer one, each once. It does so after a pause, and without one.
+#[tokio::test]
+async fn of_two_syncs_at_once_the_newer_one_writes() {
+    // What is known of rows is old after a sixth of a minute.
+    superseded(MINUTE, MINUTE / 4).await;
+    let minute = 10 * MINUTE;
+    superseded(minute, minute / 11).await;
+}
+
+async fn superseded(minute: std::time::Duration, pause: std::time::Duration) {
+    let world = World::with_minute(minute).await;
+    let stream = customers();
+    let (sender, mut back) = sync(&world, &stream);
+    first_batch(&stream, &sender, &mut back).await;
     world.write(&[&stream], page(&stream, 6, 12)).await;
-    tokio::time::sleep(MINUTE / 4).await;
+    tokio::time::sleep(pause).await;
     for message in page(&stream, 9, 13) {
         sender.send(message).unwrap();
     }

@@ -30,6 +30,12 @@ impl ApiError {
         ApiError::new(403, "PERMISSION_DENIED", "The caller does not have permission")
     }
 
+    pub(super) fn protected() -> ApiError {
+        let message = "You are trying to edit a protected cell or object. Please contact the spreadsheet owner to remove protection \
+                       if you need to edit.";
+        ApiError::new(403, "PERMISSION_DENIED", message)
+    }
+
     pub(super) fn unauthenticated() -> ApiError {
         ApiError::new(
             401,

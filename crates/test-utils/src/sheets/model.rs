@@ -103,6 +103,8 @@ pub struct Sheet {
     pub protections: Vec<String>,
     /// Texts that a column may hold, by its position.
     pub validations: BTreeMap<usize, Vec<String>>,
+    /// Whether its owner protected it against everybody else: nobody writes into it.
+    pub locked: bool,
     /// Row by row; missing ones are empty.
     pub cells: Vec<Vec<Cell>>,
 }

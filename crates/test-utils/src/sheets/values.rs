@@ -143,6 +143,9 @@ struct Writes {
 fn plan(spreadsheet: &Spreadsheet, area: Area, data: &ValueRange, raw: bool) -> Result<Writes, ApiError> {
     let columns_first = by_columns(data.major_dimension.as_deref())?;
     let grid = &spreadsheet.sheets[area.sheet];
+    if grid.locked {
+        return Err(ApiError::protected());
+    }
     let (mut cells, mut rows, mut columns) = (Vec::new(), 0, 0);
     for (outer, line) in data.values.iter().enumerate() {
         for (inner, value) in line.iter().enumerate() {
