@@ -196,9 +196,7 @@ impl StripeConfig {
             )));
         }
         push::settings::check(self)?;
-        let live = self.livemode.unwrap_or_else(|| {
-            ["sk_live_", "rk_live_", "sk_org_live_"].iter().any(|prefix| key.starts_with(prefix))
-        });
+        let live = self.livemode.unwrap_or_else(|| is_live(key));
         let per_second = |limit: Option<NonZeroU32>, stripe: f64| {
             limit.map_or(stripe * SHARE, |limit| f64::from(limit.get()))
         };
@@ -232,6 +230,11 @@ impl StripeConfig {
             }
         }
     }
+}
+
+/// Whether an API key reads what is real. All other keys read what was made to try things out, though of the same account.
+pub fn is_live(key: &str) -> bool {
+    ["sk_live_", "rk_live_", "sk_org_live_"].iter().any(|prefix| key.starts_with(prefix))
 }
 
 #[cfg(test)]

@@ -95,8 +95,12 @@ pub(crate) struct Voice {
     /// Say nothing but errors
     #[arg(short, long, global = true, conflicts_with = "json")]
     pub(crate) quiet: bool,
-    /// Log level: off, error, warn, info, debug, trace, or directives [env: LOG_LEVEL]
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(
+        help = format!("Log level: {}, or directives [env: LOG_LEVEL]", logger::LEVELS),
+        long,
+        global = true,
+        value_name = "LEVEL"
+    )]
     pub(crate) log_level: Option<String>,
 }
 

@@ -3,7 +3,9 @@
 
 mod access;
 mod by_hand;
+mod changed;
 mod documents;
+mod going;
 mod held;
 mod leases;
 mod lifecycle;
