@@ -6,7 +6,8 @@ use service::standing::Stage;
 use service::steps::Bounds;
 use stripe_simulator::{Running, Simulator};
 
-use crate::served::{KEY, Kept, Served, account, difference};
+use crate::served::{Kept, Served, account, difference};
+use crate::shared::simulation;
 
 /// Another key of the account, as after a rotation; and one of its other mode.
 const ROTATED: &str = "sk_test_rotatedkey";
@@ -14,15 +15,7 @@ const LIVE: &str = "sk_live_plantedapikey";
 
 /// An account that takes all three keys.
 async fn keyed() -> Running {
-    let catalog = stripe_openapi::embedded::catalog(stripe_openapi::embedded::newest_version()).unwrap();
-    let mut builder = Simulator::builder(catalog);
-    for key in [KEY, ROTATED, LIVE] {
-        builder = builder.api_key(key);
-    }
-    for table in crate::served::TABLES {
-        builder = builder.table(table, 5);
-    }
-    builder.start().await.unwrap()
+    simulation().api_key(ROTATED).api_key(LIVE).start().await.unwrap()
 }
 
 async fn replace(served: &Served, id: &str, source: &Value) -> (StatusCode, Value) {

@@ -15,5 +15,7 @@ mod programs;
 mod refusals;
 mod secrets;
 mod served;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod tricks;
 mod webhooks;

@@ -10,5 +10,7 @@ mod program;
 mod replay;
 mod served;
 mod server;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod shop;
 mod world;
