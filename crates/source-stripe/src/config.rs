@@ -232,9 +232,15 @@ impl StripeConfig {
     }
 }
 
-/// Whether an API key reads what is real. All other keys read what was made to try things out, though of the same account.
+/// Whether an API key reads what is real. Keys of test mode read other objects, though of the same account.
 pub fn is_live(key: &str) -> bool {
     ["sk_live_", "rk_live_", "sk_org_live_"].iter().any(|prefix| key.starts_with(prefix))
+}
+
+/// Whether an API key reads what was made to try things out. Of a key whose prefix does not tell, neither this nor [`is_live`] is
+/// true.
+pub fn is_test(key: &str) -> bool {
+    ["sk_test_", "rk_test_", "sk_org_test_"].iter().any(|prefix| key.starts_with(prefix))
 }
 
 #[cfg(test)]

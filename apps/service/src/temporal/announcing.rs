@@ -188,7 +188,7 @@ mod tests {
     /// What is still to be told after a moment, where Temporal cannot be reached, by a process that told of nothing.
     async fn untold(pace: Option<&Pace>) -> HashSet<String> {
         let folder = tempfile::tempdir().unwrap();
-        let vault = Vault::new(MasterKeys::parse(&"ab".repeat(32), "the test").unwrap());
+        let vault = Vault::new(MasterKeys::parse(&"0123456789abcdef".repeat(4), "the test").unwrap());
         let store = Store::file(&folder.path().join("service.db"), vault).await.unwrap();
         let connector = |name: &str| ConnectorConfig::new(name, serde_json::Map::new());
         let pipeline = Pipeline {
