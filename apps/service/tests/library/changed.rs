@@ -6,8 +6,8 @@ use service::standing::Stage;
 use service::steps::Bounds;
 use stripe_simulator::{Running, Simulator};
 
+use crate::asking::simulation;
 use crate::served::{Kept, Served, account, difference};
-use crate::shared::simulation;
 
 /// Another key of the account, as after a rotation; and one of its other mode.
 const ROTATED: &str = "sk_test_rotatedkey";

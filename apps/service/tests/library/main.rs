@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+#[path = "../asking/mod.rs"]
+mod asking;
 mod by_hand;
 mod changed;
 mod documents;
@@ -15,7 +17,5 @@ mod programs;
 mod refusals;
 mod secrets;
 mod served;
-#[path = "../shared/mod.rs"]
-mod shared;
 mod tricks;
 mod webhooks;

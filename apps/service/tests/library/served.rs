@@ -27,8 +27,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::shared::{Api, different, simulation};
-pub(crate) use crate::shared::{KEY, PATIENCE, TABLES};
+use crate::asking::{Api, different, simulation};
+pub(crate) use crate::asking::{KEY, PATIENCE, TABLES};
 
 pub(crate) const MASTER_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../asking/mod.rs"]
+mod asking;
 mod connecting;
 mod killed;
 mod life;
@@ -10,7 +12,5 @@ mod program;
 mod replay;
 mod served;
 mod server;
-#[path = "../shared/mod.rs"]
-mod shared;
 mod shop;
 mod world;

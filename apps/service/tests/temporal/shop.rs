@@ -4,8 +4,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use stripe_simulator::{Control, Running};
 
-pub(crate) use crate::shared::KEY;
-use crate::shared::{Api, TABLES, different, simulation};
+pub(crate) use crate::asking::KEY;
+use crate::asking::{Api, TABLES, different, simulation};
 
 /// The password in the address of the copy.
 pub(crate) const PASSWORD: &str = "plantedpassword";
