@@ -171,6 +171,14 @@ impl Standing {
         if self.backfilled { Status::Ready } else { Status::Backfill }
     }
 
+    /// Notes that the configuration of this version is set up. A backfill follows: streams may be new, or read otherwise; what is
+    /// complete is found complete at once.
+    pub(crate) fn is_set_up(&mut self, config_version: i64) {
+        self.set_up = Some(config_version);
+        self.backfilled = false;
+        self.run_id = None;
+    }
+
     /// The streams that failed in the last run.
     pub fn failed_streams(&self) -> impl Iterator<Item = (&str, &str)> {
         let streams = self.progress.iter().flat_map(|progress| &progress.streams);

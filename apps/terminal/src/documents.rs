@@ -19,7 +19,7 @@ pub fn read_with<T>(
 ) -> Result<T, Failure> {
     let trimmed = given.trim();
     let (place, text) = if trimmed.starts_with(['{', '[']) {
-        (format!("the JSON of {flag}"), trimmed.to_owned())
+        ("the JSON".to_owned(), trimmed.to_owned())
     } else if trimmed == "-" {
         let mut text = String::new();
         let read = std::io::stdin().lock().read_to_string(&mut text);

@@ -16,7 +16,8 @@ use crate::request::{REQUEST, RequestLog};
 const QUIET: &[&str] =
     &["h2", "hyper", "hyper_util", "reqwest", "rustls", "rustls_platform_verifier", "tokio_postgres"];
 
-const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+/// The levels that may be asked for, as they are told to users.
+pub const LEVELS: &str = "off, error, warn, info, debug, trace";
 
 /// Takes finished lines, in order, from any thread.
 pub trait LineSink: Send + Sync + 'static {
@@ -32,8 +33,7 @@ impl<F: Fn(&str) + Send + Sync + 'static> LineSink for F {
 
 /// What is logged, how it looks, and where it goes.
 pub struct Logging {
-    /// A level (`off`, `error`, `warn`, `info`, `debug`, `trace`) or directives such as
-    /// `info,source_stripe=debug`.
+    /// One of [`LEVELS`], or directives such as `info,source_stripe=debug`.
     pub level: String,
     /// How it looks.
     pub format: Format,
@@ -45,10 +45,7 @@ pub struct Logging {
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
     /// The level is neither a level nor directives.
-    #[error(
-        "`{level}` is not a log level; use off, error, warn, info, debug, trace, \
-         or directives such as info,source_stripe=debug"
-    )]
+    #[error("`{level}` is not a log level; use {LEVELS}, or directives such as info,source_stripe=debug")]
     Level {
         /// What was given.
         level: String,
@@ -91,7 +88,7 @@ pub fn install_with_traces(
 fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
     let refused = || LoggingError::Level { level: level.to_owned() };
     let plain = level.trim().to_ascii_lowercase();
-    let directives = if LEVELS.contains(&plain.as_str()) {
+    let directives = if LEVELS.split(", ").any(|level| level == plain) {
         let quiet = if matches!(plain.as_str(), "off" | "error") { plain.as_str() } else { "warn" };
         QUIET.iter().fold(plain.clone(), |all, library| format!("{all},{library}={quiet}"))
     } else if plain.contains('=') {

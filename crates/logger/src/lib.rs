@@ -16,7 +16,7 @@ mod traces;
 pub use entry::{Entry, Format};
 #[cfg(feature = "otel")]
 pub use install::install_with_traces;
-pub use install::{LineSink, Logging, LoggingError, install};
+pub use install::{LEVELS, LineSink, Logging, LoggingError, install};
 pub use pretty::Prettifier;
 pub use redact::{REDACTED, is_secret_name, redact_json, redact_text, redact_texts};
 pub use relog::{relog, relog_on_server};

@@ -5,6 +5,16 @@ use clap::{Arg, ArgAction, Command};
 
 use crate::document::{Api, BODY, Body, Field, Group, Operation};
 
+/// The flags that every generated command of a program has besides those of its operation, without their dashes: those that the
+/// program has everywhere, and those of `group`, the command that holds the generated ones.
+pub fn own_flags(program: &Command, group: &str) -> Vec<String> {
+    let everywhere = program.get_arguments().filter(|flag| flag.is_global_set());
+    let here = program.find_subcommand(group).into_iter().flat_map(Command::get_arguments);
+    let named = everywhere.chain(here).filter_map(Arg::get_long);
+    // Made by clap, later.
+    named.chain(["help", "version"]).map(str::to_owned).collect()
+}
+
 impl Api {
     /// A command for each group, each with a command for each of its operations.
     pub fn commands(&self) -> Vec<Command> {
@@ -92,4 +102,20 @@ fn whole_body(body: Body, fields: &[Field]) -> Arg {
 /// The words as help texts have them: without the full stop of a sentence.
 fn without_stop(text: &str) -> String {
     text.strip_suffix('.').unwrap_or(text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_s_own_flags_are_those_that_its_generated_commands_have() {
+        let flag = |name: &'static str| Arg::new(name).long(name);
+        let program = Command::new("program")
+            .arg(flag("everywhere").global(true))
+            .arg(flag("first"))
+            .subcommand(Command::new("api").arg(flag("here")))
+            .subcommand(Command::new("other").arg(flag("there")));
+        assert_eq!(own_flags(&program, "api"), ["everywhere", "here", "help", "version"]);
+    }
 }

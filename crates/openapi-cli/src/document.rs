@@ -20,8 +20,8 @@ pub(crate) const BODY: &str = "body";
 pub struct Naming<'a> {
     /// Groups whose name is not that of the tag: the tag, and the name.
     pub groups: &'a [(&'a str, &'a str)],
-    /// Flags that the program has itself. A field of one of these names becomes `--field-NAME`.
-    pub reserved: &'a [&'a str],
+    /// Flags that the program has itself ([`crate::own_flags`]). A field of one of these names becomes `--field-NAME`.
+    pub reserved: &'a [String],
 }
 
 /// What is wrong with a document.
@@ -242,7 +242,7 @@ impl Reading<'_> {
             _ => described.get("schema").unwrap_or(&Value::Null),
         };
         let kebab = name.to_kebab_case();
-        let taken = kebab == BODY || self.naming.reserved.contains(&kebab.as_str());
+        let taken = kebab == BODY || self.naming.reserved.contains(&kebab);
         let usual = resolve(self.document, schema).get("default").filter(|usual| !usual.is_null());
         let help = match (words(self.document, described).or_else(|| words(self.document, schema)), usual) {
             (Some(help), Some(usual)) => Some(format!("{help} [default: {usual}]")),

@@ -28,5 +28,6 @@ mod words;
 
 pub use answer::{AnswerError, ByteStream, Failed, perform, print};
 pub use call::{Call, CallError, RequestBody};
+pub use commands::own_flags;
 pub use document::{Api, DocumentError, Naming};
 pub use words::{Described, Words, WordsError};

@@ -4,6 +4,7 @@ use protocol::{ConnectorError, ErrorKind};
 use serde::Deserialize;
 
 use crate::client::{Client, Get, Received};
+use crate::config::StripeConfig;
 use crate::failure::RequestError;
 use crate::page::Unexpected;
 use crate::retry::BRIEF;
@@ -33,6 +34,24 @@ pub(crate) async fn look_up(client: &Client) -> Result<Account, RequestError> {
         Ok(Account { id, created: answer.created })
     };
     client.fetch(&Get::plain(ACCOUNT_PATH), None, BRIEF, read).await
+}
+
+/// Why the key must not be used with this configuration, if it must not: it is the key of another account than the one that is
+/// named, and its rows would be taken for those of that one. With several accounts each row says whose it is, so any may be named.
+pub(crate) fn foreign(config: &StripeConfig, own: &Account) -> Option<ConnectorError> {
+    let named = config.account_id.as_deref().filter(|_| config.accounts.is_none())?;
+    (id_of(named) != own.id).then(|| {
+        ConnectorError::config(format!(
+            "the API key belongs to {own}, but account_id says {named}: set api_key to a key of {named}, or, to read {own} \
+             from now on, account_id to {own} and account_created to null",
+            own = own.id
+        ))
+    })
+}
+
+/// The id of an account that is named by it, or by a path to it within an organisation.
+pub(crate) fn id_of(named: &str) -> &str {
+    named.rsplit('/').next().unwrap_or(named)
 }
 
 /// The account as configured, completed by Stripe's answer where something is missing.

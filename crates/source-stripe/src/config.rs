@@ -202,9 +202,7 @@ impl StripeConfig {
             )));
         }
         push::settings::check(self)?;
-        let live = self.livemode.unwrap_or_else(|| {
-            ["sk_live_", "rk_live_", "sk_org_live_"].iter().any(|prefix| key.starts_with(prefix))
-        });
+        let live = self.livemode.unwrap_or_else(|| is_live(key));
         let per_second = |limit: Option<NonZeroU32>, stripe: f64| {
             limit.map_or(stripe * SHARE, |limit| f64::from(limit.get()))
         };
@@ -238,6 +236,17 @@ impl StripeConfig {
             }
         }
     }
+}
+
+/// Whether an API key reads what is real. Keys of test mode read other objects, though of the same account.
+pub fn is_live(key: &str) -> bool {
+    ["sk_live_", "rk_live_", "sk_org_live_"].iter().any(|prefix| key.starts_with(prefix))
+}
+
+/// Whether an API key reads what was made to try things out. Of a key whose prefix does not tell, neither this nor [`is_live`] is
+/// true.
+pub fn is_test(key: &str) -> bool {
+    ["sk_test_", "rk_test_", "sk_org_test_"].iter().any(|prefix| key.starts_with(prefix))
 }
 
 #[cfg(test)]

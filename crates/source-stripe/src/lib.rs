@@ -66,7 +66,7 @@ mod window;
 pub mod fuzzing;
 
 pub use accounts::Accounts;
-pub use config::StripeConfig;
+pub use config::{StripeConfig, is_live, is_test};
 pub use limit::{ALL_ENDPOINTS, AccountLimiters, BudgetLease, BudgetWant, SharedBudget};
 pub use meter::RequestMeter;
 pub use proxy::ProxyRules;

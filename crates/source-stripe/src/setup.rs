@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use protocol::{ConfiguredCatalog, ConnectorError, Control, LogLevel, Message, Payload};
 use url::Url;
 
-use crate::account;
+use crate::account::{self, Account};
 use crate::config::StripeConfig;
 use crate::push::endpoint::{self, Registered, Wanted};
 use crate::push::subscription;
@@ -19,9 +19,23 @@ pub(crate) async fn set_up(
 ) -> Vec<Result<Message, ConnectorError>> {
     let mut completed = config.clone();
     let mut said = Vec::new();
-    if let Err(error) = complete_account(source, &mut completed).await {
-        let warning = format!("the account of the API key could not be looked up: {error}");
-        said.push(Ok(Message::log(LogLevel::Warn, warning)));
+    let client = match config.access().and_then(|access| source.client(&access)) {
+        Ok(client) => client,
+        Err(error) => return vec![Err(error)],
+    };
+    match account::look_up(&client).await {
+        Ok(own) => match account::foreign(&config, &own) {
+            Some(error) => return vec![Err(error)],
+            None => complete(&mut completed, own),
+        },
+        Err(error) if error.status() == Some(403) && config.account_id.is_some() => {
+            tracing::debug!(%error, "the key may not read its account");
+        }
+        Err(error) => {
+            let why = account::explain(&error);
+            let warning = format!("the account of the API key could not be looked up: {why}");
+            said.push(Ok(Message::log(LogLevel::Warn, warning)));
+        }
     }
     let registered = match &config.webhook_url {
         Some(url) => register(source, &config, url, selected).await,
@@ -46,17 +60,13 @@ pub(crate) async fn set_up(
     said
 }
 
-async fn complete_account(source: &StripeSource, config: &mut StripeConfig) -> Result<(), ConnectorError> {
-    if config.account_id.is_some() && config.account_created.is_some() {
-        return Ok(());
+/// What is not configured of the account, from what Stripe says of it.
+fn complete(config: &mut StripeConfig, own: Account) {
+    let is_same = config.account_id.as_deref().is_none_or(|named| account::id_of(named) == own.id);
+    if is_same && config.account_created.is_none() {
+        config.account_created = own.created.and_then(|created| u32::try_from(created).ok());
     }
-    let client = source.client(&config.access()?)?;
-    let account = account::resolve(&client, config.account_id.as_deref(), config.account_created)
-        .await
-        .map_err(|error| account::explain(&error))?;
-    config.account_id = Some(account.id);
-    config.account_created = account.created.and_then(|created| u32::try_from(created).ok());
-    Ok(())
+    config.account_id.get_or_insert(own.id);
 }
 
 async fn register(

@@ -144,7 +144,10 @@ impl Source for StripeSource {
             source.catalog(&access).await?;
             let client = source.client(&access)?;
             let status = match account::look_up(&client).await {
-                Ok(own) => accounts::check(&source, &config, &access, &client, Some(&own.id)).await?,
+                Ok(own) => match account::foreign(&config, &own) {
+                    Some(error) => ConnectionStatus::failed(error.to_string()),
+                    None => accounts::check(&source, &config, &access, &client, Some(&own.id)).await?,
+                },
                 Err(error) if error.status() == Some(403) && config.account_id.is_some() => {
                     let own = config.account_id.as_deref();
                     accounts::check(&source, &config, &access, &client, own).await?

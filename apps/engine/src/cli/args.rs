@@ -95,8 +95,12 @@ pub(crate) struct Voice {
     /// Say nothing but errors
     #[arg(short, long, global = true, conflicts_with = "json")]
     pub(crate) quiet: bool,
-    /// Log level: off, error, warn, info, debug, trace, or directives [env: LOG_LEVEL]
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(
+        help = format!("Log level: {}, or directives [env: LOG_LEVEL]", logger::LEVELS),
+        long,
+        global = true,
+        value_name = "LEVEL"
+    )]
     pub(crate) log_level: Option<String>,
 }
 
@@ -317,7 +321,7 @@ pub(crate) struct RunArgs {
     /// Read everything from the start, and leave the stored position as it is
     #[arg(long, conflicts_with = "sync_id")]
     pub(crate) no_state: bool,
-    /// Name under which the position is kept in the destination [default: the id of the account]
+    /// Name under which the position is kept in the destination [default: the id of the account, and /test in test mode]
     #[arg(long, value_name = "NAME")]
     pub(crate) sync_id: Option<String>,
     /// Parameters of the run as JSON, a file or -: streams, since, until, backfill_limit, time_limit,
@@ -350,7 +354,7 @@ pub(crate) struct ComparisonArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_requests: Option<u64>,
     /// Name of the sync whose copy this is; the position is kept under NAME/reconcile
-    /// [default: the id of the account]
+    /// [default: the id of the account, and /test in test mode]
     #[arg(long, value_name = "NAME")]
     pub(crate) sync_id: Option<String>,
 }

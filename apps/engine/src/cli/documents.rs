@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn mistakes_are_told_with_their_place() {
         let text = refused::<PipelineDocument>("{\n  \"source\": {\"type\": \"stripe\",}\n}");
-        assert_eq!(text, "--config: the JSON of --config is malformed: trailing comma at line 2 column 31");
+        assert_eq!(text, "--config: the JSON is malformed: trailing comma at line 2 column 31");
         let text = refused::<PipelineDocument>(r#"{"sorce": {}}"#);
         assert!(text.contains("unknown field `sorce`, expected one of"), "{text}");
         let text = refused::<ParamsDocument>(r#"{"streams": [{"name": "a"}, {"name": "b", "field": []}]}"#);

@@ -2,30 +2,13 @@
 
 use std::sync::LazyLock;
 
-use clap::Args;
+use clap::{Args, CommandFactory};
 use destination_google_sheets::SheetsOptions;
 use engine::program::{EngineArgs, built_in};
-use openapi_cli::{Api, Described, DocumentError, Naming, Words};
+use openapi_cli::{Api, Described, DocumentError, Naming, Words, own_flags};
 use source_stripe::StripeSourceOptions;
 
-/// What the document does not say: the group of the pipelines' operations, and the flags of the program itself.
-const NAMING: Naming<'_> = Naming {
-    groups: &[("Stateless Sync API", "pipeline")],
-    reserved: &[
-        "engine-url",
-        "engine-token",
-        "json",
-        "plain",
-        "verbose",
-        "quiet",
-        "log-level",
-        "connectors-from-command-map",
-        "no-connectors-from-path",
-        "connectors-from-npm",
-        "help",
-        "version",
-    ],
-};
+use super::args::Cli;
 
 /// The engine's API, as its own document describes it.
 pub(crate) enum EngineApi {}
@@ -34,7 +17,9 @@ impl Described for EngineApi {
     fn api() -> Result<&'static Api, &'static DocumentError> {
         static API: LazyLock<Result<Api, DocumentError>> = LazyLock::new(|| {
             let registry = built_in(StripeSourceOptions::default(), SheetsOptions::default());
-            Api::read(&engine::api::openapi(&registry, true), &NAMING)
+            let reserved = own_flags(&Cli::command(), "api");
+            let naming = Naming { groups: &[("Stateless Sync API", "pipeline")], reserved: &reserved };
+            Api::read(&engine::api::openapi(&registry, true), &naming)
         });
         API.as_ref()
     }
@@ -51,19 +36,9 @@ pub(crate) struct ApiArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_document_can_be_read() {
         assert!(EngineApi::api().is_ok(), "{:?}", EngineApi::api().err());
-    }
-
-    #[test]
-    fn flags_of_the_program_are_reserved() {
-        let program = crate::cli::args::Cli::command();
-        let global = program.get_arguments().filter(|flag| flag.is_global_set());
-        for name in global.filter_map(clap::Arg::get_long) {
-            assert!(NAMING.reserved.contains(&name), "--{name} would be taken for a field");
-        }
     }
 }

@@ -284,6 +284,10 @@ fn each_account_has_a_position_of_its_own() {
     let of = |config: Value| position.sync_id(config.as_object().unwrap());
     assert_eq!(of(json!({"account_id": "acct_1"})).as_deref(), Some("acct_1"));
     assert_eq!(of(json!({})).as_deref(), Some("default"));
+    // What was tried out says nothing of what is real.
+    let keyed = |key: &str| of(json!({"account_id": "acct_1", "api_key": key}));
+    assert_eq!(keyed("sk_live_1").as_deref(), Some("acct_1"));
+    assert_eq!(keyed("rk_test_1").as_deref(), Some("acct_1/test"));
 }
 
 #[test]

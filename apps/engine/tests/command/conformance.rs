@@ -48,6 +48,6 @@ fn what_is_wrong_with_the_command_is_told() {
     let refused = sync_engine().run(&["conformance", "true"]).expect(2);
     assert!(refused.stderr.contains("`true` does not tell by its name"), "{}", refused.stderr);
     let refused = sync_engine().run(&["conformance", "source", "true", "--catalog", "{}"]).expect(2);
-    assert!(refused.stderr.contains("--catalog: the JSON of --catalog is malformed"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--catalog: the JSON is malformed"), "{}", refused.stderr);
     sync_engine().run(&["conformance"]).expect(2);
 }

@@ -1,6 +1,6 @@
 //! Tokens and the audit log over HTTP.
 
-use axum::extract::{Path, Request};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::StatusCode;
@@ -8,7 +8,7 @@ use http_api::{ApiError, Issue, Issues};
 use serde_json::json;
 
 use super::{Actor, Scope, create_token, entries, record, revoke_token, tokens};
-use crate::api::{Query, Shared, failed, object};
+use crate::api::{Named, Query, Shared, failed, object};
 
 /// Most entries of the audit log in one answer, and as many as there are unless told otherwise.
 const MOST: u64 = 1000;
@@ -56,7 +56,7 @@ pub(crate) async fn create(
 /// `DELETE /tokens/{id}`.
 pub(crate) async fn revoke(
     server: Shared,
-    Path(id): Path<String>,
+    Named(id): Named,
     Extension(actor): Extension<Actor>,
 ) -> Result<Response, ApiError> {
     let store = server.service.store();

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::incoming::{Reader, object};
-use super::pipelines::{failed, shown};
+use super::pipelines::{exists, failed, shown};
 use super::query::Query;
 use super::{Server, Shared};
 use crate::access::{Actor, record};
@@ -115,15 +115,18 @@ impl Server {
         let pipeline = self.reader().created(members)?;
         self.guarded(Some(&pipeline.source), Some(&pipeline.destination)).await?;
         let store = self.service.store();
-        if store.get(&pipeline.id).await.map_err(failed)?.is_some() {
-            return Err(exists(&pipeline.id));
+        if let Some(there) = store.glance(&pipeline.id).await.map_err(failed)? {
+            return Err(exists(&there));
         }
         if !skip_check {
             self.refuse_failing(&pipeline).await?;
         }
         match store.create(&pipeline).await {
             Ok(()) => {}
-            Err(StoreError::Conflict) => return Err(exists(&pipeline.id)),
+            Err(StoreError::Conflict) => {
+                let id = &pipeline.id;
+                return Err(ApiError::Conflict(format!("Pipeline {id} already exists")));
+            }
             Err(error) => return Err(failed(error)),
         }
         record(store, actor, "pipelines.create", Some(&pipeline.id), None).await.map_err(failed)?;
@@ -161,10 +164,6 @@ impl Server {
         }
         Ok(())
     }
-}
-
-fn exists(id: &str) -> ApiError {
-    ApiError::Conflict(format!("Pipeline {id} already exists"))
 }
 
 fn idempotency_key(request: &Request) -> Result<Option<String>, ApiError> {

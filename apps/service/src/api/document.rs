@@ -289,6 +289,7 @@ fn pipelines(components: &mut Components) -> Vec<Operation> {
             tag,
             "Remove what a pipeline made, and forget it",
         )
+        .query("skip_teardown", "Whether to forget it at once, and leave what it made.", &switch())
         .header("If-Match", if_match)
         .answers(200, "It is being removed.", (JSON, deleted))
         .fails(409, "What it made cannot be removed.")

@@ -11,7 +11,7 @@ use super::resource::KEY_IS_SET;
 use crate::pipeline::{DesiredStatus, Pipeline, check_id, new_id};
 use crate::service::Service;
 use crate::store::Change;
-use crate::stripe::STRIPE;
+use crate::stripe::{STRIPE, is_same_address, is_stripe, keep_found};
 
 /// Reads what clients say of pipelines.
 pub(super) struct Reader<'a> {
@@ -148,13 +148,16 @@ impl Reader<'_> {
         match self.service.meant(role, config, before) {
             Ok(meant) => {
                 // A key that is not told must not be sent to another address than before.
-                let moved = meant.get("base_url") != before.config.get("base_url");
+                let moved = !is_same_address(&meant, &before.config);
                 let kept = meant.get("api_key") != config.get("api_key");
                 if moved && kept {
                     let path = [&*side, &*before.connector, "api_key"].map(Step::from).to_vec();
                     issues.0.push(Issue::custom(path, "send the key itself together with another base_url"));
                 }
                 *config = meant;
+                if role == Role::Source && is_stripe(before) {
+                    keep_found(config, &before.config);
+                }
             }
             Err(issue) => {
                 let place = [Step::from(&*side), Step::from(&*before.connector)];

@@ -4,16 +4,16 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::{Path, Request};
+use axum::extract::Request;
 use axum::response::Response;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http_api::{ApiError, KEEP_ALIVE, Lines, ndjson};
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
 use super::pipelines::failed;
 use super::query::Query;
+use super::{Named, Shared};
 use crate::store::{Entry, Store, StoreError};
 
 /// Entries in one answer, unless told otherwise; and the most of them.
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// `GET /pipelines/{id}/logs`.
 pub(super) async fn entries(
     server: Shared,
-    Path(id): Path<String>,
+    Named(id): Named,
     request: Request,
 ) -> Result<Response, ApiError> {
     let mut query = Query::of(&request);
@@ -35,7 +35,8 @@ pub(super) async fn entries(
     let limit = query.count("limit", 1, MOST).unwrap_or(PAGE);
     let follow = query.switch("follow");
     query.finish()?;
-    server.found(&id).await?;
+    // Of one that is deleted the log says why it is not gone yet.
+    server.known(&id).await?;
     let store = server.service.store().clone();
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let first = store.entries(&id, run_id.as_deref(), after, limit).await.map_err(failed)?;
@@ -45,9 +46,10 @@ pub(super) async fn entries(
     Ok(ndjson(log, KEEP_ALIVE))
 }
 
-type Looked = Result<Vec<Entry>, StoreError>;
+/// `None` where the pipeline is gone.
+type Looked = Result<Option<Vec<Entry>>, StoreError>;
 
-/// Entries as lines; followed, they have no end.
+/// Entries as lines; followed, they end with their pipeline.
 struct LogLines {
     store: Store,
     id: String,
@@ -64,7 +66,8 @@ impl LogLines {
         let (store, id, run_id, last) = (self.store.clone(), self.id.clone(), self.run_id.clone(), self.last);
         async move {
             tokio::time::sleep(LOOK).await;
-            store.entries(&id, run_id.as_deref(), Some(last), PAGE as usize).await
+            let entries = store.entries(&id, run_id.as_deref(), Some(last), PAGE as usize).await?;
+            Ok(if entries.is_empty() && !store.exists(&id).await? { None } else { Some(entries) })
         }
         .boxed()
     }
@@ -92,7 +95,8 @@ impl Lines for LogLines {
                 Poll::Ready(found) => {
                     self.looking = None;
                     match found {
-                        Ok(entries) => self.ready = entries.into(),
+                        Ok(Some(entries)) => self.ready = entries.into(),
+                        Ok(None) => return Poll::Ready(None),
                         // It is looked at again; whoever follows sees nothing new meanwhile.
                         Err(error) => tracing::warn!(error = %error, "a log cannot be read"),
                     }

@@ -5,6 +5,7 @@ mod document;
 mod figures;
 mod incoming;
 mod logs;
+mod named;
 mod operations;
 mod pipelines;
 mod query;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use document::openapi;
 pub(crate) use incoming::object;
+pub(crate) use named::Named;
 pub(crate) use pipelines::failed;
 pub(crate) use query::Query;
 

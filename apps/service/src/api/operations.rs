@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Request};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::api::Answer;
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::incoming::object;
 use super::query::Query;
-use super::{Server, Shared};
+use super::{Named, Server, Shared};
 use crate::steps::{Connections, ManualSync, Start};
 use crate::store::Record;
 
@@ -93,7 +93,7 @@ impl Server {
 /// `POST /pipelines/{id}/sync`.
 pub(super) async fn sync(
     server: Shared,
-    Path(id): Path<String>,
+    Named(id): Named,
     Extension(Identified(log)): Extension<Identified>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -110,7 +110,7 @@ pub(super) async fn sync(
 /// `POST /pipelines/{id}/sync_batch`.
 pub(super) async fn sync_batch(
     server: Shared,
-    Path(id): Path<String>,
+    Named(id): Named,
     request: Request,
 ) -> Result<Response, ApiError> {
     let mut query = Query::of(&request);
@@ -135,7 +135,7 @@ pub(super) async fn sync_batch(
 /// `POST /pipelines/{id}/sync_workflow_test`: the loop of a backfill, answered once it is over.
 pub(super) async fn sync_workflow_test(
     server: Shared,
-    Path(id): Path<String>,
+    Named(id): Named,
     request: Request,
 ) -> Result<Response, ApiError> {
     let mut query = Query::of(&request);
@@ -180,7 +180,7 @@ async fn ending(mut messages: EngineStream, mut told: impl FnMut(&Payload)) -> R
 /// `POST /pipelines/{id}/check`.
 pub(super) async fn check(
     server: Shared,
-    Path(id): Path<String>,
+    Named(id): Named,
     Extension(Identified(log)): Extension<Identified>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -193,7 +193,7 @@ pub(super) async fn check(
 /// `POST /pipelines/{id}/setup`.
 pub(super) async fn setup(
     server: Shared,
-    id: Path<String>,
+    id: Named,
     log: Extension<Identified>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -203,7 +203,7 @@ pub(super) async fn setup(
 /// `POST /pipelines/{id}/teardown`.
 pub(super) async fn teardown(
     server: Shared,
-    id: Path<String>,
+    id: Named,
     log: Extension<Identified>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -212,7 +212,7 @@ pub(super) async fn teardown(
 
 async fn connect(
     server: Shared,
-    Path(id): Path<String>,
+    Named(id): Named,
     Extension(Identified(log)): Extension<Identified>,
     request: Request,
     what: Connections,

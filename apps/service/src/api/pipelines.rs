@@ -1,16 +1,17 @@
 //! Pipelines as resources.
 
-use axum::extract::{Path, Request};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::{HeaderMap, HeaderValue, header};
 use http_api::ApiError;
+use protocol::Timestamp;
 use serde_json::json;
 
 use super::incoming::object;
 use super::query::Query;
 use super::resource::Resource;
-use super::{Server, Shared};
+use super::{Named, Server, Shared};
 use crate::access::{Actor, record};
 use crate::pipeline::{DesiredStatus, check_id};
 use crate::standing::Stage;
@@ -44,18 +45,48 @@ pub(super) fn not_found(id: &str) -> ApiError {
     ApiError::NotFound(format!("Pipeline {id} not found"))
 }
 
+/// That there is no such pipeline any more. Nobody sees what becomes of one that is deleted, so what keeps it from going is told.
+fn going(record: &Record) -> ApiError {
+    let id = &record.pipeline.id;
+    match stuck(record) {
+        Some(why) => ApiError::NotFound(format!("Pipeline {id} not found: {why}")),
+        None => not_found(id),
+    }
+}
+
+/// That there is a pipeline of this id, even if it is about to go.
+pub(super) fn exists(record: &Record) -> ApiError {
+    let why = match (record.pipeline.desired_status, stuck(record)) {
+        (DesiredStatus::Deleted, Some(why)) => format!(": {why}"),
+        (DesiredStatus::Deleted, None) => ": it is being deleted".to_owned(),
+        _ => String::new(),
+    };
+    ApiError::Conflict(format!("Pipeline {} already exists{why}", record.pipeline.id))
+}
+
+/// Why a pipeline that is deleted is still there, if something keeps it.
+fn stuck(record: &Record) -> Option<String> {
+    let problem = record.standing.problem.as_ref().filter(|problem| problem.stage == Stage::Teardown)?;
+    let at = Timestamp::from_unix_millis(problem.retry_at);
+    Some(format!(
+        "it is deleted, but what it made cannot be removed: {}\nThis is tried again at {at}, or at once by deleting it again; \
+         with skip_teardown what it made stays, and the pipeline goes",
+        problem.message
+    ))
+}
+
 impl Server {
     /// The pipeline, unless it is deleted.
     pub(super) async fn found(&self, id: &str) -> Result<Record, ApiError> {
         let record = self.known(id).await?;
         match record.pipeline.desired_status {
-            DesiredStatus::Deleted => Err(not_found(id)),
+            DesiredStatus::Deleted => Err(going(&record)),
             _ => Ok(record),
         }
     }
 
     /// The pipeline, even if it is deleted.
-    async fn known(&self, id: &str) -> Result<Record, ApiError> {
+    pub(super) async fn known(&self, id: &str) -> Result<Record, ApiError> {
         check_id(id).map_err(|_| not_found(id))?;
         self.service.store().get(id).await.map_err(failed)?.ok_or_else(|| not_found(id))
     }
@@ -103,14 +134,14 @@ pub(super) async fn list(server: Shared, request: Request) -> Result<Response, A
 }
 
 /// `GET /pipelines/{id}`.
-pub(super) async fn get(server: Shared, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub(super) async fn get(server: Shared, Named(id): Named) -> Result<Response, ApiError> {
     shown(&server, &id).await
 }
 
 /// `PATCH /pipelines/{id}`.
 pub(super) async fn update(
     server: Shared,
-    Path(id): Path<String>,
+    Named(id): Named,
     Extension(actor): Extension<Actor>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -131,7 +162,7 @@ pub(super) async fn update(
         let desired = change.desired_status;
         if desired == Some(DesiredStatus::Deleted) {
             let resource = server.resource(before.clone()).await?;
-            server.delete(before, &actor).await?;
+            server.delete(before, false, &actor).await?;
             return Ok(Json(resource_as_deleted(resource)).into_response());
         }
         match server.service.store().update(&before, change).await {
@@ -157,21 +188,25 @@ pub(super) async fn update(
 /// `DELETE /pipelines/{id}`.
 pub(super) async fn delete(
     server: Shared,
-    Path(id): Path<String>,
+    Named(id): Named,
     Extension(actor): Extension<Actor>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let mut query = Query::of(&request);
+    let skip_teardown = query.switch("skip_teardown");
+    query.finish()?;
     let wanted = if_match(request.headers())?;
-    let record = server.found(&id).await?;
+    // Also one that is deleted already: what keeps it from going is tried again.
+    let record = server.known(&id).await?;
     match_version(wanted, record.version)?;
-    server.delete(record, &actor).await?;
+    server.delete(record, skip_teardown, &actor).await?;
     Ok(Json(json!({"id": id, "deleted": true})).into_response())
 }
 
 /// `POST /pipelines/{id}/retry`: what failed is tried again at once.
 pub(super) async fn retry(
     server: Shared,
-    Path(id): Path<String>,
+    Named(id): Named,
     Extension(actor): Extension<Actor>,
 ) -> Result<Response, ApiError> {
     let found = server.found(&id).await?;
@@ -183,8 +218,9 @@ pub(super) async fn retry(
 }
 
 impl Server {
-    /// Wants a pipeline deleted. Whoever orchestrates tears it down, then forgets it; where nobody does, that is done here.
-    async fn delete(&self, mut before: Record, actor: &Actor) -> Result<(), ApiError> {
+    /// Wants a pipeline deleted. Whoever orchestrates tears it down, then forgets it; where nobody does, that is done here. With
+    /// `skip_teardown` it is forgotten at once, and what it made stays.
+    async fn delete(&self, mut before: Record, skip_teardown: bool, actor: &Actor) -> Result<(), ApiError> {
         let id = before.pipeline.id.clone();
         let store = self.service.store();
         let mut tries = 0;
@@ -194,14 +230,21 @@ impl Server {
                 Ok(_) => break,
                 Err(StoreError::Unmet) if tries < TRIES => {
                     tries += 1;
-                    before = self.found(&id).await?;
+                    before = self.known(&id).await?;
                 }
                 Err(error) => return Err(failed(error)),
             }
         }
-        record(store, actor, "pipelines.delete", Some(&id), None).await.map_err(failed)?;
+        let detail = skip_teardown.then_some("skip_teardown");
+        record(store, actor, "pipelines.delete", Some(&id), detail).await.map_err(failed)?;
+        if skip_teardown {
+            // Whoever is at work on it loses its lease by that.
+            store.forget(&id).await.map_err(failed)?;
+        }
         if self.service.orchestrated {
             self.service.announce_wanted(&id, DesiredStatus::Deleted).await;
+        }
+        if self.service.orchestrated || skip_teardown {
             return Ok(());
         }
         match self.service.steps.run(&id, Stage::Teardown, &Bounds::default()).await {

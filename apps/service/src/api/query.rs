@@ -1,6 +1,7 @@
 //! Parameters of a query, read one by one so that each mistake is told with its place.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::extract::Request;
 use http_api::{ApiError, Issue, Issues, Step};
@@ -39,29 +40,41 @@ impl Query {
     /// A whole number from `least` to `most`.
     pub(crate) fn count(&mut self, name: &str, least: u64, most: u64) -> Option<u64> {
         let text = self.text(name)?;
+        let digits = text.strip_prefix('-').unwrap_or(&text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            let message = "Invalid input: expected int, received a text".to_owned();
+            return self.note("invalid_type", name, message);
+        }
         match text.parse::<u64>() {
             Ok(count) if (least..=most).contains(&count) => Some(count),
-            Ok(_) => {
-                let message = format!("Invalid input: expected int from {least} to {most}");
-                self.note("too_small", name, message)
-            }
-            Err(_) => {
-                let message = format!("Invalid input: expected int from {least} to {most}, received a text");
-                self.note("invalid_type", name, message)
+            Ok(count) if count < least => self.too_small(name, least),
+            Err(_) if digits.len() < text.len() => self.too_small(name, least),
+            // Too big, maybe even to be read.
+            _ => {
+                let message = format!("Too big: expected int to be <={most}");
+                self.note("too_big", name, message)
             }
         }
     }
 
+    fn too_small<T>(&mut self, name: &str, least: u64) -> Option<T> {
+        self.note("too_small", name, format!("Too small: expected int to be >={least}"))
+    }
+
     /// A number of seconds, above zero.
-    pub(crate) fn seconds(&mut self, name: &str) -> Option<std::time::Duration> {
+    pub(crate) fn seconds(&mut self, name: &str) -> Option<Duration> {
         let text = self.text(name)?;
-        let seconds =
-            text.parse::<f64>().ok().and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
-        match seconds.filter(|seconds| !seconds.is_zero()) {
-            Some(seconds) => Some(seconds),
-            None => {
-                self.note("invalid_type", name, "Invalid input: expected a number of seconds >0".to_owned())
+        let Some(given) = text.parse::<f64>().ok().filter(|given| !given.is_nan()) else {
+            let message = "Invalid input: expected a number of seconds, received a text".to_owned();
+            return self.note("invalid_type", name, message);
+        };
+        match Duration::try_from_secs_f64(given) {
+            Ok(seconds) if !seconds.is_zero() => Some(seconds),
+            Err(_) if given > 0.0 => {
+                let message = format!("Too big: expected number of seconds to be <={}", u64::MAX);
+                self.note("too_big", name, message)
             }
+            _ => self.note("too_small", name, "Too small: expected number of seconds to be >0".to_owned()),
         }
     }
 
@@ -101,16 +114,37 @@ mod tests {
     #[test]
     fn numbers_have_bounds() {
         assert_eq!(query("a=3").count("a", 1, 10), Some(3));
-        for text in ["a=0", "a=11", "a=x", "a=-1", "a=1.5"] {
+        assert_eq!(query("a=007").count("a", 1, 10), Some(7));
+        assert_eq!(query("a=0.5").seconds("a").map(|seconds| seconds.as_millis()), Some(500));
+        let code_of = |wrong: Query| match wrong.finish() {
+            Err(ApiError::Invalid(Issues(issues))) => issues[0].code,
+            other => panic!("{other:?}"),
+        };
+        for (text, code) in [
+            ("a=0", "too_small"),
+            ("a=-1", "too_small"),
+            ("a=-99999999999999999999", "too_small"),
+            ("a=11", "too_big"),
+            ("a=99999999999999999999", "too_big"),
+            ("a=x", "invalid_type"),
+            ("a=1.5", "invalid_type"),
+            ("a=-", "invalid_type"),
+        ] {
             let mut wrong = query(text);
             assert_eq!(wrong.count("a", 1, 10), None);
-            assert!(wrong.finish().is_err(), "{text}");
+            assert_eq!(code_of(wrong), code, "{text}");
         }
-        assert_eq!(query("a=0.5").seconds("a").map(|seconds| seconds.as_millis()), Some(500));
-        for text in ["a=0", "a=-1", "a=nan", "a=x"] {
+        for (text, code) in [
+            ("a=0", "too_small"),
+            ("a=-1", "too_small"),
+            ("a=1e300", "too_big"),
+            ("a=inf", "too_big"),
+            ("a=nan", "invalid_type"),
+            ("a=x", "invalid_type"),
+        ] {
             let mut wrong = query(text);
             assert_eq!(wrong.seconds("a"), None);
-            assert!(wrong.finish().is_err(), "{text}");
+            assert_eq!(code_of(wrong), code, "{text}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use axum::Extension;
-use axum::extract::{Path, Request};
+use axum::extract::Request;
 use axum::response::Response;
 use engine::api::Answer;
 use http_api::{ApiError, Identified, KEEP_ALIVE, ndjson};
@@ -11,8 +11,8 @@ use protocol::Timestamp;
 use serde_json::Value;
 use source_stripe::StripeConfig;
 
-use super::Shared;
 use super::query::Query;
+use super::{Named, Shared};
 use crate::steps::{ManualSync, Start};
 use crate::stripe::is_stripe;
 
@@ -22,7 +22,7 @@ const BACK: i64 = 24 * 3600;
 /// Feeds past events, oldest first, as if they were delivered. The position is neither read nor changed.
 pub(super) async fn run(
     server: Shared,
-    Path(id): Path<String>,
+    Named(id): Named,
     Extension(Identified(log)): Extension<Identified>,
     request: Request,
 ) -> Result<Response, ApiError> {

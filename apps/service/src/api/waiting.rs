@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Request};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http_api::ApiError;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::Shared;
 use super::pipelines::failed;
 use super::query::Query;
+use super::{Named, Shared};
 
 /// For how long, in seconds, unless told otherwise; and at the most.
 const USUAL: u64 = 30;
@@ -21,11 +21,7 @@ const LONGEST: u64 = 300;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// `GET /pipelines/{id}/wait`: answers once the event, or everything that was delivered about the object, is applied.
-pub(super) async fn wait(
-    server: Shared,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, ApiError> {
+pub(super) async fn wait(server: Shared, Named(id): Named, request: Request) -> Result<Response, ApiError> {
     let mut query = Query::of(&request);
     let (event, object) = (query.text("event"), query.text("object"));
     let timeout = query.count("timeout", 0, LONGEST).unwrap_or(USUAL);

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use axum::extract::{Path, Request};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use protocol::{RawJson, Timestamp};
 use serde::Deserialize;
 use source_stripe::{WebhookRefusal, webhook_event};
 
-use super::Shared;
+use super::{Named, Shared};
 use crate::pipeline::check_id;
 use crate::store::Delivery;
 use crate::webhooks::{Secret, Taken};
@@ -20,7 +20,7 @@ const LONGEST: usize = 2 << 20;
 const SIGNATURE: &str = "stripe-signature";
 
 /// Verifies an event, stores it durably, and only then answers `ok`.
-pub(super) async fn push(server: Shared, Path(id): Path<String>, request: Request) -> Response {
+pub(super) async fn push(server: Shared, Named(id): Named, request: Request) -> Response {
     let began = Instant::now();
     let (status, text) = take(&server, &id, request).await;
     server.figures.webhook(status, began.elapsed());

@@ -152,7 +152,8 @@ pub(super) async fn webhook(place: &PlaceArgs, args: &WebhookArgs) -> Result<(),
     let tending = async {
         #[cfg(feature = "temporal")]
         if let Some(workflows) = workflows {
-            workflows.tend(service.store(), &Pace::default(), stop.clone()).await;
+            // How often what is due is not known here: `serve` looks for what nobody does.
+            workflows.repeat(service.store(), stop.clone()).await;
         }
     };
     let serving = run(listener, webhook_router(Arc::clone(&service), options), stop.clone());

@@ -92,11 +92,30 @@ pub(super) async fn keys(place: &PlaceArgs, command: KeyCommand, json: bool) -> 
                 .map_err(|error| failed(&error))?;
             match json {
                 true => say(&json!({"rotated": wrapped}).to_string()),
-                false => say(&format!(
-                    "{wrapped} pipelines are under the current key now; the former keys may go."
-                )),
+                false => say(&rotated(wrapped)),
             }
         }
     }
     Ok(())
+}
+
+fn rotated(wrapped: usize) -> String {
+    let done = match wrapped {
+        0 => "Every pipeline was under the current key already".to_owned(),
+        1 => "1 pipeline was put under the current key, as all are now".to_owned(),
+        count => format!("{count} pipelines were put under the current key, as all are now"),
+    };
+    format!("{done}; the former keys may go.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_rotates_hears_what_was_done() {
+        assert!(rotated(0).starts_with("Every pipeline was under"));
+        assert!(rotated(1).starts_with("1 pipeline was put under"));
+        assert!(rotated(2).starts_with("2 pipelines were put under"));
+    }
 }

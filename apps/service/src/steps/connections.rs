@@ -15,10 +15,7 @@ impl Work<'_> {
         let request = Setup { pipeline, side: Side::Both, discovered: Some(discovered) };
         let messages = self.steps.engines.set_up(request);
         self.hear(messages).await?;
-        self.standing.set_up = Some(self.record.config_version);
-        // Streams may be new, or read otherwise: what is complete is found complete at once.
-        self.standing.backfilled = false;
-        self.standing.run_id = None;
+        self.standing.is_set_up(self.record.config_version);
         Ok(StepReport::default())
     }
 

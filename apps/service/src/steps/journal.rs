@@ -48,7 +48,7 @@ impl Journal {
         self.entries.push(Entry {
             sequence: 0,
             run_id: self.run_id.clone(),
-            at: at.unwrap_or_else(Timestamp::now).unix_millis(),
+            at: at.unwrap_or_else(Timestamp::now),
             level: log.level,
             message: logger::redact_text(&log.message).into_owned(),
             data,

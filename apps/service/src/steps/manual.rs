@@ -5,7 +5,8 @@ use std::time::Duration;
 use engine::{EngineError, EngineStream, PipelineSync, Setup, Side, TimeLimits};
 use futures::StreamExt;
 use protocol::{
-    Eof, EofPayload, InputStream, LogLevel, Message, Payload, PipelineConfig, RunStatus, SyncState,
+    ConnectionState, Eof, EofPayload, InputStream, LogLevel, Message, Payload, PipelineConfig, RunStatus,
+    SyncState,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use super::following::ending;
 use super::held::Held;
 use super::syncing::{Asked, Position};
 use super::{Bounds, StepFailure, Steps, Work};
-use crate::standing::{Stage, Standing};
+use crate::standing::Stage;
 use crate::store::Record;
 
 /// How long a client waits for whoever works on the pipeline to stop at a safe point.
@@ -177,10 +178,13 @@ impl Steps {
                 }
                 Connections::TearDown => steps.engines.tear_down(pipeline, side)?,
             };
+            let mut works = true;
             while let Some(message) = messages.next().await {
                 let message: Message = message?;
-                if let Payload::Control(control) = &message.payload {
-                    work.adopt(control).await.map_err(told)?;
+                match &message.payload {
+                    Payload::Control(control) => work.adopt(control).await.map_err(told)?,
+                    Payload::ConnectionStatus(status) => works &= status.status != ConnectionState::Failed,
+                    _ => {}
                 }
                 yield message;
             }
@@ -191,9 +195,10 @@ impl Steps {
             });
             work.journal.flush(&steps.store).await;
             match (what, side) {
-                (Connections::SetUp, Side::Both) => {
-                    let standing = Standing { set_up: Some(work.record.config_version), ..work.standing.clone() };
-                    steps.store.save(&held.lease, &standing, None).await.map_err(told)?;
+                (Connections::SetUp, _) if !works => {}
+                (Connections::SetUp, Side::Both) if work.standing.set_up != Some(work.record.config_version) => {
+                    work.standing.is_set_up(work.record.config_version);
+                    steps.store.save(&held.lease, &work.standing, None).await.map_err(told)?;
                 }
                 // Without tables no position holds.
                 (Connections::TearDown, Side::Both | Side::Only(engine::Role::Destination)) => {

@@ -1,6 +1,6 @@
 //! The log of each pipeline.
 
-use protocol::LogLevel;
+use protocol::{LogLevel, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -20,8 +20,8 @@ pub struct Entry {
     /// The run that it belongs to, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// When, in milliseconds since 1970.
-    pub at: i64,
+    /// When.
+    pub at: Timestamp,
     /// How much it matters.
     pub level: LogLevel,
     /// The sentence.
@@ -43,8 +43,8 @@ impl Store {
                 [
                     pipeline.into(),
                     entry.run_id.clone().into(),
-                    entry.at.into(),
-                    level(entry.level).into(),
+                    entry.at.unix_millis().into(),
+                    entry.level.as_str().into(),
                     entry.message.as_str().into(),
                     data.into(),
                 ],
@@ -97,8 +97,8 @@ impl Store {
                 Ok(Entry {
                     sequence: row.required_int(0)?,
                     run_id: row.text(1)?,
-                    at: row.required_int(2)?,
-                    level: parsed(&row.required_text(3)?),
+                    at: Timestamp::from_unix_millis(row.required_int(2)?),
+                    level: LogLevel::parse(&row.required_text(3)?).unwrap_or(LogLevel::Error),
                     message: row.required_text(4)?,
                     data,
                 })
@@ -109,20 +109,4 @@ impl Store {
         }
         Ok(entries)
     }
-}
-
-fn level(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Debug => "debug",
-        LogLevel::Info => "info",
-        LogLevel::Warn => "warn",
-        LogLevel::Error => "error",
-    }
-}
-
-fn parsed(text: &str) -> LogLevel {
-    [LogLevel::Debug, LogLevel::Info, LogLevel::Warn]
-        .into_iter()
-        .find(|known| level(*known) == text)
-        .unwrap_or(LogLevel::Error)
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Lease, Row, Statement, Store, StoreError, Value};
 use crate::pipeline::{DesiredStatus, Pipeline};
 use crate::standing::{Stage, Standing, Status};
+use crate::stripe::is_same_world;
 use crate::vault::Sealed;
 
 /// A pipeline, with all that is known of it.
@@ -127,7 +128,13 @@ impl Store {
         rows.first().map(|row| self.record(row, true)).transpose()
     }
 
-    /// The same without its state, and of its deliveries only whether any waits: for what is asked often.
+    /// Whether there is a pipeline of this id, even if it is about to be deleted.
+    pub async fn exists(&self, id: &str) -> Result<bool, StoreError> {
+        let sql = "select 1 from @pipelines where id = $1";
+        Ok(!self.db.read(Statement::new(sql, [id.into()])).await?.is_empty())
+    }
+
+    /// As [`Store::get`] without its state, and of its deliveries only whether any waits: for what is asked often.
     pub async fn glance(&self, id: &str) -> Result<Option<Record>, StoreError> {
         let sql = format!("select {COLUMNS} from {TABLES} where p.id = $1");
         let rows = self.db.read(Statement::new(sql, [id.into()])).await?;
@@ -330,7 +337,7 @@ fn moved(before: &Pipeline, now: &Pipeline) -> bool {
         let values: Vec<_> = fields.iter().map(|field| connector.config.get(*field).cloned()).collect();
         (connector.connector.clone(), values)
     };
-    let source = ["account_id", "accounts", "base_url", "livemode"];
+    let source = ["account_id", "accounts", "livemode"];
     let destination = [
         "url",
         "connection_string",
@@ -343,6 +350,7 @@ fn moved(before: &Pipeline, now: &Pipeline) -> bool {
         "table_prefix",
     ];
     place(&before.source, &source) != place(&now.source, &source)
+        || !is_same_world(&before.source, &now.source)
         || place(&before.destination, &destination) != place(&now.destination, &destination)
 }
 

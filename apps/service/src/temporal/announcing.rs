@@ -44,13 +44,23 @@ impl Workflows {
     }
 
     /// Until `stop`: tells again what was not heard, which after a start may be of any pipeline; and has workflows started, or woken,
-    /// where something is due that nobody does.
+    /// where something is due that nobody does. One process that knows the pace is enough for that.
     pub async fn tend(&self, store: &Store, pace: &Pace, stop: CancellationToken) {
+        self.look_after(store, Some(pace), stop).await;
+    }
+
+    /// Until `stop`: tells again what was not heard of what this process told.
+    pub async fn repeat(&self, store: &Store, stop: CancellationToken) {
+        self.look_after(store, None, stop).await;
+    }
+
+    /// With a pace, pipelines that nobody carries on are looked for as well.
+    async fn look_after(&self, store: &Store, pace: Option<&Pace>, stop: CancellationToken) {
         let tending = async {
             let mut swept = None;
             loop {
                 let sweep = swept.is_none_or(|at: tokio::time::Instant| at.elapsed() >= SWEEP);
-                if sweep {
+                if let Some(pace) = pace.filter(|_| sweep) {
                     match self.sweep(store, pace, swept.is_none()).await {
                         Ok(()) => swept = Some(tokio::time::Instant::now()),
                         Err(error) => tracing::warn!(error = %error, "the store cannot be looked at"),
@@ -164,5 +174,49 @@ impl Announce for Workflows {
             }
         }
         std::future::ready(Ok(())).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::Pipeline;
+    use crate::temporal::Address;
+    use crate::vault::{MasterKeys, Vault};
+    use protocol::ConnectorConfig;
+
+    /// What is still to be told after a moment, where Temporal cannot be reached, by a process that told of nothing.
+    async fn untold(pace: Option<&Pace>) -> HashSet<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::new(MasterKeys::parse(&"0123456789abcdef".repeat(4), "the test").unwrap());
+        let store = Store::file(&folder.path().join("service.db"), vault).await.unwrap();
+        let connector = |name: &str| ConnectorConfig::new(name, serde_json::Map::new());
+        let pipeline = Pipeline {
+            id: "shop".to_owned(),
+            name: None,
+            source: connector("stripe"),
+            destination: connector("sqlite"),
+            streams: None,
+            transforms: None,
+            desired_status: DesiredStatus::Active,
+        };
+        store.create(&pipeline).await.unwrap();
+        let to = Address {
+            address: "127.0.0.1:1".to_owned(),
+            namespace: "default".to_owned(),
+            task_queue: "none".to_owned(),
+            tls: None,
+            api_key: None,
+        };
+        let workflows = Workflows::new(Link::open(to).unwrap(), PipelineOptions::default());
+        let looking = workflows.look_after(&store, pace, CancellationToken::new());
+        assert!(tokio::time::timeout(Duration::from_millis(500), looking).await.is_err());
+        workflows.untold().clone()
+    }
+
+    #[tokio::test]
+    async fn only_who_knows_the_pace_looks_for_pipelines_that_nobody_carries_on() {
+        assert_eq!(untold(Some(&Pace::default())).await, HashSet::from(["shop".to_owned()]));
+        assert_eq!(untold(None).await, HashSet::new());
     }
 }

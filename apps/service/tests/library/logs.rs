@@ -1,6 +1,6 @@
 //! The log of a pipeline: how long it is kept.
 
-use protocol::LogLevel;
+use protocol::{LogLevel, Timestamp};
 use serde_json::json;
 use service::store::Entry;
 
@@ -10,7 +10,7 @@ use service::guard::Guard;
 const DAY: i64 = 24 * 3600 * 1000;
 
 fn entry(at: i64) -> Entry {
-    let message = format!("said at {at}");
+    let (message, at) = (format!("said at {at}"), Timestamp::from_unix_millis(at));
     Entry { sequence: 0, run_id: Some("run_1".to_owned()), at, level: LogLevel::Info, message, data: None }
 }
 
@@ -30,7 +30,7 @@ async fn kept(kept: Kept) {
     served.store.log("pipe_new", &days(&[2, 0])).await.unwrap();
     assert_eq!(served.store.forget_old_entries(now - 30 * DAY).await.unwrap(), 2);
     let left = served.store.entries("pipe_old", None, None, 10).await.unwrap();
-    assert_eq!(left.iter().map(|entry| (now - entry.at) / DAY).collect::<Vec<_>>(), [29, 1]);
+    assert_eq!(left.iter().map(|entry| (now - entry.at.unix_millis()) / DAY).collect::<Vec<_>>(), [29, 1]);
     assert_eq!(served.store.entries("pipe_new", Some("run_1"), None, 10).await.unwrap().len(), 2);
     assert_eq!(served.store.forget_old_entries(now - 30 * DAY).await.unwrap(), 0);
 }
@@ -55,5 +55,5 @@ async fn a_flood_is_cut_by_count() {
     let flood: Vec<Entry> = (0..10_050).map(entry).collect();
     served.store.log("pipe_loud", &flood).await.unwrap();
     let left = served.store.entries("pipe_loud", None, Some(0), 20_000).await.unwrap();
-    assert_eq!((left.len(), left[0].at), (10_000, 50));
+    assert_eq!((left.len(), left[0].at.unix_millis()), (10_000, 50));
 }

@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+#[path = "../asking/mod.rs"]
+mod asking;
 mod by_hand;
+mod changed;
 mod documents;
+mod going;
 mod held;
 mod leases;
 mod lifecycle;

@@ -8,7 +8,7 @@ use destination_sqlite::SqliteDestination;
 use engine::api::Build;
 use engine::process::{Programs, Search};
 use engine::{Engine, Registry};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use service::api::{ApiOptions, router};
@@ -20,20 +20,14 @@ use service::steps::Steps;
 use service::store::Store;
 use service::vault::{MasterKeys, Vault};
 use source_stripe::{StripeSource, StripeSourceOptions};
-use stripe_simulator::{Control, Running, Simulator};
+use stripe_simulator::{Control, Running};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// The key of the account.
-pub(crate) const KEY: &str = "sk_test_plantedapikey";
-
-/// The tables that changes of the account touch.
-pub(crate) const TABLES: [&str; 4] = ["customer", "product", "price", "charge"];
-
-/// What takes longer than this does not come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+use crate::asking::{Api, different, simulation};
+pub(crate) use crate::asking::{KEY, PATIENCE, TABLES};
 
 pub(crate) const MASTER_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
@@ -46,12 +40,7 @@ pub(crate) enum Kept {
 
 /// A simulated account.
 pub(crate) async fn account() -> Running {
-    let catalog = stripe_openapi::embedded::catalog(stripe_openapi::embedded::newest_version()).unwrap();
-    let mut builder = Simulator::builder(catalog).api_key(KEY);
-    for (table, count) in [("customer", 250), ("product", 20), ("price", 30), ("charge", 120)] {
-        builder = builder.table(table, count);
-    }
-    builder.start().await.unwrap()
+    simulation().start().await.unwrap()
 }
 
 /// A service, stopped when it is dropped.
@@ -60,7 +49,7 @@ pub(crate) struct Served {
     pub(crate) store: Store,
     pub(crate) steps: Steps,
     pub(crate) folder: TempDir,
-    client: Client,
+    api: Api,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -135,11 +124,9 @@ impl Served {
 
     /// Serves over `place`, with an orchestrator if there is a pace, and tokens if they are needed.
     pub(crate) async fn with(place: Place, pace: Option<Pace>, token_required: bool, guard: Guard) -> Served {
-        // Clients want a provider of TLS; a second one changes nothing.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let (steps, engine) = place.steps().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let api = Api::at(&format!("http://{}", listener.local_addr().unwrap()));
         let stop = CancellationToken::new();
         let mut service = Service::new(steps.clone(), engine);
         if pace.is_some() {
@@ -154,7 +141,7 @@ impl Served {
             tasks.push(tokio::spawn(Embedded::new(steps.clone(), options).run(stop.clone())));
         }
         let store = steps.store().clone();
-        Served { url, store, steps, folder: place.folder, client: Client::new(), stop, tasks }
+        Served { url: api.url.clone(), store, steps, folder: place.folder, api, stop, tasks }
     }
 
     /// Stops as a signal would.
@@ -166,19 +153,12 @@ impl Served {
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.url))
+        self.api.request(method, path)
     }
 
     /// Asks, and answers the status and the JSON of the answer.
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
-        let mut request = self.request(method, path);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let answer = request.send().await.unwrap();
-        let status = answer.status();
-        let text = answer.text().await.unwrap();
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        self.api.ask(method, path, body).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {
@@ -217,36 +197,12 @@ impl Served {
 
     /// Waits until the pipeline is as it should be.
     pub(crate) async fn until(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let mut last = Value::Null;
-        for _ in 0..PATIENCE.as_millis() / 50 {
-            last = self.ask(Method::GET, &format!("/pipelines/{id}"), None).await.1;
-            if is_so(&last) {
-                return last;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let log = self
-            .request(Method::GET, &format!("/pipelines/{id}/logs"))
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
-        panic!("{id} is not as it should be: {last:#}\n{log}");
+        self.api.until(id, is_so).await
     }
 
     /// Waits until the copy equals the account.
     pub(crate) async fn until_equal(&self, id: &str, control: &Control) {
-        let file = self.file(id);
-        for _ in 0..PATIENCE.as_millis() / 100 {
-            if difference(&file, control).is_none() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        let now = self.get(&format!("/pipelines/{id}")).await;
-        panic!("{:?}\n{now:#}", difference(&file, control));
+        self.api.until_equal(id, async || difference(&self.file(id), control)).await;
     }
 }
 
@@ -262,38 +218,12 @@ impl Drop for Served {
 /// The first table whose rows are not those of the account.
 pub(crate) fn difference(file: &std::path::Path, control: &Control) -> Option<String> {
     let database = rusqlite::Connection::open(file).unwrap();
-    for table in TABLES {
-        let mut stored: Vec<(String, String)> =
-            match database.prepare(&format!("select id, _raw_data from \"{table}\"")) {
-                Ok(mut rows) => {
-                    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
-                    match rows.and_then(Iterator::collect) {
-                        Ok(rows) => rows,
-                        Err(error) => return Some(error.to_string()),
-                    }
-                }
-                Err(error) => return Some(error.to_string()),
-            };
-        stored.sort();
-        let mut ids = control.ids(table).unwrap();
-        ids.sort();
-        if stored.iter().map(|(id, _)| id).ne(&ids) {
-            return Some(format!("{table}: {} rows of {}", stored.len(), ids.len()));
-        }
-        for (id, text) in stored {
-            let (mut row, mut object): (Value, Value) =
-                (serde_json::from_str(&text).unwrap(), control.get(table, &id).unwrap().unwrap());
-            for own in ["_updated_at", "_account_id"] {
-                row.as_object_mut().unwrap().remove(own);
-            }
-            // Nested lists are compared elsewhere.
-            for each in [&mut row, &mut object] {
-                each.as_object_mut().unwrap().retain(|_, value| value.get("object") != Some(&json!("list")));
-            }
-            if row != object {
-                return Some(format!("{table} {id}:\n{row}\n{object}"));
-            }
-        }
-    }
-    None
+    let stored = |table: &str| -> rusqlite::Result<Vec<(String, String)>> {
+        let mut rows = database.prepare(&format!("select id, _raw_data from \"{table}\""))?;
+        rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    };
+    TABLES.into_iter().find_map(|table| match stored(table) {
+        Ok(rows) => different(control, table, rows),
+        Err(error) => Some(error.to_string()),
+    })
 }

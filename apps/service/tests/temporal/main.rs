@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../asking/mod.rs"]
+mod asking;
 mod connecting;
 mod killed;
 mod life;

@@ -184,3 +184,20 @@ async fn setup_completes_the_configuration() {
         protocol::run_to_end(source.setup(known, account.streams(&[]).await).unwrap()).await.unwrap();
     assert_eq!(messages, []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_another_account_is_refused() {
+    use protocol::Source;
+    let catalog = newest();
+    let mut account = Account::start(&catalog, simulation(&catalog)).await;
+    // As a pipeline knows it whose key is replaced.
+    account.config = json!({"account_id": "acct_other", "account_created": 1_600_000_000});
+    let source = source_stripe::StripeSource::default();
+    let set_up =
+        protocol::run_to_end(source.setup(account.config(), account.streams(&[]).await).unwrap()).await;
+    let error = set_up.unwrap_err();
+    assert_eq!(error.kind(), protocol::ErrorKind::Config);
+    assert!(error.to_string().starts_with("the API key belongs to acct_1SimB7WZ01zgkWwI, but"), "{error}");
+    let checked = protocol::run_to_end(source.check(account.config())).await.unwrap_err();
+    assert!(checked.to_string().contains(&error.to_string()), "{checked}");
+}

@@ -15,7 +15,7 @@ use crate::cli::display::{Finding, Grade, findings_of_streams};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::session::{Mode, Session};
-use crate::cli::settings::resolve_selection;
+use crate::cli::settings::{Position, resolve_selection};
 
 /// Where Stripe is unless the configuration says otherwise.
 const STRIPE: &str = "https://api.stripe.com";
@@ -53,7 +53,11 @@ pub(super) async fn run(args: &CheckArgs, session: &Session) -> Result<(), Failu
         if doctor.connection(Role::Destination, &place).await
             && let Some(account) = account
         {
-            doctor.position(&account).await;
+            let mut source = doctor.pipeline.source.config.clone();
+            source.insert("account_id".to_owned(), account.into());
+            if let Some(sync_id) = Position::OfAccount.sync_id(&source) {
+                doctor.position(&sync_id).await;
+            }
         }
         Ok::<_, Failure>(())
     };

@@ -15,7 +15,8 @@ pub(crate) enum Position {
     Nowhere,
     /// Under this name.
     Named(String),
-    /// Under the account that is read, so that one account's position never counts for another's objects.
+    /// Under the account that is read, and its mode, so that one account's position never counts for another's objects, nor that of
+    /// test mode for what is real.
     OfAccount,
 }
 
@@ -29,8 +30,9 @@ impl Position {
             Position::Nowhere => None,
             Position::Named(name) => Some(name.clone()),
             Position::OfAccount => {
-                let account = source.get("account_id").and_then(serde_json::Value::as_str);
-                Some(account.unwrap_or(NO_ACCOUNT).to_owned())
+                let text = |name: &str| source.get(name).and_then(serde_json::Value::as_str);
+                let mode = if text("api_key").is_some_and(source_stripe::is_test) { "/test" } else { "" };
+                Some(text("account_id").map_or_else(|| NO_ACCOUNT.to_owned(), |id| format!("{id}{mode}")))
             }
         }
     }

@@ -61,8 +61,8 @@ pub(crate) struct Cli {
     /// Print words for people, also where stdout is not a terminal, and plain lines instead of a live display
     #[arg(long, global = true, help_heading = "Output", conflicts_with = "json")]
     pub(crate) plain: bool,
-    /// What is logged to stderr: error, warn, info, debug, trace
     #[arg(
+        help = format!("What is logged to stderr: {}", logger::LEVELS),
         long,
         global = true,
         value_name = "LEVEL",

@@ -52,7 +52,7 @@ pub(crate) struct UpdateArgs {
     /// What it is to be: active, paused or deleted
     #[arg(long, value_name = "STATUS", value_parser = ["active", "paused", "deleted"])]
     pub(crate) desired_status: Option<String>,
-    /// Change it only if it is still at this version, which `pipelines get --json` tells; * for any [default: the one that was
+    /// Change it only if it is still at this version, which `pipelines get` tells; * for any [default: the one that was
     /// read to put single fields into, else any]
     #[arg(long, value_name = "ETAG")]
     pub(crate) if_match: Option<String>,
@@ -81,7 +81,13 @@ pub(crate) enum PipelineCommand {
     #[command(after_help = CONNECTORS)]
     Update(UpdateArgs),
     /// Remove what a pipeline made, and forget it
-    Delete(IdArgs),
+    Delete {
+        /// The pipeline
+        id: String,
+        /// Leave what it made, tables and endpoints, and forget it at once: where they are gone already, or out of reach for good
+        #[arg(long)]
+        skip_teardown: bool,
+    },
     /// Let a pipeline rest
     Pause(IdArgs),
     /// Let a paused pipeline go on

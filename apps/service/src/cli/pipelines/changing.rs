@@ -95,8 +95,9 @@ pub(super) async fn retry(id: &str, context: &Context<'_>) -> Result<(), Failure
 }
 
 /// `pipelines delete`.
-pub(super) async fn delete(id: &str, context: &Context<'_>) -> Result<(), Failure> {
-    let deleted = context.client.json(Method::DELETE, &path(id, "")?, None).await?;
+pub(super) async fn delete(id: &str, skip_teardown: bool, context: &Context<'_>) -> Result<(), Failure> {
+    let target = path(id, if skip_teardown { "?skip_teardown=true" } else { "" })?;
+    let deleted = context.client.json(Method::DELETE, &target, None).await?;
     told(&deleted, &format!("Deleted {id}"), context);
     Ok(())
 }

@@ -60,7 +60,7 @@ async fn short(command: PipelineCommand, context: &Context<'_>) -> Result<(), Fa
         }
         PipelineCommand::Create(args) => changing::create(&args, context).await,
         PipelineCommand::Update(args) => changing::update(&args, context).await,
-        PipelineCommand::Delete(args) => changing::delete(&args.id, context).await,
+        PipelineCommand::Delete { id, skip_teardown } => changing::delete(&id, skip_teardown, context).await,
         PipelineCommand::Pause(args) => changing::want(&args.id, "paused", context).await,
         PipelineCommand::Resume(args) => changing::want(&args.id, "active", context).await,
         PipelineCommand::Retry(args) => changing::retry(&args.id, context).await,

@@ -45,6 +45,9 @@ pub(in crate::cli) fn detail(pipeline: &Pipeline, now: Timestamp, paint: Paint) 
             line(label, &format!("{} ({})", moment(at), ago(at, now)));
         }
     }
+    if let Some(version) = pipeline.version {
+        line("version", &version.to_string());
+    }
     if let Some(at) = pipeline.last_reconciled_at {
         let repaired = pipeline.last_reconciled_repairs.unwrap_or(0);
         let noun = if repaired == 1 { "row" } else { "rows" };
@@ -154,6 +157,7 @@ mod tests {
           last success 2026-11-29 07:55:00 (5 min ago)
           created      2026-11-29 07:00:00 (60 min ago)
           changed      2026-11-29 07:59:00 (60 s ago)
+          version      3
           compared     2026-11-28 08:00:00 (24 h ago), 2 rows repaired
           webhooks at  /webhooks/pipe_one
 
@@ -181,6 +185,7 @@ mod tests {
           destination  postgres (url=postgres://u:[set]@h/d, proxy={"port":1})
           streams      all
           webhooks     3 wait
+          version      3
         "#);
     }
 }

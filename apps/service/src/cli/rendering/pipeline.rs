@@ -39,6 +39,8 @@ pub(in crate::cli) struct Pipeline {
     #[serde(default)]
     pub(super) waiting_deliveries: u64,
     #[serde(default)]
+    pub(super) version: Option<i64>,
+    #[serde(default)]
     pub(super) webhook_path: Option<String>,
     #[serde(default)]
     pub(super) created_at: Option<Timestamp>,
