@@ -204,6 +204,9 @@ impl Store {
             let values = [Value::from(pipeline.id.as_str()), json(&Standing::default())?.into()];
             statements.push(Statement::new(forget, values));
             statements.push(super::deliveries::release(&pipeline.id));
+            // Whoever is at work on it must not put back what it knows of the place of before.
+            let fence = "update @leases set fence = fence + 1 where pipeline_id = $1";
+            statements.push(Statement::new(fence, [pipeline.id.as_str().into()]));
         }
         self.db.write(statements).await?;
         self.notify();

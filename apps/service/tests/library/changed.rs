@@ -1,5 +1,7 @@
 //! Sources that are replaced: what was found out of them stays, and nothing is taken for something else.
 
+use std::time::Duration;
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use service::standing::Stage;
@@ -7,7 +9,7 @@ use service::steps::Bounds;
 use stripe_simulator::{Running, Simulator};
 
 use crate::asking::simulation;
-use crate::served::{Kept, Served, account, difference};
+use crate::served::{Kept, PATIENCE, Served, account, difference};
 
 /// Another key of the account, as after a rotation; and one of its other mode.
 const ROTATED: &str = "sk_test_rotatedkey";
@@ -100,4 +102,36 @@ async fn what_is_set_up_by_hand_is_read_again_where_it_changed() {
     let streams = json!({"streams": [{"name": "customer"}, {"name": "coupon"}]});
     served.ask(Method::PATCH, "/pipelines/pipe_set", Some(&streams)).await;
     assert_eq!(set_up().await, "backfill");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_place_in_the_middle_of_a_reading_gets_everything() {
+    let account = account().await;
+    let served = Served::idle().await;
+    let mut pipeline = served.pipeline(&account, "pipe_moved", false);
+    // Slow enough to be in the middle of it for a while.
+    pipeline["source"]["stripe"]["rate_limit"] = json!(3);
+    served.post("/pipelines", &pipeline).await;
+    served.steps.run("pipe_moved", Stage::Setup, &Bounds::default()).await.unwrap();
+    let steps = served.steps.clone();
+    let reading =
+        tokio::spawn(async move { steps.run("pipe_moved", Stage::Backfill, &Bounds::default()).await });
+    served.until("pipe_moved", |now| !now["sync_state"].is_null()).await;
+
+    let elsewhere = served.folder.path().join("elsewhere.db");
+    let change = json!({"destination": {"type": "sqlite", "sqlite": {"path": elsewhere}}});
+    let (status, now) = served.ask(Method::PATCH, "/pipelines/pipe_moved", Some(&change)).await;
+    assert_eq!(status, StatusCode::OK, "{now}");
+    // What was written to the old place says nothing of the new one.
+    assert!(reading.await.unwrap().is_err());
+    assert_eq!(served.get("/pipelines/pipe_moved").await["sync_state"], Value::Null);
+    for stage in [Stage::Setup, Stage::Backfill] {
+        let done = async {
+            while served.steps.run("pipe_moved", stage, &Bounds::default()).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, done).await.unwrap();
+    }
+    assert_eq!(difference(&elsewhere, &account.control()), None);
 }
