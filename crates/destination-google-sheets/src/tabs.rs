@@ -121,13 +121,9 @@ impl Seen<'_> {
             if let Some(tab) = found {
                 let (empty, nothing) = (Vec::new(), BTreeSet::new());
                 let header = self.headers.get(&tab.id).unwrap_or(&empty);
-                match place(
-                    layout,
-                    tab,
-                    header,
-                    &ours,
-                    if tab.id == kept.sheet { &kept.columns } else { &nothing },
-                ) {
+                // Of another tab the books do not tell which columns it had.
+                let had = if tab.id == kept.sheet { &kept.columns } else { &nothing };
+                match place(layout, tab, header, &ours, had) {
                     Ok(place) => {
                         let more = place.columns.len().saturating_sub(tab.columns) * tab.rows;
                         if cells + more > SPREADSHEET_CELLS {
@@ -181,10 +177,10 @@ fn place(
     tab: &Tab,
     header: &[Value],
     ours: &BTreeSet<String>,
-    kept: &BTreeSet<String>,
+    had: &BTreeSet<String>,
 ) -> Result<Place, SheetsError> {
     let mut columns = Columns::read(header, ours);
-    let lost = columns.lost(kept);
+    let lost = columns.lost(had);
     let missing = layout.key.iter().find(|field| columns.position(field).is_none());
     if let (Some(field), false) = (missing, columns.is_blank()) {
         let (stream, tab, field) = (layout.stream.to_string(), tab.title.clone(), field.clone());

@@ -104,13 +104,9 @@ pub(crate) async fn service(place: &PlaceArgs, guard: Guard) -> Result<Service, 
     let store = Box::pin(store(place)).await?;
     let given = stripe_options(variable).map_err(|error| Failure::usage(error.to_string()))?;
     // The pipelines of a process share the rate of their account anyway; several processes lease it from their store.
-    let shared_budget = match &place.store {
-        Some(url) => {
-            let table = TableBudget::connect(url, "sync_service").map_err(Failure::failed)?;
-            Some(Arc::new(table) as Arc<dyn SharedBudget>)
-        }
-        None => None,
-    };
+    let table = place.store.as_ref().map(|url| TableBudget::connect(url, "sync_service"));
+    let table = table.transpose().map_err(Failure::failed)?;
+    let shared_budget = table.map(|table| Arc::new(table) as Arc<dyn SharedBudget>);
     let options = StripeSourceOptions { shared_budget, ..given };
     let meter = Arc::clone(&options.meter);
     let stripe = StripeSource::new(options.clone());

@@ -181,7 +181,7 @@ impl Limiter {
     pub(crate) fn would_admit(&mut self, endpoint: &Arc<str>, now: Duration) -> Result<(), Refused> {
         let reader = self.reader;
         let account_ready = self.account.ready_at(reader, now);
-        let account_free = self.in_flight.is_free(reader, now);
+        let account_room = self.in_flight.room_for(reader, now);
         if account_ready > now {
             self.account.starves();
         }
@@ -192,9 +192,9 @@ impl Limiter {
             endpoint.bucket.starves();
             lacks_lease |= endpoint.bucket.lacks_lease(now);
         }
-        let endpoint_free = endpoint.in_flight.is_free(reader, now);
+        let endpoint_room = endpoint.in_flight.room_for(reader, now);
         self.hungry |= lacks_lease;
-        account_free.and(endpoint_free)?;
+        account_room.and(endpoint_room)?;
         let ready = account_ready.max(endpoint_ready);
         if ready > now { Err(Refused::Until(ready)) } else { Ok(()) }
     }
@@ -275,7 +275,7 @@ impl Concurrency {
     }
 
     /// Whether there is room for `reader`: those who waited before it come first.
-    fn is_free(&mut self, reader: Reader, now: Duration) -> Result<(), Refused> {
+    fn room_for(&mut self, reader: Reader, now: Duration) -> Result<(), Refused> {
         let free = self.allowed.floor() - self.now as f64;
         if self.queue.ahead_of(reader, now) as f64 + 1.0 <= free {
             return Ok(());
