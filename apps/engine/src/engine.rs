@@ -8,6 +8,7 @@ use protocol::{
     PipelineConfig, StateStore, Timestamp,
 };
 
+use crate::revision::revision;
 use crate::selection::{ConfiguredCatalogs, configure};
 use crate::transform::Rules;
 use crate::{EngineError, EngineStream, Registry, Role, Side};
@@ -126,6 +127,10 @@ impl Engine {
         let rules = transforms
             .map_or_else(|| Ok(Rules::default()), |transforms| Rules::new(discovered, transforms))?;
         rules.reshape(&mut catalogs.destination);
+        for configured in catalogs.source.streams.iter_mut().chain(&mut catalogs.destination.streams) {
+            let name = &configured.stream.name;
+            configured.revision = revision(name, configured.fields.as_deref(), transforms)?;
+        }
         for (stream, field) in catalogs.unknown_fields() {
             tracing::warn!(
                 stream,

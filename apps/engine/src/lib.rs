@@ -27,6 +27,7 @@ mod read;
 mod reconcile;
 mod registry;
 mod remote_failures;
+mod revision;
 mod run;
 mod selection;
 mod stored;

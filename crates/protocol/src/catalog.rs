@@ -148,6 +148,11 @@ pub struct ConfiguredStream {
     /// The range of `created` to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_range: Option<TimeRange>,
+    /// What becomes of the records after the source: text that changes when other fields are kept or other transforms
+    /// apply. Absent where they are kept as they are. A source that goes on from a state reads a stream again whose
+    /// revision is not the one it was read with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
 }
 
 impl ConfiguredStream {
@@ -163,6 +168,7 @@ impl ConfiguredStream {
             backfill_limit: None,
             supports_time_range: None,
             time_range: None,
+            revision: None,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::failure::RequestError;
 use crate::lane::Follower;
 use crate::limit::Admission;
 use crate::nested;
-use crate::page::{Page, Shape, Stamp, Unexpected, read_page};
+use crate::page::{Page, Shape, Unexpected, read_page};
 use crate::passes::Pass;
 use crate::plan::{PageFacts, Request};
 use crate::retry::PATIENT;
@@ -49,8 +49,7 @@ pub(crate) async fn bring(
 ) -> Result<Brought, RequestError> {
     let read = |received: &Received| {
         let what = if pass.shape == Shape::Single { "read" } else { "page" };
-        let stamp =
-            Stamp::new(&reading.account_id, received.as_of).written_by(what, received.name.as_deref());
+        let stamp = reading.stamp(received.as_of).written_by(what, received.name.as_deref());
         let page = read_page(&received.body, pass.shape, &stamp)?;
         if page.next.is_some() && !pass.takes_cursor() {
             return Err(Unexpected("there are more objects, and the list cannot be paged".to_owned()));

@@ -58,6 +58,8 @@ pub(crate) struct Driver {
     last: usize,
     /// Whether Stripe has answered anything but 401.
     key_is_good: bool,
+    /// Whether rows are as new as the answers that show them, even if they say that they changed before.
+    pub(crate) as_answered: bool,
     under_way: JoinSet<Fetched>,
     /// Children that were read under their parents.
     arrived: mpsc::UnboundedReceiver<Arrived>,
@@ -112,6 +114,7 @@ impl Driver {
             loans: Vec::new(),
             last: 0,
             key_is_good,
+            as_answered: false,
             under_way: JoinSet::new(),
             arrived,
             arrives,
@@ -219,7 +222,7 @@ impl Driver {
             room: Arc::clone(&self.room),
             account_id: Arc::clone(&self.account_id),
             lane,
-            at_least: None,
+            at_least: self.as_answered.then_some(i64::MIN),
             sweeps: stream.again,
             arrived: self.arrives.clone(),
         };

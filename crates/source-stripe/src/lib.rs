@@ -36,6 +36,7 @@ mod delivery;
 mod discover;
 mod driver;
 mod failure;
+mod formed;
 mod hydrate;
 mod landmarks;
 mod lane;

@@ -18,6 +18,7 @@ use crate::config::{Access, StripeConfig};
 use crate::current::{self, Applier, Follower, Pace, Rereads, Stopped};
 use crate::delivery::{Delivery, Sender};
 use crate::driver::page_memory;
+use crate::formed::Formed;
 use crate::hydrate;
 use crate::meter::RequestMeter;
 use crate::push;
@@ -140,17 +141,23 @@ impl<'a> One<'a> {
             streams.find_clocks().await;
         }
         let mut states = streams.remembered(state);
-        let mut again = vec![None; states.len()];
-        let mut follower = None;
+        let formed = Formed::of(&streams, &access.api_version, state);
+        streams.as_answered = formed.forms.changed();
+        let (mut follower, mut missed) = (None, None);
         if config.follows_events() {
-            let begun = begin(&streams, &access.api_version, state).await?;
-            if let Some(why) = &begun.warning {
-                let now = streams.client.now();
-                again = streams.forget(&mut states, &begun.missed, why, now).map_err(not_written)?;
-            }
-            let mut begun = begun.follower;
-            begun.start();
-            follower = Some(begun);
+            let begun = begin(&streams, &access.api_version, state, &formed).await?;
+            missed = begun.warning.map(|why| (begun.missed, why));
+            follower = Some(begun.follower);
+        }
+        let again = streams
+            .forget(&mut states, streams.client.now(), |known| match &missed {
+                Some((missed, why)) if known.is_missed(missed) => Some(why.clone()),
+                _ => formed.why(&known.configured.stream.name),
+            })
+            .map_err(not_written)?;
+        match &mut follower {
+            Some(follower) => follower.start(),
+            None => formed.tell(&streams, state).map_err(not_written)?,
         }
         let Some(ends) = streams.backfill(&states, &again, streams.client.now()).await else { return Ok(()) };
         let Some(mut follower) = follower else { return Ok(()) };
@@ -197,6 +204,13 @@ fn not_written(error: protocol::RawJsonError) -> ConnectorError {
     ConnectorError::internal("a state cannot be written").caused_by(error)
 }
 
+/// The streams that were read before.
+pub(crate) fn read_before(state: Option<&SourceState>) -> Vec<&str> {
+    let streams = state.into_iter().flat_map(|state| &state.streams);
+    let read = streams.filter(|(_, data)| data.as_bytes() != b"null");
+    read.map(|(stream, _)| &**stream).collect()
+}
+
 /// Where events are followed from.
 struct Begun {
     follower: Follower,
@@ -211,6 +225,7 @@ async fn begin(
     streams: &Streams<'_>,
     api_version: &stripe_openapi::ApiVersion,
     state: Option<&SourceState>,
+    formed: &Formed,
 ) -> Result<Begun, ConnectorError> {
     let global = state.map(|state| &state.global);
     let stored = match global.map_or(Ok(None), current::Position::read) {
@@ -225,14 +240,14 @@ async fn begin(
     let log = current::EventLog::new(streams.catalog, applier.tables.any_v2());
     // The first answer tells Stripe's time, which everything else is counted from.
     let readable = if stored.is_none() { log.probe(&streams.client).await } else { Ok(()) };
-    let read_before: Vec<&str> = state
-        .into_iter()
-        .flat_map(|state| &state.streams)
-        .filter(|(_, data)| data.as_bytes() != b"null")
-        .map(|(stream, _)| &**stream)
-        .collect();
+    let read_before = read_before(state);
     let is_wanted = |stream: &str| streams.known.iter().any(|known| *known.configured.stream.name == *stream);
-    let begin = current::begin(stored, &read_before, is_wanted, streams.client.now());
+    let mut begin = current::begin(stored, &read_before, is_wanted, streams.client.now());
+    if !formed.again.is_empty() {
+        // Rows may be newer than what the lists will show for certain: what made them so is looked at again.
+        begin.position.events_seen.clear();
+    }
+    begin.position.form = Some(formed.forms.clone());
     if let Some(warning) = &begin.warning {
         streams.say(Message::log(LogLevel::Warn, warning.clone()));
     }
@@ -241,8 +256,8 @@ async fn begin(
         let known = streams.known.iter().find(|known| known.resource.table == table)?;
         Some((table, Arc::clone(&known.configured.stream.name)))
     });
-    let mut follower =
-        Follower::new(applier, log, pace, begin.position, event_streams.collect(), begin.is_new);
+    let is_new = begin.is_new || formed.is_new;
+    let mut follower = Follower::new(applier, log, pace, begin.position, event_streams.collect(), is_new);
     if let Err(error) = readable {
         // Nobody listens any more if this fails.
         let _ = follower.warn(&error);

@@ -39,6 +39,11 @@ impl Known<'_> {
     fn is_kept_by_events(&self) -> bool {
         self.resource.supports_realtime() || self.resource.list.is_none()
     }
+
+    /// Whether events that tell of changes to its rows were missed.
+    pub(crate) fn is_missed(&self, missed: &Missed) -> bool {
+        self.is_kept_by_events() && missed.has(&self.configured.stream.name)
+    }
 }
 
 /// The streams of a read and what they share.
@@ -53,6 +58,8 @@ pub(crate) struct Streams<'a> {
     pub(crate) room: Arc<Room>,
     /// Whether Stripe has accepted the key.
     pub(crate) key_is_good: bool,
+    /// Whether rows are as new as the answers that show them, even if they say that they changed before.
+    pub(crate) as_answered: bool,
     clocks: Result<Vec<String>, RequestError>,
 }
 
@@ -95,8 +102,20 @@ impl<'a> Streams<'a> {
         room: Arc<Room>,
         key_is_good: bool,
     ) -> Streams<'a> {
-        let clocks = Ok(Vec::new());
-        Streams { catalog, config, known, account, client, meter, sender, room, key_is_good, clocks }
+        let (clocks, as_answered) = (Ok(Vec::new()), false);
+        Streams {
+            catalog,
+            config,
+            known,
+            account,
+            client,
+            meter,
+            sender,
+            room,
+            key_is_good,
+            as_answered,
+            clocks,
+        }
     }
 
     /// Nobody listens any more if saying fails; the task is then aborted.
@@ -222,7 +241,10 @@ impl<'a> Streams<'a> {
     fn driver(&self) -> Driver {
         let (client, meter, room) =
             (Arc::clone(&self.client), Arc::clone(&self.meter), Arc::clone(&self.room));
-        Driver::new(client, meter, &self.account.id, self.sender.clone(), room, self.key_is_good)
+        let sender = self.sender.clone();
+        let mut driver = Driver::new(client, meter, &self.account.id, sender, room, self.key_is_good);
+        driver.as_answered = self.as_answered;
+        driver
     }
 
     /// The lists of a stream, or how it ends because they cannot be known.
@@ -321,27 +343,23 @@ impl<'a> Streams<'a> {
         kept.map(|(_, known)| Arc::clone(&known.configured.stream.name)).collect()
     }
 
-    /// Forgets what was read of streams that events keep current, of those that are `missed`, and says so in their states before anything else, so
-    /// that an interruption does not undo it. Answers `why` for each of them.
+    /// Forgets what was read of streams for which there is a `why`, and says so in their states before anything else, so
+    /// that an interruption does not undo it. Answers why for each of them.
     pub(crate) fn forget(
         &self,
         states: &mut [Option<StreamState>],
-        missed: &Missed,
-        why: &str,
         now: i64,
+        why: impl Fn(&Known<'_>) -> Option<String>,
     ) -> Result<Vec<Option<String>>, protocol::RawJsonError> {
         let mut forgotten = vec![None; states.len()];
         for (index, known) in self.known.iter().enumerate() {
-            let is_missed = known.is_kept_by_events() && missed.has(&known.configured.stream.name);
-            if !is_missed || states[index].is_none() {
-                continue;
-            }
+            let Some(why) = why(known).filter(|_| states[index].is_some()) else { continue };
             let accounted = self.window(known, now);
             let all =
                 StreamState { accounted, remaining: vec![Remaining { window: accounted, cursor: None }] };
             self.say(Message::stream_state(&known.configured.stream.name, all.write()?));
             states[index] = None;
-            forgotten[index] = Some(why.to_owned());
+            forgotten[index] = Some(why);
         }
         Ok(forgotten)
     }

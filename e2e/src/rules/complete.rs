@@ -187,6 +187,20 @@ pub(super) const RULES: &[Rule] = &[
         ),
     },
     Rule {
+        id: "C10",
+        says: "A stream whose fields or transforms change is read again, and keeps its place in the events.",
+        test: test(
+            SOURCE,
+            "current",
+            "formed::a_stream_that_is_kept_otherwise_is_read_again_and_keeps_its_place_in_the_events",
+        ),
+        switched_off: edit(
+            "crates/source-stripe/src/current/form.rs",
+            "is_some_and(|form| form != before(stream))",
+            "is_some_and(|_| false)",
+        ),
+    },
+    Rule {
         id: "C11",
         says: "Every list is a stream, with events or without.",
         test: within(SOURCE, "discover::tests::streams_without_events_say_so"),

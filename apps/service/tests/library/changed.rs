@@ -105,6 +105,34 @@ async fn what_is_set_up_by_hand_is_read_again_where_it_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_is_wanted_later_is_in_all_rows() {
+    let account = account().await;
+    let served = Served::start(Kept::File).await;
+    let mut pipeline = served.pipeline(&account, "pipe_field", false);
+    let streams = |fields: Value| json!([{"name": "customer", "fields": fields}, {"name": "coupon"}]);
+    pipeline["streams"] = streams(json!(["email"]));
+    served.post("/pipelines", &pipeline).await;
+    served.until("pipe_field", |now| now["status"] == "ready").await;
+    let rows = |condition: &str| {
+        let database = rusqlite::Connection::open(served.file("pipe_field")).unwrap();
+        let count = format!("select count(*) from customer where {condition}");
+        database.query_row(&count, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let has_name = "json_type(_raw_data, '$.name') = 'text'";
+    assert_eq!((rows("true"), rows(has_name)), (250, 0));
+
+    let change = json!({"streams": streams(json!(["email", "name"]))});
+    let (status, now) = served.ask(Method::PATCH, "/pipelines/pipe_field", Some(&change)).await;
+    assert_eq!(status, StatusCode::OK, "{now}");
+    let everywhere = async {
+        while rows(has_name) < 250 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, everywhere).await.expect("old rows have no name");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_place_in_the_middle_of_a_reading_gets_everything() {
     let account = account().await;
     let served = Served::idle().await;

@@ -56,7 +56,8 @@ pub(crate) struct Reading {
     pub(crate) room: Arc<Room>,
     pub(crate) account_id: Arc<str>,
     pub(crate) lane: usize,
-    /// The rows are known to show all changes up to this second, whatever the answers' dates allow to say.
+    /// The rows are known to show all changes up to this second, whatever the answers' dates allow to say, and those up
+    /// to the answers' dates, whatever they say themselves.
     pub(crate) at_least: Option<i64>,
     /// Whether rows that are no longer under their parent have to go.
     pub(crate) sweeps: bool,
@@ -166,7 +167,8 @@ impl Reading {
         }
     }
 
-    fn stamp(&self, as_of: i64) -> Stamp {
+    /// The stamp of what an answer shows that knows of all changes up to the second `as_of`.
+    pub(crate) fn stamp(&self, as_of: i64) -> Stamp {
         match self.at_least {
             Some(second) => Stamp::certain(&self.account_id, as_of.max(second)),
             None => Stamp::new(&self.account_id, as_of),

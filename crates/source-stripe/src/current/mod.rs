@@ -8,7 +8,7 @@
 //! * `apply` does it; `log` reads Stripe's log of events, oldest first, in bounded memory;
 //! * `follow` does this for the log and for deliveries, `stay` without end; `begin` says where to begin;
 //! * `standing` says which streams are not current, and why;
-//! * `position` is what is remembered between reads;
+//! * `position` is what is remembered between reads, `form` how the rows looked that were read;
 //! * `schedule` says which lists are read again because events do not tell all of their changes; `rereads` does it.
 
 mod apply;
@@ -17,6 +17,7 @@ mod coverage;
 mod decide;
 mod event;
 mod follow;
+mod form;
 mod log;
 mod position;
 mod rereads;
@@ -30,6 +31,7 @@ pub(crate) use begin::{Missed, begin};
 pub(crate) use coverage::{Coverage, Key, What};
 pub(crate) use event::{Event, account_in};
 pub(crate) use follow::{Follower, Pace};
+pub(crate) use form::Forms;
 pub(crate) use log::{EventLog, RETENTION};
 pub(crate) use position::Position;
 pub(crate) use rereads::Rereads;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use protocol::RawJson;
 use serde::{Deserialize, Serialize};
 
+use super::form::Forms;
+
 /// Most ids of events that are remembered; with more of them in the overlap, some are looked at twice.
 const MOST_SEEN: usize = 1_000;
 
@@ -31,6 +33,9 @@ pub(crate) struct Position {
     /// Streams that were read before and are not any more, by the second from which on their events were passed over.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) left_out: BTreeMap<String, i64>,
+    /// In which forms the streams were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) form: Option<Forms>,
 }
 
 /// An object that changed and could not be read.

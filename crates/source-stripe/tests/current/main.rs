@@ -7,6 +7,7 @@ mod chaos;
 mod clock;
 mod copy;
 mod deliveries;
+mod formed;
 mod gone;
 mod left_out;
 mod lookup;
