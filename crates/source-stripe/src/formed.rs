@@ -10,6 +10,9 @@ use crate::hydrate;
 use crate::read::read_before;
 use crate::streams::{Known, Streams};
 
+/// So many streams are named where more are meant.
+const NAMED: usize = 5;
+
 /// In which forms the streams of a read are.
 pub(crate) struct Formed {
     /// What is to be remembered.
@@ -30,8 +33,8 @@ impl Formed {
             streams.known.iter().map(|known| (&*known.configured.stream.name, form(known))).collect();
         let (forms, again) = Forms::change(stored.as_ref(), &usual, &wanted, &read_before(state));
         if !again.is_empty() {
-            let names = again.join(", ");
-            streams.say(Message::log(LogLevel::Info, format!("{names}: {}", why())));
+            // It takes requests that nobody may have thought of.
+            streams.say(Message::log(LogLevel::Warn, format!("{}: {}", some_of(&again), why())));
         }
         let is_new = stored.as_ref() != Some(&forms);
         Formed { forms, again, is_new }
@@ -68,6 +71,28 @@ fn form(usual: &str, hydrate: &[String], known: &Known<'_>) -> String {
 }
 
 fn why() -> String {
-    "fields, transforms, `hydrate` or the API version are not those with which it was read, so it is read again"
+    "read again, as fields, transforms, `hydrate` or the API version are not those of the last reading"
         .to_owned()
+}
+
+/// The first few names, and how many more there are.
+fn some_of(names: &[String]) -> String {
+    let named = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_is_cut() {
+        let names: Vec<String> = (1..=7).map(|number| format!("s{number}")).collect();
+        assert_eq!(some_of(&names[..2]), "s1, s2");
+        assert_eq!(some_of(&names[..5]), "s1, s2, s3, s4, s5");
+        assert_eq!(some_of(&names), "s1, s2, s3, s4, s5 and 2 more");
+    }
 }
