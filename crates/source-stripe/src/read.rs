@@ -24,6 +24,7 @@ use crate::meter::RequestMeter;
 use crate::push;
 use crate::room::Room;
 use crate::source::StripeSource;
+use crate::stream_state::StreamState;
 use crate::streams::{self, Streams};
 
 /// Pushed events that are applied together.
@@ -149,19 +150,28 @@ impl<'a> One<'a> {
             missed = begun.warning.map(|why| (begun.missed, why));
             follower = Some(begun.follower);
         }
-        let again = streams
+        let mut again = streams
             .forget(&mut states, streams.client.now(), |known| match &missed {
                 Some((missed, why)) if known.is_missed(missed) => Some(why.clone()),
                 _ => formed.why(&known.configured.stream.name),
             })
             .map_err(not_written)?;
         match &mut follower {
-            Some(follower) => follower.start(),
+            Some(follower) => {
+                note_anew(&streams, &states, &mut again, follower);
+                follower.start();
+            }
             None => formed.tell(&streams, state).map_err(not_written)?,
         }
         let Some(ends) = streams.backfill(&states, &again, streams.client.now()).await else { return Ok(()) };
         let Some(mut follower) = follower else { return Ok(()) };
         ends.iter().for_each(|(stream, _)| follower.standing.failed(stream));
+        let failed = |stream: &str| ends.iter().any(|(failed, _)| **failed == *stream);
+        let wanted =
+            |stream: &str| streams.known.iter().any(|known| *known.configured.stream.name == *stream);
+        if follower.have_ended(|stream| wanted(stream) && !failed(stream)).is_err() {
+            return Ok(());
+        }
         let mut rereads = Rereads::new(&streams, config, &mut follower, &ends);
         if let Some(inbox) = inbox {
             drop(turn);
@@ -202,6 +212,24 @@ impl<'a> One<'a> {
 
 fn not_written(error: protocol::RawJsonError) -> ConnectorError {
     ConnectorError::internal("a state cannot be written").caused_by(error)
+}
+
+/// Notes which streams begin to be read anew, and finds those that an earlier read began so and did not bring to their
+/// ends: what is no longer in their objects has to go, however many reads it takes.
+fn note_anew(
+    streams: &Streams<'_>,
+    states: &[Option<StreamState>],
+    again: &mut [Option<String>],
+    follower: &mut Follower,
+) {
+    for ((known, state), again) in streams.known.iter().zip(states).zip(again) {
+        let name = &known.configured.stream.name;
+        if again.is_some() {
+            follower.begins_anew(name);
+        } else if follower.is_anew(name) && state.as_ref().is_some_and(|state| !state.remaining.is_empty()) {
+            *again = Some("the reading of everything again, which was interrupted, goes on".to_owned());
+        }
+    }
 }
 
 /// The streams that were read before.

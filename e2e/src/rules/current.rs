@@ -111,6 +111,20 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "U5",
+        says: "What is gone from objects is found by a reading of everything, however often that is interrupted.",
+        test: test(
+            SOURCE,
+            "current",
+            "clock::what_is_gone_from_objects_goes_however_often_their_reading_is_interrupted",
+        ),
+        switched_off: edit(
+            "crates/source-stripe/src/current/follow.rs",
+            "self.position.anew.contains(stream)",
+            "self.position.anew.contains(stream) && stream.is_empty()",
+        ),
+    },
+    Rule {
+        id: "U5",
         says: "A stream that was left out for a while hears what happened meanwhile.",
         test: test(SOURCE, "current", "left_out::what_changed_meanwhile_is_found_when_they_come_back"),
         switched_off: edit(

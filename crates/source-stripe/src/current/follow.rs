@@ -102,6 +102,23 @@ impl Follower {
         }
     }
 
+    /// A stream whose rows were read before is read again as a whole, for as long as that takes.
+    pub(crate) fn begins_anew(&mut self, stream: &str) {
+        self.is_new |= self.position.anew.insert(stream.to_owned());
+    }
+
+    /// Whether a stream was begun anew before, and has not come to its end.
+    pub(crate) fn is_anew(&self, stream: &str) -> bool {
+        self.position.anew.contains(stream)
+    }
+
+    /// The lists of the streams that `are` were read to their ends.
+    pub(crate) fn have_ended(&mut self, are: impl Fn(&str) -> bool) -> Result<(), Gone> {
+        let before = self.position.anew.len();
+        self.position.anew.retain(|stream| !are(stream));
+        if self.position.anew.len() < before { self.tell_position() } else { Ok(()) }
+    }
+
     /// How many global states were told so far.
     pub(crate) fn told(&self) -> u64 {
         self.told

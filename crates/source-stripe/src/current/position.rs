@@ -1,6 +1,6 @@
 //! What is remembered of events between reads: the source's global state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::RawJson;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,9 @@ pub(crate) struct Position {
     /// Streams that were read before and are not any more, by the second from which on their events were passed over.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) left_out: BTreeMap<String, i64>,
+    /// Streams that were read before and are being read again as a whole.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) anew: BTreeSet<String>,
     /// In which forms the streams were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) form: Option<Forms>,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use protocol::{Message, Payload, SourceStateMessage};
 use serde_json::json;
 use stripe_simulator::Clock;
 
@@ -36,6 +37,33 @@ async fn a_cursor_older_than_stripe_s_events_reads_everything_again() {
     );
     let started = &copy.starts["customer"];
     assert!(started.as_deref().is_some_and(|reason| reason.contains("30 days")), "{started:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_gone_from_objects_goes_however_often_their_reading_is_interrupted() {
+    let clock = Clock::manual(NOW);
+    let builder = simulation().clock(clock.clone()).table("subscription", 450);
+    let account = Account::start(builder, &["subscription", "subscription_item"]).await;
+    account.sync().await;
+    for id in account.control().ids("subscription_item").unwrap().iter().step_by(7) {
+        account.control().delete("subscription_item", id).unwrap();
+    }
+    clock.advance(Duration::from_secs(31 * DAY));
+    for _ in 0..2 {
+        let said = account.held_back().await;
+        let is_state = |message: &Message| {
+            matches!(&message.payload, Payload::SourceState(SourceStateMessage::Stream { .. }))
+        };
+        // What was forgotten, of both streams, and a page of both.
+        let states: Vec<usize> = (0..said.len()).filter(|at| is_state(&said[*at])).collect();
+        account.take(&said[..=states[3]]);
+    }
+    let reason = account.copy.lock().unwrap().starts["subscription"].clone();
+    assert!(reason.is_some_and(|reason| reason.contains("goes on")));
+    account.sync().await;
+    account.assert_equal("after a pause of 31 days");
+    let state = account.copy.lock().unwrap().state.global.as_str().to_owned();
+    assert!(!state.contains("anew"), "it is over: {state}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
