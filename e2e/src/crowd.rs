@@ -1,4 +1,4 @@
-//! Many pipelines of one account within one service: they use up the account's limit, and share it fairly.
+//! Many pipelines of one account, carried on by one process or by several: they use up the account's limit, and share it fairly.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,7 +23,14 @@ pub struct Crowd {
 }
 
 /// Lets `pipelines` copy the same account for `seconds`, at `limit` requests a second for all together. None comes to its end.
-pub async fn prove(pipelines: usize, limit: u32, seconds: u64) -> Result<Crowd> {
+/// They are `kept` in a store over which there are so many `processes`.
+pub async fn prove(
+    pipelines: usize,
+    limit: u32,
+    seconds: u64,
+    kept: &Kept,
+    processes: usize,
+) -> Result<Crowd> {
     let catalog = stripe_openapi::embedded::catalog(stripe_openapi::embedded::newest_version())
         .context("no catalog")?;
     // More than any of them reads, should it have half of the limit for itself.
@@ -34,9 +41,13 @@ pub async fn prove(pipelines: usize, limit: u32, seconds: u64) -> Result<Crowd> 
     }
     let simulator = builder.start().await?;
     let folder = TempDir::new()?;
-    let mut service = Service::new(folder.path(), &Kept::File)?;
-    service.start()?;
-    service.answers().await?;
+    let mut services =
+        (0..processes).map(|_| Service::new(folder.path(), kept)).collect::<Result<Vec<_>>>()?;
+    for service in &mut services {
+        service.start()?;
+        service.answers().await?;
+    }
+    let first = services.first().context("no process")?;
     let source = json!({
         "api_key": simulator.api_key(), "base_url": simulator.url(), "api_version": simulator.api_version(),
         "rate_limit": limit, "endpoint_rate_limit": limit,
@@ -49,14 +60,16 @@ pub async fn prove(pipelines: usize, limit: u32, seconds: u64) -> Result<Crowd> 
             "id": format!("pipe_{number}"), "streams": streams, "source": {"type": "stripe", "stripe": source},
             "destination": {"type": "sqlite", "sqlite": {"path": copy(number)}},
         });
-        service.create("?skip_check=true", &pipeline).await?;
+        first.create("?skip_check=true", &pipeline).await?;
     }
     // The first of them began while others were created.
     let control = simulator.control();
     control.reset_counters();
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let seen = control.counters().between(0, seconds - 1);
-    service.kill()?;
+    for service in &mut services {
+        service.kill()?;
+    }
     simulator.stop().await;
     let rows: Vec<f64> =
         (0..pipelines).map(|number| Ok(copied(&copy(number))? as f64)).collect::<Result<_>>()?;

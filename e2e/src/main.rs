@@ -120,7 +120,7 @@ enum What {
         #[arg(long, value_enum, default_value = "sqlite")]
         into: Target,
     },
-    /// Many pipelines of one account within one service use up its limit, and none of them starves.
+    /// Many pipelines of one account use up its limit, and none of them starves.
     Crowd {
         #[arg(long, default_value = "200")]
         pipelines: NonZeroUsize,
@@ -129,6 +129,9 @@ enum What {
         limit: u32,
         #[arg(long, default_value_t = 540, value_parser = clap::value_parser!(u64).range(2..))]
         seconds: u64,
+        /// Processes of the service; several have their store in PostgreSQL, by which they share the limit.
+        #[arg(long, default_value = "1")]
+        processes: NonZeroUsize,
     },
     /// Requests against the floor, and use of the rate limit, for one stream.
     Economy {
@@ -342,9 +345,11 @@ async fn main() -> Result<()> {
                 seen.sent, seen.per_second, seen.acknowledged
             );
         }
-        What::Crowd { pipelines, limit, seconds } => {
+        What::Crowd { pipelines, limit, seconds, processes } => {
             e2e::process::service_binary();
-            let seen = crowd::prove(pipelines.get(), limit, seconds).await?;
+            let store = if processes.get() > 1 { Target::Postgres } else { Target::Sqlite };
+            let kept = kept(store).await;
+            let seen = crowd::prove(pipelines.get(), limit, seconds, &kept, processes.get()).await?;
             let [least, mean, most] = seen.rows;
             println!(
                 "{pipelines} pipelines: {:.1} of {limit} requests/s, {:.2}% refused; rows of a pipeline: least {least:.0}, \
