@@ -65,22 +65,34 @@ pub(crate) struct Claim {
     is_lost: bool,
     /// When it was looked at last.
     looked: Instant,
+    /// Requests that wrote since.
+    wrote: usize,
 }
 
-/// The share of a minute after which whoever writes looks at who claims the spreadsheet: by so much are two syncs at work at
-/// once. It costs a request that reads, of which there are enough.
-const CLAIM_SHARE: u32 = 12;
+/// Whoever writes looks at who claims the spreadsheet after so many requests that wrote: it costs one that reads.
+const WRITES_PER_LOOK: usize = 10;
+
+/// The shares of a minute within which it is not looked again, and after which it is, however little was written.
+const SOONEST_LOOK: u32 = 12;
+const LATEST_LOOK: u32 = 3;
 
 impl Claim {
     /// A claim that is not made yet.
     pub(crate) fn new() -> Claim {
         let name = format!("{:032x}", rand::random::<u128>());
-        Claim { name, is_made: false, is_lost: false, looked: Instant::now() }
+        Claim { name, is_made: false, is_lost: false, looked: Instant::now(), wrote: 0 }
+    }
+
+    /// Whether it is time to look at it, so that two syncs are not at work for long at once.
+    fn is_due(&self, now: Instant, minute: Duration) -> bool {
+        let passed = now.duration_since(self.looked);
+        let enough = self.wrote >= WRITES_PER_LOOK && passed >= minute / SOONEST_LOOK;
+        self.is_made && (enough || passed >= minute / LATEST_LOOK)
     }
 
     /// Takes in the first row of the books, where somebody may claim the spreadsheet who did not when it was opened, `before`.
     fn look(&mut self, rows: Option<&Vec<Vec<Value>>>, before: &str) -> Result<(), SheetsError> {
-        self.looked = Instant::now();
+        (self.looked, self.wrote) = (Instant::now(), 0);
         let first = rows.and_then(|rows| rows.first());
         let writer = first.map(|first| books::writer_of(first)).unwrap_or_default();
         self.is_lost = !writer.is_empty() && writer != self.name && writer != before;
@@ -244,6 +256,7 @@ impl Actor {
         let all = jobs.iter().flat_map(|job| job.ranges.iter().chain(&job.books.ranges).cloned());
         for request in ranges::requests(all, REQUEST) {
             self.workbook.spreadsheet.write(&request, false).await?;
+            self.claim.wrote += 1;
         }
         for stream in jobs.iter().filter_map(|job| job.stream.as_ref()) {
             if let Some(tab) = self.workbook.streams.get_mut(stream) {
@@ -265,7 +278,7 @@ impl Actor {
 
     /// Looks whether somebody else has begun to write, where that was not looked at just now.
     async fn look_at_claim(&mut self, now: Instant) -> Result<(), SheetsError> {
-        if !self.claim.is_made || now.duration_since(self.claim.looked) < self.minute / CLAIM_SHARE {
+        if !self.claim.is_due(now, self.minute) {
             return Ok(());
         }
         let rows = self.workbook.spreadsheet.values(&[a1::header(books::TITLE)], false).await?;
