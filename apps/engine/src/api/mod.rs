@@ -6,6 +6,7 @@
 mod answer;
 mod body;
 mod document;
+mod fitting;
 mod gauges;
 mod input;
 mod meta;
@@ -31,7 +32,8 @@ use crate::Engine;
 use gauges::Gauges;
 
 pub use answer::Answer;
-pub use document::{BROWSER, components as schemas, openapi};
+pub use document::{browse, components as schemas, openapi};
+pub use fitting::misfits;
 pub use pipeline::{Parts, parts};
 pub use status::Build;
 

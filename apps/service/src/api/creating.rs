@@ -78,6 +78,7 @@ pub(super) async fn check(
     request: Request,
 ) -> Result<Response, ApiError> {
     let pipeline = server.reader().created(object(request, false).await?)?;
+    server.fits(&pipeline)?;
     server.guarded(Some(&pipeline.source), Some(&pipeline.destination)).await?;
     let messages = server.service.steps.engines().check(pipeline.config(), Side::Both);
     Ok(ndjson(engine::api::Answer::new(messages, log, false), KEEP_ALIVE))
@@ -113,6 +114,7 @@ impl Server {
         actor: &Actor,
     ) -> Result<Response, ApiError> {
         let pipeline = self.reader().created(members)?;
+        self.fits(&pipeline)?;
         self.guarded(Some(&pipeline.source), Some(&pipeline.destination)).await?;
         let store = self.service.store();
         if let Some(there) = store.glance(&pipeline.id).await.map_err(failed)? {

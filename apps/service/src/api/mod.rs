@@ -3,6 +3,7 @@
 mod creating;
 mod document;
 mod figures;
+mod fitting;
 mod incoming;
 mod logs;
 mod named;

@@ -158,6 +158,7 @@ pub(super) async fn update(
         }
         match_version(wanted, before.version)?;
         let change = server.reader().changed(&members, &before.pipeline)?;
+        server.still_fits(&change, &before.pipeline)?;
         server.guarded(change.source.as_ref(), change.destination.as_ref()).await?;
         let desired = change.desired_status;
         if desired == Some(DesiredStatus::Deleted) {
