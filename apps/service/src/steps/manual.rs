@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::following::ending;
 use super::held::Held;
-use super::syncing::{Asked, Position};
+use super::syncing::{Asked, Position, Share};
 use super::{Bounds, StepFailure, Steps, Work};
 use crate::standing::Stage;
 use crate::store::Record;
@@ -91,14 +91,16 @@ impl Steps {
             let mut work = Work { steps: &steps, held: &held, record, standing, journal, bounds: &bounds };
             let discovered = steps.discovered(&work.record).await.map_err(told)?;
             let limits = TimeLimits { hard: asked.time_limit, soft: None };
-            let is_run = asked.input.is_none();
-            let kept = asked.keeps_state && is_run;
+            let pushed = asked.input.is_some();
+            let kept = asked.keeps_state && !pushed;
             if kept && asked.start == Start::Nothing {
-                // No position of before is to be found under the new name.
+                // No position of before is to be found under the new name, and what was done is done anew.
                 work.standing.position = None;
+                work.standing.progress = None;
             }
             let sync_id = if kept { Some(work.position_name().await.map_err(told)?) } else { None };
             let stored = work.record.state.take();
+            let goes_on = asked.start == Start::Kept;
             let state = match (asked.start, &sync_id) {
                 (Start::Nothing, _) => None,
                 (Start::Given(state), _) => Some(*state),
@@ -107,9 +109,18 @@ impl Steps {
                 }
                 (Start::Kept, None) => stored,
             };
+            let before = work.standing.progress.clone();
+            // A run without a name cannot be gone on with: the one of before can, after it.
+            let is_run = !pushed && (asked.run_id.is_some() || !goes_on || before.is_none());
             let mut position = Position::begin(
                 state.clone(),
-                &Asked { pipeline: asked.pipeline.clone(), run_id: asked.run_id.clone(), input: None, is_run },
+                &mut Asked {
+                    pipeline: asked.pipeline.clone(),
+                    run_id: asked.run_id.clone(),
+                    input: None,
+                    is_run,
+                    share: Share::Part(before),
+                },
                 &discovered,
             )
             .map_err(told)?;
