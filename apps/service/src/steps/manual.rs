@@ -142,7 +142,12 @@ impl Steps {
                     () = held.lost.cancelled() => Err(told(StepFailure::Lost)).map(Some),
                     message = messages.next() => message.transpose(),
                 };
-                let Some(message) = message? else { break };
+                let Some(mut message) = message? else { break };
+                if let Payload::Eof(Eof::Sync(eof)) = &mut message.payload
+                    && pushed
+                {
+                    conclude(eof);
+                }
                 work.observe(&message, &mut position).await.map_err(told)?;
                 let ends = matches!(message.payload, Payload::Eof(_));
                 if asked.keeps_state && (ends || saved.elapsed() >= super::syncing::CADENCE) {
@@ -234,6 +239,16 @@ impl Steps {
             }
             changing.await;
         }
+    }
+}
+
+/// Says that what was pushed is done with, where nothing failed and nothing is left: no stream is complete by it, so that to the
+/// engine its run is not over.
+fn conclude(eof: &mut EofPayload) {
+    if eof.status == RunStatus::Started && !eof.has_more {
+        eof.status = RunStatus::Succeeded;
+        eof.run_progress.derived.status = RunStatus::Succeeded;
+        eof.request_progress.derived.status = RunStatus::Succeeded;
     }
 }
 

@@ -46,7 +46,9 @@ async fn a_sync_by_hand_is_told_and_kept() {
     control.stir(4, 30).unwrap();
     let simulated =
         told(&served, "/pipelines/pipe_hand/simulate_webhook_sync?created_after=1700000000").await;
-    assert_eq!(simulated.last().unwrap()["type"], "eof");
+    let eof = &simulated.last().unwrap()["eof"];
+    assert_eq!((&eof["status"], &eof["has_more"]), (&json!("succeeded"), &json!(false)));
+    assert_eq!(eof["run_progress"]["derived"]["status"], "succeeded");
     assert_eq!(difference(&served.file("pipe_hand"), &control), None);
 
     let tested = served.post("/pipelines/pipe_hand/sync_workflow_test", &json!({})).await;
@@ -59,8 +61,6 @@ async fn a_sync_by_hand_is_told_and_kept() {
     assert_eq!((&after["desired_status"], after.get("sync_state")), (&json!("paused"), None));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_works_makes_room_for_a_sync_by_hand() {
 /// The number of records, of streams, and of those that are done.
 fn done(pipeline: &Value) -> (u64, u64, u64) {
     let count = |name: &str| pipeline["progress"][name].as_u64().unwrap();
@@ -147,6 +147,8 @@ async fn a_backfill_goes_on_after_a_part_that_was_synced_by_hand() {
     assert_eq!(difference(&served.file("pipe_between"), &account.control()), None);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_works_makes_room_for_a_sync_by_hand() {
     let account = account().await;
     let served = Served::start(Kept::File).await;
     served.post("/pipelines", &served.pipeline(&account, "pipe_room", false)).await;
