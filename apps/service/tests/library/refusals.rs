@@ -142,8 +142,11 @@ async fn asking_twice_with_a_key_does_once() {
     let ask = |pipeline: &Value| {
         served.request(Method::POST, "/pipelines").header("idempotency-key", "k1").json(pipeline).send()
     };
-    let first: Value = ask(&pipeline).await.unwrap().json().await.unwrap();
+    let first = ask(&pipeline).await.unwrap();
+    let tag = first.headers()["etag"].clone();
+    let first: Value = first.json().await.unwrap();
     let again = ask(&pipeline).await.unwrap();
+    assert_eq!(again.headers().get("etag"), Some(&tag));
     assert_eq!(
         (again.status(), again.headers()["idempotent-replayed"].to_str().unwrap()),
         (StatusCode::CREATED, "true")
