@@ -76,7 +76,7 @@ type Shared = axum::extract::State<Arc<Server>>;
 
 /// The routes of the API.
 pub fn router(engine: Engine, options: ApiOptions) -> Router {
-    let access = Access::new(options.token.as_ref(), &["/health", "/ready"]);
+    let access = Access::new(options.token.as_ref(), &["/health", "/ready", "/docs"]);
     let internal = options.internal_query;
     let server = Arc::new(Server { engine, options, gauges: Gauges::default(), document: OnceLock::new() });
     let mut routes = Router::new()
