@@ -6,7 +6,7 @@ use engine::{EngineError, EngineStream, PipelineSync, Setup, Side, TimeLimits};
 use futures::StreamExt;
 use protocol::{
     ConnectionState, Eof, EofPayload, InputStream, LogLevel, Message, Payload, PipelineConfig, RunStatus,
-    SyncState,
+    SyncState, counted,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -255,13 +255,11 @@ fn conclude(eof: &mut EofPayload) {
 /// How a sync by hand ended, for the log of the pipeline.
 fn synced(eof: &EofPayload) -> (LogLevel, String) {
     let records = eof.request_progress.derived.total_record_count;
-    let noun = if records == 1 { "record" } else { "records" };
+    let records = counted(records, "record");
     match (eof.status, eof.has_more) {
-        (RunStatus::Failed, _) => {
-            (LogLevel::Warn, format!("Synced by hand, not all of it: {records} {noun}"))
-        }
-        (_, true) => (LogLevel::Info, format!("Synced by hand: {records} {noun}, and there are more")),
-        (_, false) => (LogLevel::Info, format!("Synced by hand: {records} {noun}")),
+        (RunStatus::Failed, _) => (LogLevel::Warn, format!("Synced by hand, not all of it: {records}")),
+        (_, true) => (LogLevel::Info, format!("Synced by hand: {records}, and there are more")),
+        (_, false) => (LogLevel::Info, format!("Synced by hand: {records}")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What each stage is.
 
 use engine::Outcome;
-use protocol::{EofPayload, ErrorKind, LogLevel, StreamRunStatus};
+use protocol::{EofPayload, ErrorKind, LogLevel, StreamRunStatus, counted};
 
 use super::following::{ending, staying};
 use super::syncing::{Asked, Share};
@@ -58,8 +58,8 @@ impl Work<'_> {
             self.standing.followed_at = Some(now);
             let records = eof.run_progress.derived.total_record_count;
             let failed = streams.values().filter(|stream| stream.status == StreamRunStatus::Errored).count();
-            let text =
-                format!("Backfill over: {records} records, {failed} of {} streams failed", streams.len());
+            let (records, streams) = (counted(records, "record"), counted(streams.len(), "stream"));
+            let text = format!("Backfill over: {records}, {failed} of {streams} failed");
             self.journal.say(if failed > 0 { LogLevel::Warn } else { LogLevel::Info }, text);
         }
         Ok(StepReport { has_more: !done, records: eof.request_progress.derived.total_record_count })
@@ -140,7 +140,8 @@ impl Work<'_> {
             self.standing.reconciled_at = Some(now);
             self.standing.repaired = Some(repaired);
             let level = if repaired > 0 { LogLevel::Warn } else { LogLevel::Info };
-            self.journal.say(level, format!("Compared with the source: {repaired} rows repaired"));
+            self.journal
+                .say(level, format!("Compared with the source: {} repaired", counted(repaired, "row")));
         }
         Ok(StepReport { has_more: !report.finished, records: repaired })
     }
