@@ -1,6 +1,6 @@
 //! Removing what setup made, and nothing else.
 
-use protocol::{ConnectorError, ErrorKind, LogLevel, Message};
+use protocol::{ConnectorError, ErrorKind, LogLevel, Message, counted};
 use tokio_postgres::GenericClient;
 use tokio_postgres::error::SqlState;
 use util_postgres::shared_rate::TABLE as SHARED_RATE_TABLE;
@@ -74,8 +74,10 @@ pub(crate) async fn run(database: &Database, schema: &str) -> Result<Vec<Message
     };
     let text = match dropped.await.map_err(failed)? {
         None => format!("schema \"{schema}\" holds nothing that setup made"),
-        Some((made, true)) => format!("dropped {} tables and the schema \"{schema}\"", made.tables.len()),
-        Some((made, false)) => format!("dropped {} tables of the schema \"{schema}\"", made.tables.len()),
+        Some((made, schema_too)) => {
+            let tables = counted(made.tables.len(), "table");
+            format!("dropped {tables} {} the schema \"{schema}\"", if schema_too { "and" } else { "of" })
+        }
     };
     Ok(vec![Message::log(LogLevel::Info, text)])
 }

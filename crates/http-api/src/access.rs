@@ -16,7 +16,7 @@ use crate::ApiError;
 pub struct Access {
     /// The token's digest: comparing digests tells nothing about the token by its time.
     token: Option<[u8; 32]>,
-    /// Paths for probes, which nobody needs a token for.
+    /// Paths that nobody needs a token for: probes, and what says nothing of the server.
     open: Arc<[&'static str]>,
 }
 

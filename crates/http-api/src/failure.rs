@@ -43,14 +43,23 @@ pub enum ApiError {
     )]
     ForeignHost,
     /// The body is longer than allowed.
-    #[error("the request body is longer than {limit} bytes; send it as a stream of lines ({ndjson})", ndjson = crate::NDJSON)]
+    #[error("the request body is longer than {limit} bytes{}", advice(*.lines))]
     TooLarge {
         /// The limit.
         limit: usize,
+        /// Whether the operation takes a body of lines instead, which has no limit.
+        lines: bool,
     },
     /// Something failed that the client can do nothing about; the log knows.
     #[error("Internal server error")]
     Internal,
+}
+
+fn advice(lines: bool) -> String {
+    match lines {
+        true => format!("; send it as a stream of lines ({})", crate::NDJSON),
+        false => ", which is the most that is taken here".to_owned(),
+    }
 }
 
 impl ApiError {

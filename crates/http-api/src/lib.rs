@@ -16,6 +16,6 @@ pub use access::{Access, bearer, names_this_machine};
 pub use failure::ApiError;
 pub use issue::{Issue, Issues, Step};
 pub use lines::{KEEP_ALIVE, Lines, NDJSON, ndjson};
-pub use reading::{BODY_LIMIT, Incoming, Members, read};
+pub use reading::{BODY_LIMIT, Incoming, Members, read, read_whole, whole};
 pub use request::{Identified, REQUEST_ID, identify};
 pub use serving::{GRACE, serve};

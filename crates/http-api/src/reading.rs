@@ -32,26 +32,55 @@ pub struct Incoming {
 
 /// Reads the object in the body of `request`; with a body of lines it is the first of them.
 pub async fn read(request: Request) -> Result<Incoming, ApiError> {
+    match kind(&request)? {
+        Kind::Json => {
+            Ok(Incoming { members: members(&whole(request.into_body(), true).await?)?, lines: None })
+        }
+        Kind::Lines => read_first_line(request.into_body()).await,
+    }
+}
+
+/// Reads the object in the body of `request`, for an operation that takes no lines.
+pub async fn read_whole(request: Request) -> Result<Members, ApiError> {
+    match kind(&request)? {
+        Kind::Json => members(&whole(request.into_body(), false).await?),
+        Kind::Lines => {
+            let text = "this operation takes no stream of lines; send Content-Type: application/json";
+            Err(ApiError::Invalid(Issues(vec![Issue::custom(Vec::new(), text)])))
+        }
+    }
+}
+
+/// Reads a body to its end; `lines` says whether one of lines would be taken instead.
+pub async fn whole(body: Body, lines: bool) -> Result<Bytes, ApiError> {
+    to_bytes(body, BODY_LIMIT).await.map_err(|error| {
+        let source = std::error::Error::source(&error);
+        match source.is_some_and(|source| source.to_string().contains("length limit")) {
+            true => ApiError::TooLarge { limit: BODY_LIMIT, lines },
+            false => ApiError::Malformed,
+        }
+    })
+}
+
+/// What a body is made of.
+enum Kind {
+    Json,
+    Lines,
+}
+
+fn kind(request: &Request) -> Result<Kind, ApiError> {
     let kind =
         request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let body = request.into_body();
     if kind == NDJSON {
-        return read_first_line(body).await;
+        return Ok(Kind::Lines);
     }
-    if kind != "application/json" && !kind.ends_with("+json") {
-        let missing = Issue::invalid_type(Vec::new(), "object", "undefined");
-        let message = format!("{}; send a JSON body with Content-Type: application/json", missing.message);
-        return Err(ApiError::Invalid(Issues(vec![Issue { message, ..missing }])));
+    if kind == "application/json" || kind.ends_with("+json") {
+        return Ok(Kind::Json);
     }
-    let body = to_bytes(body, BODY_LIMIT).await.map_err(|error| {
-        let source = std::error::Error::source(&error);
-        match source.is_some_and(|source| source.to_string().contains("length limit")) {
-            true => ApiError::TooLarge { limit: BODY_LIMIT },
-            false => ApiError::Malformed,
-        }
-    })?;
-    Ok(Incoming { members: members(&body)?, lines: None })
+    let missing = Issue::invalid_type(Vec::new(), "object", "undefined");
+    let message = format!("{}; send a JSON body with Content-Type: application/json", missing.message);
+    Err(ApiError::Invalid(Issues(vec![Issue { message, ..missing }])))
 }
 
 async fn read_first_line(body: Body) -> Result<Incoming, ApiError> {
@@ -59,7 +88,8 @@ async fn read_first_line(body: Body) -> Result<Incoming, ApiError> {
     let input: Pin<Box<dyn AsyncRead + Send>> = Box::pin(StreamReader::new(bytes));
     let mut lines = NdjsonReader::with_max_line_bytes(input, BODY_LIMIT);
     let first = lines.next_text().await.map_err(|error| match error {
-        protocol::NdjsonError::TooLong { limit, .. } => ApiError::TooLarge { limit },
+        // It is a stream of lines already.
+        protocol::NdjsonError::TooLong { limit, .. } => ApiError::TooLarge { limit, lines: false },
         _ => ApiError::Malformed,
     })?;
     Ok(Incoming { members: members(&first.unwrap_or_default())?, lines: Some(lines) })
@@ -138,11 +168,23 @@ mod tests {
 
     #[tokio::test]
     async fn long_bodies_are_refused() {
-        let body = Body::from(vec![b' '; BODY_LIMIT + 1]);
-        let error = read(request("application/json", body)).await.err().unwrap();
-        assert!(matches!(error, ApiError::TooLarge { .. }), "{error}");
-        let body = Body::from(vec![b'x'; BODY_LIMIT + 1]);
-        let error = read(request(NDJSON, body)).await.err().unwrap();
-        assert!(matches!(error, ApiError::TooLarge { .. }), "{error}");
+        let json = || Body::from(vec![b' '; BODY_LIMIT + 1]);
+        let lines = Body::from(vec![b'x'; BODY_LIMIT + 1]);
+        let told = [
+            read(request("application/json", json())).await.err().unwrap(),
+            read(request(NDJSON, lines)).await.err().unwrap(),
+            read_whole(request("application/json", json())).await.err().unwrap(),
+        ];
+        for (error, advised) in told.iter().zip([true, false, false]) {
+            assert!(matches!(error, ApiError::TooLarge { .. }), "{error}");
+            assert_eq!(error.to_string().contains(NDJSON), advised, "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_are_refused_where_none_are_taken() {
+        let error = read_whole(request(NDJSON, "{}\n{}")).await.err().unwrap();
+        assert!(error.to_string().contains("takes no stream of lines"), "{error}");
+        assert_eq!(read_whole(request("application/json", "{\"a\": 1}")).await.unwrap()["a"].as_str(), "1");
     }
 }

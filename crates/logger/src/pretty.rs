@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use protocol::{
-    ConnectionState, Eof, Log, LogLevel, Message, Payload, ProgressPayload, StreamStatus, Timestamp,
+    ConnectionState, Eof, Log, LogLevel, Message, Payload, ProgressPayload, StreamStatus, Timestamp, counted,
 };
 
 use crate::{Entry, Format};
@@ -87,10 +87,10 @@ fn said(stream: &str, status: &StreamStatus) -> (LogLevel, String) {
 fn told(progress: &ProgressPayload) -> String {
     let ended = progress.streams.values().filter(|stream| stream.status.is_terminal()).count();
     let mut text = format!(
-        "{} rows, {:.0} rows/s, {ended} of {} streams ended",
-        progress.derived.total_record_count,
+        "{}, {:.0} rows/s, {ended} of {} ended",
+        counted(progress.derived.total_record_count, "row"),
         progress.derived.records_per_second,
-        progress.streams.len()
+        counted(progress.streams.len(), "stream")
     );
     let seconds = progress.elapsed_ms / 1000;
     // Writing to a string cannot fail.
@@ -138,7 +138,7 @@ mod tests {
             ProgressPayload::fresh(Timestamp::UNIX_EPOCH, std::iter::once("a".to_owned())),
         ))))
         .unwrap();
-        assert!(ALL.line(&progress).unwrap().ends_with("info: 0 rows, 0 rows/s, 0 of 1 streams ended, 0:00"));
+        assert!(ALL.line(&progress).unwrap().ends_with("info: 0 rows, 0 rows/s, 0 of 1 stream ended, 0:00"));
         assert_eq!(Prettifier { progress: false, ..ALL }.line(&progress), None);
     }
 }

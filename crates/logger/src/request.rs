@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Waker};
 
-use protocol::{Log, LogLevel, Message, Payload};
+use protocol::{Log, LogLevel, Message, Payload, counted};
 use serde_json::{Map, Value};
 use tracing::Span;
 use tracing_subscriber::Registry;
@@ -73,7 +73,8 @@ impl RequestLog {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = Vec::new();
         if waiting.left_out > 0 {
-            let text = format!("{} entries of the log were left out here", waiting.left_out);
+            let verb = if waiting.left_out == 1 { "was" } else { "were" };
+            let text = format!("{} of the log {verb} left out here", counted(waiting.left_out, "entry"));
             let log = Log { level: LogLevel::Warn, message: text, data: Some(self.ids()) };
             taken.push(Payload::Log(log).into());
             waiting.left_out = 0;

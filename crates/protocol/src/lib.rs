@@ -12,6 +12,7 @@ mod catalog;
 mod connector;
 mod content_hash;
 mod control;
+mod counted;
 mod erased;
 mod error;
 mod inspect;
@@ -44,6 +45,7 @@ pub use connector::{
 };
 pub use content_hash::ContentHash;
 pub use control::Control;
+pub use counted::counted;
 pub use erased::{AnyDestination, AnySource};
 pub use error::{ConnectorError, ErrorKind, with_causes};
 pub use inspect::{InspectRequest, InspectedRows, RowStream, StoredRow};

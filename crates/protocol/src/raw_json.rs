@@ -17,9 +17,9 @@ use serde_json::value::RawValue;
 #[derive(Clone, PartialEq, Eq)]
 pub struct RawJson(Bytes);
 
-/// A text is not one JSON value.
+/// A text is not one JSON value, or it is one of another shape than is wanted.
 #[derive(Debug, thiserror::Error)]
-#[error("not a JSON value: {0}")]
+#[error("{}{_0}", if _0.is_data() { "" } else { "not a JSON value: " })]
 pub struct RawJsonError(#[from] serde_json::Error);
 
 impl RawJson {
@@ -204,6 +204,24 @@ impl<'de> Deserialize<'de> for RawJson {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_is_the_text_or_its_shape() {
+        #[derive(Debug, Deserialize)]
+        struct Named {
+            #[expect(dead_code, reason = "it is not there")]
+            name: String,
+        }
+        let json = RawJson::parse(r#"{"id":"x"}"#).unwrap();
+        let told = json.read::<Named>().unwrap_err().to_string();
+        assert!(told.starts_with("missing field `name`"), "{told}");
+        let told = RawJson::parse("[1]").unwrap().members(["a"]).unwrap_err().to_string();
+        assert!(told.starts_with("invalid type: sequence, expected a JSON object"), "{told}");
+        for text in ["{", "{}x", "\"", ""] {
+            let told = RawJson::parse(text).unwrap_err().to_string();
+            assert!(told.starts_with("not a JSON value: "), "{told}");
+        }
+    }
 
     #[test]
     fn keeps_digits_and_key_order() {

@@ -7,11 +7,16 @@ use stripe_openapi::{Catalog, ListEndpoint, Resource, projection};
 
 use crate::children::{self, Feed, Parent};
 
-/// The `catalog` message: one stream for each list that needs no parent, then one for each table that is filled
+/// The `catalog` message of [`streams`].
+pub(crate) fn catalog_message(catalog: &Catalog, accounts: &[String], provenance: bool) -> Message {
+    Payload::Catalog(streams(catalog, accounts, provenance)).into()
+}
+
+/// What there is: one stream for each list that needs no parent, then one for each table that is filled
 /// from the rows of others. Rows are of these accounts; of any without them.
 ///
 /// With `provenance` all rows say what wrote them.
-pub(crate) fn catalog_message(catalog: &Catalog, accounts: &[String], provenance: bool) -> Message {
+pub(crate) fn streams(catalog: &Catalog, accounts: &[String], provenance: bool) -> CatalogMessage {
     let own = catalog.listable().map(|(resource, list)| {
         let mut stream = stream(resource, list, accounts);
         // Rows that the list hides are wanted all the same, whatever they cost.
@@ -29,7 +34,7 @@ pub(crate) fn catalog_message(catalog: &Catalog, accounts: &[String], provenance
             properties.insert("_source".to_owned(), json!({"type": "string"}));
         }
     }
-    Payload::Catalog(CatalogMessage { streams }).into()
+    CatalogMessage { streams }
 }
 
 fn stream(resource: &Resource, list: &ListEndpoint, accounts: &[String]) -> Stream {

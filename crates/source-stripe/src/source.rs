@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use protocol::{
-    ConfiguredCatalog, ConnectionStatus, ConnectorError, ConnectorSpec, LookUpRequest, Message,
-    MessageStream, ReadRequest, Source, once,
+    CatalogMessage, ConfiguredCatalog, ConnectionStatus, ConnectorError, ConnectorSpec, LookUpRequest,
+    Message, MessageStream, ReadRequest, Source, once,
 };
 use secrecy::SecretString;
-use stripe_openapi::Catalog;
 use stripe_openapi::resolve::{self, Settings, SpecLocation};
+use stripe_openapi::{Catalog, embedded};
 
 use crate::account::{self, Account};
 use crate::accounts;
@@ -80,6 +80,17 @@ impl StripeSource {
     /// The counters of this source's requests.
     pub fn meter(&self) -> Arc<RequestMeter> {
         Arc::clone(&self.options.meter)
+    }
+
+    /// What it offers to this configuration, where that is known without asking anybody: where the API version is built in, and no
+    /// document is named instead. Of whose account rows are is left open.
+    pub fn known_streams(&self, config: &StripeConfig) -> Option<CatalogMessage> {
+        if self.options.stripe_spec.is_some() {
+            return None;
+        }
+        let access = config.access().ok()?;
+        let catalog = embedded::catalog(access.api_version.as_str())?;
+        Some(discover::streams(&catalog, &[], config.provenance))
     }
 
     pub(crate) async fn catalog(&self, access: &Access) -> Result<Arc<Catalog>, ConnectorError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http_api::{ApiError, Incoming, Issue, Issues, Members, Step};
+use http_api::{ApiError, Issue, Issues, Members, Step};
 use protocol::{ConnectorConfig, Message, Payload, PipelineConfig, RawJson, SyncState};
 use serde_json::Value;
 
@@ -22,15 +22,6 @@ pub(super) type Pushed = Vec<RawJson>;
 impl<'a> Body<'a> {
     pub(super) fn new(engine: &'a Engine, members: Members) -> Body<'a> {
         Body { engine, members, issues: Issues::default() }
-    }
-
-    /// The body of an operation that takes no lines.
-    pub(super) fn whole(engine: &'a Engine, incoming: Incoming) -> Result<Body<'a>, ApiError> {
-        if incoming.lines.is_some() {
-            let text = "this operation takes no stream of lines; send Content-Type: application/json";
-            return Err(ApiError::Invalid(Issues(vec![Issue::custom(Vec::new(), text)])));
-        }
-        Ok(Body::new(engine, incoming.members))
     }
 
     /// Fails with everything that was found wrong.

@@ -6,6 +6,7 @@
 mod answer;
 mod body;
 mod document;
+mod fitting;
 mod gauges;
 mod input;
 mod meta;
@@ -31,7 +32,8 @@ use crate::Engine;
 use gauges::Gauges;
 
 pub use answer::Answer;
-pub use document::{BROWSER, components as schemas, openapi};
+pub use document::{browse, components as schemas, openapi};
+pub use fitting::misfits;
 pub use pipeline::{Parts, parts};
 pub use status::Build;
 
@@ -74,7 +76,7 @@ type Shared = axum::extract::State<Arc<Server>>;
 
 /// The routes of the API.
 pub fn router(engine: Engine, options: ApiOptions) -> Router {
-    let access = Access::new(options.token.as_ref(), &["/health", "/ready"]);
+    let access = Access::new(options.token.as_ref(), &["/health", "/ready", "/docs"]);
     let internal = options.internal_query;
     let server = Arc::new(Server { engine, options, gauges: Gauges::default(), document: OnceLock::new() });
     let mut routes = Router::new()

@@ -40,8 +40,7 @@ impl Server {
 
     /// Reads the body of an operation on the connectors of a pipeline.
     async fn connection(&self, request: Request) -> Result<(PipelineConfig, Side), ApiError> {
-        let incoming = http_api::read(request).await?;
-        let mut body = Body::whole(&self.engine, incoming)?;
+        let mut body = Body::new(&self.engine, http_api::read_whole(request).await?);
         let (pipeline, side) = (body.pipeline(), body.side());
         body.finish()?;
         Ok((parsed(pipeline)?, side))
@@ -85,8 +84,7 @@ pub(super) async fn discover(
     Extension(Identified(log)): Extension<Identified>,
     request: Request,
 ) -> Answered {
-    let incoming = http_api::read(request).await?;
-    let mut body = Body::whole(&server.engine, incoming)?;
+    let mut body = Body::new(&server.engine, http_api::read_whole(request).await?);
     let source = body.source();
     body.finish()?;
     let messages = server.engine.source_discover(&parsed(source)?);
@@ -189,8 +187,7 @@ pub(super) async fn sync_batch(
     Extension(Identified(log)): Extension<Identified>,
     request: Request,
 ) -> Answered {
-    let incoming = http_api::read(request).await?;
-    let mut body = Body::whole(&server.engine, incoming)?;
+    let mut body = Body::new(&server.engine, http_api::read_whole(request).await?);
     let (pipeline, state, run_id) = (body.pipeline(), body.state(), body.text("run_id"));
     let state_limit = body.count("state_limit");
     body.finish()?;

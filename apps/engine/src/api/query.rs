@@ -11,8 +11,7 @@ use super::body::Body;
 
 /// `POST /internal/query`.
 pub(super) async fn run(server: Shared, request: Request) -> Result<Json<Value>, ApiError> {
-    let incoming = http_api::read(request).await?;
-    let mut body = Body::whole(&server.engine, incoming)?;
+    let mut body = Body::new(&server.engine, http_api::read_whole(request).await?);
     let (first, second) = (body.text("connection_string"), body.text("url"));
     let sql = body.required_text("sql");
     body.finish()?;

@@ -14,5 +14,5 @@ pub use elsewhere::{Elsewhere, EngineArgs, STOPPING, secret};
 pub use failing::DENIED;
 pub use registry::{Connected, built_in, connect, requests};
 pub use search::{ProgramArgs, search};
-pub use serving::{bind, build, port, resolve};
+pub use serving::{bind, build, port, resolve, resolve_pair};
 pub use transport::{answer, lines_of_stdin, sent};

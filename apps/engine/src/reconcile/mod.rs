@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use protocol::{
     CatalogMessage, ConfiguredStream, InspectedRows, PipelineConfig, SourceState, StateStore, TimeRange,
-    Timestamp,
+    Timestamp, counted,
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -184,8 +184,8 @@ impl Run<'_> {
             let count = rows.len() as u64;
             if self.budget.can_never_read(count) && !bounds.by_time {
                 let reason = format!(
-                    "it takes about {} requests in one go, more than the budget",
-                    budget::requests_for(count)
+                    "it takes about {} in one go, more than the budget",
+                    counted(budget::requests_for(count), "request")
                 );
                 return unfinished(&reason, position);
             }

@@ -48,13 +48,8 @@ impl Rules {
             };
             let refused =
                 |problem: String| EngineError::Request(format!("`transforms`, stream `{name}`: {problem}"));
-            shape::check(stream, transform).map_err(refused)?;
-            let rules = StreamRules {
-                conditions: Conditions::new(&transform.conditions).map_err(refused)?,
-                rewriting: Rewriting::new(transform, transforms.hash_key.as_deref()).map_err(refused)?,
-                grave: Projection::keeping(kept_in_graves(stream)),
-                transform: transform.clone(),
-            };
+            let rules =
+                StreamRules::new(stream, transform, transforms.hash_key.as_deref()).map_err(refused)?;
             streams.insert(Arc::clone(&stream.name), Arc::new(rules));
         }
         Ok(Rules { streams })
@@ -83,7 +78,22 @@ impl Rules {
     }
 }
 
+/// What is wrong with rules for this stream, if anything is.
+pub(crate) fn misfit(stream: &Stream, transform: &Transform, hash_key: Option<&str>) -> Option<String> {
+    StreamRules::new(stream, transform, hash_key).err()
+}
+
 impl StreamRules {
+    fn new(stream: &Stream, transform: &Transform, hash_key: Option<&str>) -> Result<StreamRules, String> {
+        shape::check(stream, transform)?;
+        Ok(StreamRules {
+            conditions: Conditions::new(&transform.conditions)?,
+            rewriting: Rewriting::new(transform, hash_key)?,
+            grave: Projection::keeping(kept_in_graves(stream)),
+            transform: transform.clone(),
+        })
+    }
+
     fn apply(&self, record: &mut Record) -> Result<(), protocol::RawJsonError> {
         // What says which children a parent still has holds nothing else.
         if Sweep::of(record).is_some() {

@@ -12,6 +12,11 @@ fn every_command_has_a_manual_page() {
     assert!(page.starts_with(".ie") && page.contains(".TH sync-engine 1"), "{page}");
     let page = program.run(&["man", "sync"]).expect(0).stdout;
     assert!(page.contains("\\-\\-live"), "{page}");
+    for words in [&["man"][..], &["man", "sync"]] {
+        let page = program.run(words).expect(0).stdout;
+        let head = page.lines().find(|line| line.starts_with(".TH")).unwrap();
+        assert!(head.contains(concat!("\"sync-engine ", env!("CARGO_PKG_VERSION"), "\"")), "{head}");
+    }
     let refused = program.run(&["man", "snyc"]).expect(2);
     assert!(
         refused.stderr.contains("there is no command `snyc`; there are sync, reconcile"),

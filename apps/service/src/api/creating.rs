@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::incoming::{Reader, object};
-use super::pipelines::{exists, failed, shown};
+use super::pipelines::{exists, failed, shown, with_tag};
 use super::query::Query;
 use super::{Server, Shared};
 use crate::access::{Actor, record};
@@ -78,6 +78,7 @@ pub(super) async fn check(
     request: Request,
 ) -> Result<Response, ApiError> {
     let pipeline = server.reader().created(object(request, false).await?)?;
+    server.fits(&pipeline)?;
     server.guarded(Some(&pipeline.source), Some(&pipeline.destination)).await?;
     let messages = server.service.steps.engines().check(pipeline.config(), Side::Both);
     Ok(ndjson(engine::api::Answer::new(messages, log, false), KEEP_ALIVE))
@@ -113,6 +114,7 @@ impl Server {
         actor: &Actor,
     ) -> Result<Response, ApiError> {
         let pipeline = self.reader().created(members)?;
+        self.fits(&pipeline)?;
         self.guarded(Some(&pipeline.source), Some(&pipeline.destination)).await?;
         let store = self.service.store();
         if let Some(there) = store.glance(&pipeline.id).await.map_err(failed)? {
@@ -184,5 +186,15 @@ fn again(answered: &Answered) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
-    response
+    // The version that was answered then, so that a change of it meets whoever changed the pipeline meanwhile.
+    match serde_json::from_str::<Versioned>(&answered.body) {
+        Ok(answer) => with_tag(response, answer.version),
+        Err(_) => response,
+    }
+}
+
+/// What an answer says of a pipeline's version.
+#[derive(serde::Deserialize)]
+struct Versioned {
+    version: i64,
 }

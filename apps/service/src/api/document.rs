@@ -1,9 +1,8 @@
 //! The OpenAPI document, made from the types and from the connectors that there are.
 
 use axum::Json;
-use axum::response::{Html, IntoResponse, Response};
 use engine::Registry;
-use engine::api::{BROWSER, schemas};
+use engine::api::schemas;
 use http_api::NDJSON;
 use http_api::openapi::{About, Answer, Components, Content, Operation, document, reference};
 use protocol::{EofPayload, SyncState};
@@ -47,11 +46,6 @@ pub fn openapi(registry: &Registry) -> Value {
 pub(super) async fn serve(server: Shared) -> Json<Value> {
     let made = || openapi(server.service.engine.registry());
     Json(server.document.get_or_init(made).clone())
-}
-
-/// `GET /docs`.
-pub(super) async fn browse() -> Response {
-    Html(BROWSER).into_response()
 }
 
 fn operations(components: &mut Components) -> Vec<Operation> {

@@ -21,17 +21,15 @@ pub(super) struct Reader<'a> {
 /// The object in the body of a request; an empty body is an empty object where `optional`.
 pub(crate) async fn object(request: Request, optional: bool) -> Result<Map<String, Value>, ApiError> {
     let (head, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, http_api::BODY_LIMIT)
-        .await
-        .map_err(|_| ApiError::TooLarge { limit: http_api::BODY_LIMIT })?;
+    let body = http_api::whole(body, false).await?;
     if body.is_empty() && optional {
         return Ok(Map::new());
     }
-    let incoming = http_api::read(Request::from_parts(head, body.into())).await?;
+    let members = http_api::read_whole(Request::from_parts(head, body.into())).await?;
     let member = |(name, text): (String, protocol::RawJson)| {
         serde_json::from_slice(text.as_bytes()).map(|value| (name, value)).map_err(|_| ApiError::Malformed)
     };
-    incoming.members.into_iter().map(member).collect()
+    members.into_iter().map(member).collect()
 }
 
 impl Reader<'_> {

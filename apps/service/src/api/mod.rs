@@ -3,6 +3,7 @@
 mod creating;
 mod document;
 mod figures;
+mod fitting;
 mod incoming;
 mod logs;
 mod named;
@@ -64,8 +65,9 @@ pub(crate) struct Server {
 
 pub(crate) type Shared = State<Arc<Server>>;
 
-/// Paths of probes, which nobody needs a token for. Webhooks need none either, as they are signed; the gate knows them.
-const OPEN: &[&str] = &["/health", "/ready"];
+/// Paths that nobody needs a token for: probes, and the page that asks for one itself. Webhooks need none either, as they are signed;
+/// the gate knows them.
+const OPEN: &[&str] = &["/health", "/ready", "/docs"];
 
 /// The routes of the API.
 pub fn router(service: Arc<Service>, options: ApiOptions) -> Router {
@@ -124,7 +126,7 @@ fn common() -> Router<Arc<Server>> {
         .route("/ready", get(status::ready))
         .route("/metrics", get(status::metrics))
         .route("/openapi.json", get(document::serve))
-        .route("/docs", get(document::browse))
+        .route("/docs", get(engine::api::browse))
 }
 
 fn server(service: Arc<Service>, options: ApiOptions) -> Arc<Server> {

@@ -104,9 +104,13 @@ pub(super) async fn shown(server: &Server, id: &str) -> Result<Response, ApiErro
 }
 
 fn tagged(resource: Resource) -> Response {
-    let tag = HeaderValue::from_str(&format!("\"{}\"", resource.version()));
-    let mut response = Json(resource).into_response();
-    if let Ok(tag) = tag {
+    let version = resource.version();
+    with_tag(Json(resource).into_response(), version)
+}
+
+/// The answer with the `ETag` of a version.
+pub(super) fn with_tag(mut response: Response, version: i64) -> Response {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response
@@ -158,6 +162,7 @@ pub(super) async fn update(
         }
         match_version(wanted, before.version)?;
         let change = server.reader().changed(&members, &before.pipeline)?;
+        server.still_fits(&change, &before.pipeline)?;
         server.guarded(change.source.as_ref(), change.destination.as_ref()).await?;
         let desired = change.desired_status;
         if desired == Some(DesiredStatus::Deleted) {

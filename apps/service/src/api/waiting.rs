@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http_api::ApiError;
+use protocol::counted;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -45,7 +46,8 @@ pub(super) async fn wait(server: Shared, Named(id): Named, request: Request) -> 
         if Instant::now() >= deadline || server.options.stop.is_cancelled() {
             let what = event.as_deref().or(object.as_deref()).unwrap_or_default();
             return Err(ApiError::NotInTime(format!(
-                "{what} is not applied after {timeout} seconds; ask again to wait longer"
+                "{what} is not applied after {}; ask again to wait longer",
+                counted(timeout, "second")
             )));
         }
         changing.await;

@@ -55,7 +55,8 @@ impl Answer {
             }
             _ => "",
         };
-        Err(Failure::failed(format!("{}{advice}", refusal(self.status, &bytes))))
+        let text = format!("{}{advice}", refusal(self.status, &bytes));
+        Err(if is_misuse(self.status, &bytes) { Failure::usage(text) } else { Failure::failed(text) })
     }
 
     /// Its body, which is to be JSON.
@@ -215,6 +216,12 @@ async fn collect(mut body: ByteStream) -> Result<Vec<u8>, Failure> {
         whole.extend_from_slice(&part);
     }
     Ok(whole)
+}
+
+/// Whether the API found the request itself wrong, by its places, so that nothing was done.
+fn is_misuse(status: StatusCode, body: &[u8]) -> bool {
+    let error = serde_json::from_slice::<Value>(body).ok().map(|mut body| body["error"].take());
+    status == StatusCode::BAD_REQUEST && matches!(error, Some(Value::Array(_)))
 }
 
 /// What the API says is wrong, as a sentence for each thing.

@@ -11,6 +11,9 @@ use super::client::Client;
 use super::generated::ApiArgs;
 use super::voice::Voice;
 
+/// What stands at the foot of a manual page.
+const VERSION: &str = concat!("sync-service ", env!("CARGO_PKG_VERSION"));
+
 /// `api`: one operation, by its name.
 pub(super) async fn api(args: &ApiArgs, client: &Client, voice: &Voice) -> Result<(), Failure> {
     let call = call(args)?;
@@ -38,7 +41,7 @@ pub(super) fn manual(words: &[String], voice: &Voice) -> Result<(), Failure> {
         page = page.find_subcommand(word).cloned().ok_or_else(unknown)?;
     }
     let mut text = Vec::new();
-    let rendered = clap_mangen::Man::new(page).render(&mut text);
+    let rendered = clap_mangen::Man::new(page).source(VERSION).manual("sync-service").render(&mut text);
     rendered.map_err(|error| Failure::failed(format!("the page cannot be made: {error}")))?;
     voice.say(String::from_utf8_lossy(&text).trim_end());
     Ok(())

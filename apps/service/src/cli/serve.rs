@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use engine::program::{bind, build, resolve};
+use engine::program::{bind, build, resolve, resolve_pair};
 use service::api::{ApiOptions, router, webhook_router};
 use service::guard::Guard;
 use service::orchestrator::{Embedded, EmbeddedOptions, Pace};
@@ -41,8 +41,11 @@ pub(super) async fn serve(place: &PlaceArgs, args: &ServeArgs) -> Result<(), Fai
         );
     }
     let listener = bind(address, "--port").await?;
-    let webhooks = match args.webhook_listen {
-        Some(address) => Some(bind(address, "--webhook-listen").await?),
+    let webhooks = match &args.webhook_listen {
+        Some(pair) => {
+            let flag = "--webhook-listen";
+            Some(bind(resolve_pair(pair, flag).await?, flag).await?)
+        }
         None => None,
     };
     let stop = Voice::open(false, false).interrupt()?.token();

@@ -11,7 +11,7 @@ use stripe_openapi::knowledge::names::table;
 
 use super::backoff::retry_after;
 use super::following::ending;
-use super::syncing::Asked;
+use super::syncing::{Asked, Share};
 use super::{StepFailure, StepReport, Work};
 use crate::standing::Deferral;
 use crate::store::Waiting;
@@ -148,7 +148,8 @@ impl Work<'_> {
         let events: Vec<Result<RawJson, ConnectorError>> = lot.iter().map(event).collect();
         let input = Some(futures::stream::iter(events).boxed());
         let pipeline = ending(self.record.pipeline.config());
-        let eof = self.sync(Asked { pipeline, run_id: None, input, is_run: false }).await?;
+        let eof =
+            self.sync(Asked { pipeline, run_id: None, input, is_run: false, share: Share::Nothing }).await?;
         if eof.has_more {
             return Ok(Lot::Stopped);
         }

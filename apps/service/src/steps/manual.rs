@@ -6,14 +6,14 @@ use engine::{EngineError, EngineStream, PipelineSync, Setup, Side, TimeLimits};
 use futures::StreamExt;
 use protocol::{
     ConnectionState, Eof, EofPayload, InputStream, LogLevel, Message, Payload, PipelineConfig, RunStatus,
-    SyncState,
+    SyncState, counted,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::following::ending;
 use super::held::Held;
-use super::syncing::{Asked, Position};
+use super::syncing::{Asked, Position, Share};
 use super::{Bounds, StepFailure, Steps, Work};
 use crate::standing::Stage;
 use crate::store::Record;
@@ -91,14 +91,16 @@ impl Steps {
             let mut work = Work { steps: &steps, held: &held, record, standing, journal, bounds: &bounds };
             let discovered = steps.discovered(&work.record).await.map_err(told)?;
             let limits = TimeLimits { hard: asked.time_limit, soft: None };
-            let is_run = asked.input.is_none();
-            let kept = asked.keeps_state && is_run;
+            let pushed = asked.input.is_some();
+            let kept = asked.keeps_state && !pushed;
             if kept && asked.start == Start::Nothing {
-                // No position of before is to be found under the new name.
+                // No position of before is to be found under the new name, and what was done is done anew.
                 work.standing.position = None;
+                work.standing.progress = None;
             }
             let sync_id = if kept { Some(work.position_name().await.map_err(told)?) } else { None };
             let stored = work.record.state.take();
+            let goes_on = asked.start == Start::Kept;
             let state = match (asked.start, &sync_id) {
                 (Start::Nothing, _) => None,
                 (Start::Given(state), _) => Some(*state),
@@ -107,9 +109,18 @@ impl Steps {
                 }
                 (Start::Kept, None) => stored,
             };
+            let before = work.standing.progress.clone();
+            // A run without a name cannot be gone on with: the one of before can, after it.
+            let is_run = !pushed && (asked.run_id.is_some() || !goes_on || before.is_none());
             let mut position = Position::begin(
                 state.clone(),
-                &Asked { pipeline: asked.pipeline.clone(), run_id: asked.run_id.clone(), input: None, is_run },
+                &mut Asked {
+                    pipeline: asked.pipeline.clone(),
+                    run_id: asked.run_id.clone(),
+                    input: None,
+                    is_run,
+                    share: Share::Part(before),
+                },
                 &discovered,
             )
             .map_err(told)?;
@@ -131,7 +142,12 @@ impl Steps {
                     () = held.lost.cancelled() => Err(told(StepFailure::Lost)).map(Some),
                     message = messages.next() => message.transpose(),
                 };
-                let Some(message) = message? else { break };
+                let Some(mut message) = message? else { break };
+                if let Payload::Eof(Eof::Sync(eof)) = &mut message.payload
+                    && pushed
+                {
+                    conclude(eof);
+                }
                 work.observe(&message, &mut position).await.map_err(told)?;
                 let ends = matches!(message.payload, Payload::Eof(_));
                 if asked.keeps_state && (ends || saved.elapsed() >= super::syncing::CADENCE) {
@@ -226,16 +242,24 @@ impl Steps {
     }
 }
 
+/// Says that what was pushed is done with, where nothing failed and nothing is left: no stream is complete by it, so that to the
+/// engine its run is not over.
+fn conclude(eof: &mut EofPayload) {
+    if eof.status == RunStatus::Started && !eof.has_more {
+        eof.status = RunStatus::Succeeded;
+        eof.run_progress.derived.status = RunStatus::Succeeded;
+        eof.request_progress.derived.status = RunStatus::Succeeded;
+    }
+}
+
 /// How a sync by hand ended, for the log of the pipeline.
 fn synced(eof: &EofPayload) -> (LogLevel, String) {
     let records = eof.request_progress.derived.total_record_count;
-    let noun = if records == 1 { "record" } else { "records" };
+    let records = counted(records, "record");
     match (eof.status, eof.has_more) {
-        (RunStatus::Failed, _) => {
-            (LogLevel::Warn, format!("Synced by hand, not all of it: {records} {noun}"))
-        }
-        (_, true) => (LogLevel::Info, format!("Synced by hand: {records} {noun}, and there are more")),
-        (_, false) => (LogLevel::Info, format!("Synced by hand: {records} {noun}")),
+        (RunStatus::Failed, _) => (LogLevel::Warn, format!("Synced by hand, not all of it: {records}")),
+        (_, true) => (LogLevel::Info, format!("Synced by hand: {records}, and there are more")),
+        (_, false) => (LogLevel::Info, format!("Synced by hand: {records}")),
     }
 }
 

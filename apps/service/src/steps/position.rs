@@ -43,6 +43,7 @@ impl Work<'_> {
                         "the destination lost the position, and maybe the rows: everything is read again";
                     self.journal.say(LogLevel::Warn, text);
                     self.standing.backfilled = false;
+                    self.standing.progress = None;
                 }
                 None
             }

@@ -1,10 +1,10 @@
 //! What each stage is.
 
 use engine::Outcome;
-use protocol::{EofPayload, ErrorKind, LogLevel, StreamRunStatus};
+use protocol::{EofPayload, ErrorKind, LogLevel, StreamRunStatus, counted};
 
 use super::following::{ending, staying};
-use super::syncing::Asked;
+use super::syncing::{Asked, Share};
 use super::{StepFailure, StepReport, Work};
 use crate::standing::Stage;
 
@@ -36,6 +36,8 @@ impl Work<'_> {
                 self.standing.run_id = Some(run_id.clone());
                 self.standing.backfilled = false;
                 self.standing.backfill_began_at = Some(now);
+                // What was done is another run's.
+                self.standing.progress = None;
                 // A kill must not begin another run.
                 self.steps.store.save(&self.held.lease, &self.standing, None).await?;
                 self.journal.say(LogLevel::Info, format!("Backfill begins, run {run_id}"));
@@ -43,7 +45,9 @@ impl Work<'_> {
             }
         };
         let pipeline = ending(self.record.pipeline.config());
-        let eof = self.sync(Asked { pipeline, run_id: Some(run_id), input: None, is_run: true }).await?;
+        let eof = self
+            .sync(Asked { pipeline, run_id: Some(run_id), input: None, is_run: true, share: Share::Whole })
+            .await?;
         self.standing.progress = Some(eof.run_progress.clone());
         let streams = &eof.run_progress.streams;
         let done = !eof.has_more || streams.values().all(|stream| stream.status.is_terminal());
@@ -54,8 +58,8 @@ impl Work<'_> {
             self.standing.followed_at = Some(now);
             let records = eof.run_progress.derived.total_record_count;
             let failed = streams.values().filter(|stream| stream.status == StreamRunStatus::Errored).count();
-            let text =
-                format!("Backfill over: {records} records, {failed} of {} streams failed", streams.len());
+            let (records, streams) = (counted(records, "record"), counted(streams.len(), "stream"));
+            let text = format!("Backfill over: {records}, {failed} of {streams} failed");
             self.journal.say(if failed > 0 { LogLevel::Warn } else { LogLevel::Info }, text);
         }
         Ok(StepReport { has_more: !done, records: eof.request_progress.derived.total_record_count })
@@ -69,7 +73,8 @@ impl Work<'_> {
         let listening = stays.is_some();
         let pipeline = stays.unwrap_or_else(|| ending(whole));
         let run_id = Some(format!("follow-{}", uuid::Uuid::new_v4()));
-        let eof = self.sync(Asked { pipeline, run_id, input: None, is_run: false }).await?;
+        let eof =
+            self.sync(Asked { pipeline, run_id, input: None, is_run: false, share: Share::Nothing }).await?;
         self.remember(&eof);
         let has_more = eof.has_more && !listening;
         if !has_more {
@@ -135,7 +140,8 @@ impl Work<'_> {
             self.standing.reconciled_at = Some(now);
             self.standing.repaired = Some(repaired);
             let level = if repaired > 0 { LogLevel::Warn } else { LogLevel::Info };
-            self.journal.say(level, format!("Compared with the source: {repaired} rows repaired"));
+            self.journal
+                .say(level, format!("Compared with the source: {} repaired", counted(repaired, "row")));
         }
         Ok(StepReport { has_more: !report.finished, records: repaired })
     }

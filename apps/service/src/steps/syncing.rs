@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{PipelineSync, RunLedger, TimeLimits, initial_state};
+use engine::{PipelineSync, Progress, RunLedger, TimeLimits, initial_state};
 use futures::StreamExt;
 use protocol::{
     CatalogMessage, ConnectionState, Eof, EofPayload, InputStream, Message, Payload, PipelineConfig,
-    RunStatus, SyncState, Timestamp,
+    ProgressPayload, RunStatus, StreamRunStatus, SyncRunState, SyncState, Timestamp,
 };
 use tokio::time::Instant;
 
@@ -25,25 +25,42 @@ pub(super) struct Asked {
     pub(super) pipeline: PipelineConfig,
     pub(super) run_id: Option<String>,
     pub(super) input: Option<InputStream>,
-    /// Whether the position's run is this one, so that the pipeline's progress is this one's.
+    /// Whether the position's run is this one, and not that of before.
     pub(super) is_run: bool,
+    /// What it is to the pipeline's progress.
+    pub(super) share: Share,
+}
+
+/// What a sync is to the progress of its pipeline.
+pub(super) enum Share {
+    /// All of it: the progress is that of the sync's run.
+    Whole,
+    /// A part, which adds to what was done before.
+    Part(Option<ProgressPayload>),
+    /// None.
+    Nothing,
 }
 
 impl Work<'_> {
     /// Syncs, and saves the position whenever rows before it are durable. Answers how it ended; one whose connection failed is
     /// a failure, failed streams are not.
-    pub(super) async fn sync(&mut self, asked: Asked) -> Result<EofPayload, StepFailure> {
+    pub(super) async fn sync(&mut self, mut asked: Asked) -> Result<EofPayload, StepFailure> {
         let discovered = self.steps.discovered(&self.record).await?;
         let stored = self.record.state.take();
         // What is applied by itself leaves the position as it is.
-        let (before, sync_id) = match asked.input {
+        let (mut before, sync_id) = match asked.input {
             Some(_) => (stored, None),
             None => {
                 let name = self.position_name().await?;
                 (self.newest_position(&name, &asked.pipeline.destination, stored).await?, Some(name))
             }
         };
-        let mut position = Position::begin(before.clone(), &asked, &discovered)?;
+        if let (Share::Whole, Some(state), Some(done)) = (&asked.share, &mut before, &self.standing.progress)
+        {
+            // Another run may have come in between, by hand; what it did counts.
+            state.sync_run = goes_on(&state.sync_run, asked.run_id.as_deref(), done);
+        }
+        let mut position = Position::begin(before.clone(), &mut asked, &discovered)?;
         let limit = self.bounds.limit;
         let request = PipelineSync {
             state: before,
@@ -118,8 +135,12 @@ impl Work<'_> {
             return Ok(());
         }
         let state = position.state();
-        if position.is_run {
-            self.standing.progress = Some(state.sync_run.progress.clone());
+        match &position.share {
+            Share::Whole => self.standing.progress = Some(state.sync_run.progress.clone()),
+            Share::Part(before) => {
+                self.standing.progress = Some(sum(before.as_ref(), &position.begun, position.progress()));
+            }
+            Share::Nothing => {}
         }
         match self.steps.store.save(&self.held.lease, &self.standing, Some(&state)).await {
             Ok(()) => position.changed = false,
@@ -134,24 +155,30 @@ impl Work<'_> {
 pub(super) struct Position {
     ledger: RunLedger,
     /// The run that the stored position tells of, where this sync is not part of it.
-    kept_run: Option<protocol::SyncRunState>,
-    is_run: bool,
+    kept_run: Option<SyncRunState>,
+    /// How far the run was before this sync.
+    begun: ProgressPayload,
+    /// How far it is, as the engine tells. Only it knows the records, which do not come here.
+    told: Option<ProgressPayload>,
+    share: Share,
     changed: bool,
 }
 
 impl Position {
     pub(super) fn begin(
         before: Option<SyncState>,
-        asked: &Asked,
+        asked: &mut Asked,
         discovered: &Arc<CatalogMessage>,
     ) -> Result<Position, StepFailure> {
+        let share = std::mem::replace(&mut asked.share, Share::Nothing);
         let selections = asked.pipeline.streams.as_deref().unwrap_or_default();
         let catalogs = engine::configure(discovered, selections)?;
         let kept_run = before.as_ref().map(|state| state.sync_run.clone()).filter(|_| !asked.is_run);
         let now = Timestamp::now();
         let state = initial_state(before, asked.run_id.as_deref(), catalogs.names(), now);
+        let begun = state.sync_run.progress.clone();
         let ledger = RunLedger::begin(state, catalogs.names(), now);
-        Ok(Position { ledger, kept_run, is_run: asked.is_run, changed: false })
+        Ok(Position { ledger, kept_run, begun, told: None, share, changed: false })
     }
 
     fn observe(&mut self, message: &Message) {
@@ -163,15 +190,65 @@ impl Position {
                 | Payload::Eof(_)
         );
         self.ledger.observe(message, message.ts.unwrap_or_else(Timestamp::now));
+        match &message.payload {
+            Payload::Progress(progress) => self.told = Some((**progress).clone()),
+            Payload::Eof(Eof::Sync(eof)) => self.told = Some(eof.run_progress.clone()),
+            _ => {}
+        }
+    }
+
+    /// How far the run is.
+    fn progress(&self) -> ProgressPayload {
+        self.told.clone().unwrap_or_else(|| self.ledger.run_progress())
     }
 
     fn state(&self) -> SyncState {
-        let state = self.ledger.state();
+        let mut state = self.ledger.state();
         match &self.kept_run {
-            Some(run) => SyncState { sync_run: run.clone(), ..state },
-            None => state,
+            Some(run) => state.sync_run = run.clone(),
+            None => state.sync_run.progress = self.progress(),
+        }
+        state
+    }
+}
+
+/// The run of this id, which has come so far. `last` is the one that the position tells of.
+fn goes_on(last: &SyncRunState, run_id: Option<&str>, done: &ProgressPayload) -> SyncRunState {
+    let is_same = last.run_id.as_deref() == run_id;
+    SyncRunState {
+        run_id: run_id.map(str::to_owned),
+        time_ceiling: if is_same { last.time_ceiling } else { Some(Timestamp::now()) },
+        progress: done.clone(),
+    }
+}
+
+/// How far a pipeline is after a part that was synced by hand, whose run was so far when it began and is so far now. Until a stream
+/// is complete all that is read of it counts; afterwards it is changes, which tell only how the stream is by now.
+fn sum(before: Option<&ProgressPayload>, begun: &ProgressPayload, now: ProgressPayload) -> ProgressPayload {
+    let mut sum = match before {
+        Some(before) => before.clone(),
+        None => ProgressPayload::fresh(now.started_at, std::iter::empty()),
+    };
+    if before.is_none() || sum.streams.values().any(|stream| !stream.status.is_terminal()) {
+        sum.elapsed_ms += now.elapsed_ms.saturating_sub(begun.elapsed_ms);
+    }
+    for (name, stream) in now.streams {
+        let earlier =
+            begun.streams.get(&name).map_or((0, 0), |stream| (stream.record_count, stream.state_count));
+        let known = sum.streams.entry(name).or_default();
+        let counts = !known.status.is_terminal();
+        if counts {
+            known.record_count += stream.record_count.saturating_sub(earlier.0);
+            known.state_count += stream.state_count.saturating_sub(earlier.1);
+        }
+        if stream.status.is_terminal() || (counts && stream.status == StreamRunStatus::Started) {
+            known.status = stream.status;
+            known.message = stream.message;
         }
     }
+    sum.global_state_count += now.global_state_count.saturating_sub(begun.global_state_count);
+    sum.connection_status = now.connection_status.or(sum.connection_status);
+    Progress::resume(sum).payload()
 }
 
 /// Why the connection failed, if it did.

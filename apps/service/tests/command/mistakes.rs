@@ -58,11 +58,16 @@ fn what_the_api_refuses_is_told_in_its_words() {
     assert_eq!(ended.stderr, "error: Pipeline shop not found\n");
     let words = ["--source.stripe.api-key", "sk_test_veryverysecret", "--source.stripe.rate-limit", "many"];
     let destination = ["--destination.sqlite.path", "a.db", "--skip-check"];
-    let ended = program.run(&[&["pipelines", "create"], &words[..], &destination[..]].concat()).expect(1);
-    assert!(
-        ended.stderr.contains("source.stripe: ") && ended.stderr.contains("rate_limit"),
-        "{}",
+    let refused = |more: &[&str], expected: &str| {
+        let ended = program.run(&[&["pipelines", "create"], &destination[..], more].concat()).expect(2);
+        assert!(ended.stderr.contains(expected), "{}", ended.stderr);
         ended.stderr
+    };
+    assert!(refused(&words, "source.stripe: ").contains("rate_limit"));
+    refused(&[&words[..2], &["--id", "a/b"]].concat(), "id: Invalid id: ");
+    refused(
+        &[&words[..2], &["--streams", "customer,invoices"]].concat(),
+        "streams.1.name: the source has no stream",
     );
 }
 

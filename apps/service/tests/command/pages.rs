@@ -20,6 +20,8 @@ fn pages_are_made_of_the_words() {
     let program = sync_service();
     let page = program.run(&["man", "pipelines", "sync"]).expect(0).stdout;
     assert!(page.contains(".TH sync-service-pipelines-sync") && page.contains("chunk"), "{page}");
+    let head = page.lines().find(|line| line.starts_with(".TH")).unwrap();
+    assert!(head.contains(concat!("\"sync-service ", env!("CARGO_PKG_VERSION"), "\"")), "{head}");
     let unknown = program.run(&["man", "pipelines", "sink"]).expect(2);
     assert!(unknown.stderr.contains("there is no command `sink`; there are list"), "{}", unknown.stderr);
     assert!(program.run(&["completions", "bash"]).expect(0).stdout.contains("sync-service"));

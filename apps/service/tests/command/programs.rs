@@ -26,7 +26,7 @@ fn programs_are_found_on_the_path_or_by_a_map() {
             ["pipelines", "create", "--id", "notes", "--source", &source, "--destination.sqlite.path", copy];
         program.run(&[more, &words].concat())
     };
-    let refused = create(&["--no-connectors-from-path"]).expect(1);
+    let refused = create(&["--no-connectors-from-path"]).expect(2);
     assert!(refused.stderr.contains("no program `source-notes`"), "{}", refused.stderr);
     create(&[]).expect(0);
     let synced = program.run(&["pipelines", "sync", "notes", "--raw"]).expect(0);

@@ -26,9 +26,14 @@ impl Drop for Server {
 
 impl Server {
     fn start(program: &Program, words: &[&str]) -> Server {
+        Server::waited_for(program, words, "Listening on ")
+    }
+
+    /// Starts, and takes its address from what it says.
+    fn waited_for(program: &Program, words: &[&str], said: &str) -> Server {
         let mut child = program.start(&[&["serve", "--port", "0"], words].concat());
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let line = wait_for(&mut stderr, "Listening on ");
+        let line = wait_for(&mut stderr, said);
         // What it logs is read, so that it never waits.
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
@@ -79,4 +84,17 @@ fn a_signal_ends_a_command_that_waits() {
     signal(&waiting, "TERM");
     let ended = waiting.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(130), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[test]
+fn webhooks_are_taken_at_a_name() {
+    let program = sync_service();
+    let words = ["--webhook-listen", "localhost:0", "--no-orchestrator"];
+    let server = Server::waited_for(&program, &words, "Taking webhooks on ");
+    let url = url::Url::parse(&server.url).unwrap();
+    assert!(std::net::TcpStream::connect(&*url.socket_addrs(|| None).unwrap()).is_ok(), "{url}");
+    for (pair, why) in [("localhost", "is not HOST:PORT, such as"), ("nobody.invalid:1", "a known name")] {
+        let ended = program.run(&["serve", "--webhook-listen", pair]).expect(2);
+        assert!(ended.stderr.contains(why), "{}", ended.stderr);
+    }
 }

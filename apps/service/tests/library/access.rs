@@ -16,7 +16,10 @@ async fn who_may_what() {
         request.json(&json!({"name": "n"})).send().await.unwrap().status()
     };
     assert_eq!(ask(Method::GET, "/health", None).await, StatusCode::OK);
-    assert_eq!(ask(Method::GET, "/pipelines", None).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(Method::GET, "/docs", None).await, StatusCode::OK);
+    for closed in ["/pipelines", "/openapi.json", "/metrics"] {
+        assert_eq!(ask(Method::GET, closed, None).await, StatusCode::UNAUTHORIZED, "{closed}");
+    }
     assert_eq!(ask(Method::GET, "/pipelines", Some("sst_wrong")).await, StatusCode::UNAUTHORIZED);
     let token = async |scope| create_token(&served.store, "test", scope).await.unwrap().token;
     let (read, write, admin) =

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use protocol::{ProgressPayload, StreamRunStatus};
+use protocol::{ProgressPayload, StreamRunStatus, counted};
 
 use super::Requests;
 use super::figures::{count, duration, rate};
@@ -30,12 +30,12 @@ impl Plain {
                 continue;
             }
             self.told.insert(name.clone(), stream.status);
-            let rows = count(stream.record_count);
+            let rows = counted(count(stream.record_count), "row");
             let reason = stream.message.as_deref().unwrap_or("no reason given");
             lines.push(match stream.status {
                 StreamRunStatus::Skipped => format!("{name}: skipped: {reason}"),
-                StreamRunStatus::Errored => format!("{name}: failed after {rows} rows: {reason}"),
-                _ => format!("{name}: complete, {rows} rows"),
+                StreamRunStatus::Errored => format!("{name}: failed after {rows}: {reason}"),
+                _ => format!("{name}: complete, {rows}"),
             });
         }
         self.progress = Some(progress.clone());
@@ -54,10 +54,12 @@ impl Plain {
         let ended = progress.streams.values().filter(|stream| stream.status.is_terminal()).count();
         let total = progress.streams.len();
         let speed = rate(progress.derived.records_per_second);
-        let asked =
-            requests.map(|requests| format!(", {} requests", count(requests.sent))).unwrap_or_default();
+        let asked = requests
+            .map(|requests| format!(", {}", counted(count(requests.sent), "request")))
+            .unwrap_or_default();
         let time = duration(elapsed_ms);
-        Some(format!("{time}: {} rows, {speed} rows/s{asked}, {ended} of {total} streams ended", count(rows)))
+        let (rows, total) = (counted(count(rows), "row"), counted(total, "stream"));
+        Some(format!("{time}: {rows}, {speed} rows/s{asked}, {ended} of {total} ended"))
     }
 }
 
@@ -104,7 +106,7 @@ mod tests {
         plain.progress(&progress(&[("a", StreamRunStatus::Started, 5)]));
         assert_eq!(plain.tick(4_000, None), None);
         let line = plain.tick(5_000, Some(Requests { sent: 3, ..Requests::default() }));
-        assert_eq!(line.unwrap(), "5.0 s: 5 rows, 0 rows/s, 3 requests, 0 of 1 streams ended");
+        assert_eq!(line.unwrap(), "5.0 s: 5 rows, 0 rows/s, 3 requests, 0 of 1 stream ended");
         assert_eq!(plain.tick(20_000, Some(Requests { sent: 3, ..Requests::default() })), None);
         assert!(plain.tick(20_000, Some(Requests { sent: 4, ..Requests::default() })).is_some());
     }

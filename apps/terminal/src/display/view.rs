@@ -1,7 +1,7 @@
 //! The live display as text. Pure: what to show is passed in, lines come out.
 
 use console::{measure_text_width, truncate_str};
-use protocol::{ProgressPayload, Range, StreamProgress, StreamRunStatus};
+use protocol::{ProgressPayload, Range, StreamProgress, StreamRunStatus, counted};
 
 use super::Requests;
 use super::figures::{count, duration, rate};
@@ -69,7 +69,7 @@ impl Frame<'_> {
             (false, false) => "Syncing",
         };
         let total = self.progress.streams.len();
-        let noun = if total == 1 { "stream" } else { "streams" };
+        let named = counted(total, "stream");
         let tallies: Vec<String> = [
             (StreamRunStatus::Completed, "completed", "32"),
             (StreamRunStatus::Started, "started", "33"),
@@ -85,19 +85,19 @@ impl Frame<'_> {
         .map(|(number, word, code)| self.paint(&format!("{number} {word}"), code))
         .collect();
         let verb = self.paint(verb, "1");
-        format!("{verb} {total} {noun} — {} — {}", duration(self.elapsed_ms), tallies.join(", "))
+        format!("{verb} {named} — {} — {}", duration(self.elapsed_ms), tallies.join(", "))
     }
 
     fn totals(&self) -> String {
         let derived = &self.progress.derived;
         let rows = count(derived.total_record_count);
-        format!("  {rows} rows, {} rows/s now", rate(self.gauges.records.rate()))
+        format!("  {}, {} rows/s now", counted(rows, "row"), rate(self.gauges.records.rate()))
     }
 
     fn request_line(&self) -> Option<String> {
         let requests = self.requests?;
         let achieved = self.gauges.requests.rate();
-        let mut line = format!("  {} requests, {}/s", count(requests.sent), rate(achieved));
+        let mut line = format!("  {}, {}/s", counted(count(requests.sent), "request"), rate(achieved));
         if requests.allowed_rate > 0.0 {
             // A share of a limit is a small number.
             let share = (achieved / requests.allowed_rate * 100.0).round().min(999.0) as u64;

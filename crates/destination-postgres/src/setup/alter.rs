@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use protocol::counted;
 use tokio_postgres::error::{DbError, SqlState};
 use util_postgres::{Database, FailureKind, PostgresError, quote_identifier};
 
@@ -36,7 +37,10 @@ pub(super) async fn grow(
         if columns > 0 && !at_once {
             let names =
                 change.growth.columns.iter().map(|column| &*column.name).collect::<Vec<_>>().join(", ");
-            say(progress, format!("table {}: adding {columns} columns ({names})", table.qualified()));
+            say(
+                progress,
+                format!("table {}: adding {} ({names})", table.qualified(), counted(columns, "column")),
+            );
         }
         let what = format!("change table {}", table.qualified());
         let apply = || apply(database, table, at_once, lz4);

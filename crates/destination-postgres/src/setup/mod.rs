@@ -14,7 +14,7 @@ use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
 use futures::channel::mpsc::UnboundedSender;
-use protocol::{ConfiguredCatalog, ConnectorError, LogLevel, Message};
+use protocol::{ConfiguredCatalog, ConnectorError, LogLevel, Message, counted};
 use state_postgres::{STATE_TABLE, StateTable};
 use tokio_postgres::types::Type;
 use util_postgres::{Database, PostgresError, Transaction, quote_identifier, retrying};
@@ -60,7 +60,10 @@ pub(crate) async fn run(
     let growing = pin!(grow(database, packs, catalog, &tables, &found, progress));
     audibly(growing, schema, progress).await.map_err(connector_error)?;
     tracing::debug!(schema, tables = tables.len(), made, elapsed = ?started.elapsed(), "setup done");
-    say(progress, format!("schema \"{schema}\": {} tables ready, {made} of them new", tables.len()));
+    say(
+        progress,
+        format!("schema \"{schema}\": {} ready, {made} of them new", counted(tables.len(), "table")),
+    );
     Ok(())
 }
 

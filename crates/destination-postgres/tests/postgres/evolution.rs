@@ -87,7 +87,7 @@ async fn columns_come_without_rewriting_the_table() {
     let client = place.client().await;
     client.batch_execute("BEGIN; LOCK TABLE stripe.thing IN ACCESS SHARE MODE").await.unwrap();
     let words = said(&place.setup(&grown()).await.unwrap());
-    assert_eq!(words, "schema \"stripe\": 1 tables ready, 0 of them new");
+    assert_eq!(words, "schema \"stripe\": 1 table ready, 0 of them new");
     client.batch_execute("COMMIT").await.unwrap();
     place.teardown().await.unwrap();
     let left = "SELECT count(*) FROM pg_proc WHERE proname LIKE '\\_sync%'";

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use futures::StreamExt;
-use protocol::{ConfiguredCatalog, ConnectorError, InputStream, LogLevel, Message, StreamStatus};
+use protocol::{ConfiguredCatalog, ConnectorError, InputStream, LogLevel, Message, StreamStatus, counted};
 
 use super::choice::{Accounts, Chosen};
 use super::platform::Platform;
@@ -43,8 +43,9 @@ pub(super) async fn take(
                 Some(chosen) => chosen.iter().find(|chosen| chosen.id == id).cloned(),
             };
             let Some(named) = named else {
-                let warning =
-                    format!("{id}: {} events are left out: accounts does not name it", events.len());
+                let verb = if events.len() == 1 { "is" } else { "are" };
+                let events = counted(events.len(), "event");
+                let warning = format!("{id}: {events} {verb} left out: accounts does not name it");
                 // Nobody listens any more if this fails.
                 let _ = sender.send(Delivery::Message(Message::log(LogLevel::Warn, warning)));
                 continue;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{ConnectionState, Log, LogLevel, Message, Payload, RawJson, SourceStateMessage, StreamStatus};
+use protocol::{
+    ConnectionState, Log, LogLevel, Message, Payload, RawJson, SourceStateMessage, StreamStatus, counted,
+};
 use tokio::sync::watch;
 
 use super::budget::Budget;
@@ -305,7 +307,7 @@ impl Merger {
         }
         let part = &self.parts[account];
         let of = format!("{} ({} of {})", part.id, account + 1, self.parts.len());
-        let mut sentence = format!("{of}: {} rows", part.rows);
+        let mut sentence = format!("{of}: {}", counted(part.rows, "row"));
         for (what, streams) in [("skipped", skipped), ("failed", failed)] {
             if !streams.is_empty() {
                 sentence = format!("{sentence}, {what}: {}", streams.join(", "));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::{EngineError, EngineStream, Role, Side};
 use futures::StreamExt;
-use protocol::{CatalogMessage, ConnectionState, LogLevel, Payload, PipelineConfig};
+use protocol::{CatalogMessage, ConnectionState, LogLevel, Payload, PipelineConfig, counted};
 use serde_json::json;
 use tokio::net::TcpStream;
 use url::Url;
@@ -197,7 +197,7 @@ impl Doctor<'_> {
         };
         let finding = match loaded.await {
             Ok(Some(state)) => {
-                let detail = format!("the next sync goes on in {} streams", state.streams.len());
+                let detail = format!("the next sync goes on in {}", counted(state.streams.len(), "stream"));
                 Finding::new("position", Grade::Ok, detail)
             }
             Ok(None) => {

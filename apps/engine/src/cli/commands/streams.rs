@@ -1,6 +1,6 @@
 //! `streams`: what there is to sync, for people.
 
-use protocol::{CatalogMessage, Stream};
+use protocol::{CatalogMessage, Stream, counted};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
@@ -131,8 +131,8 @@ fn table(streams: &[&Stream]) -> String {
         lines.push(line.trim_end().to_owned());
     }
     lines.push(format!(
-        "\n{} streams. TIME RANGE: --since and --until narrow it. EVENTS: Stripe tells of changes.",
-        streams.len()
+        "\n{}. TIME RANGE: --since and --until narrow it. EVENTS: Stripe tells of changes.",
+        counted(streams.len(), "stream")
     ));
     lines.join("\n")
 }

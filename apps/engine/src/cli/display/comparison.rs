@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use engine::{Differences, Outcome, ReconcileReport, StreamReport};
 use logger::redact_text;
+use protocol::counted;
 
 use super::figures::count;
 
@@ -23,11 +24,13 @@ pub(crate) fn told(stream: &StreamReport) -> Option<String> {
     match &stream.outcome {
         Outcome::Compared if stream.read == 0 && stream.stored == 0 => None,
         Outcome::Compared if stream.is_equal() => {
-            Some(format!("{name}: {} objects, equal", count(stream.read)))
+            Some(format!("{name}: {}, equal", counted(count(stream.read), "object")))
         }
         Outcome::Compared => {
             let differ: u64 = stream.differences().iter().map(|(_, differences)| differences.open()).sum();
-            Some(format!("{name}: {} objects, {} differ", count(stream.read), count(differ)))
+            let differing =
+                if differ == 1 { "1 differs".to_owned() } else { format!("{} differ", count(differ)) };
+            Some(format!("{name}: {}, {differing}", counted(count(stream.read), "object")))
         }
         Outcome::Failed { reason } => Some(format!("{name}: failed: {reason}")),
         Outcome::Skipped { .. } | Outcome::Unfinished { .. } => None,
@@ -44,8 +47,9 @@ pub(crate) fn compared(comparison: &Comparison<'_>) -> String {
         (false, false) => "Stopped",
     };
     let read: u64 = report.streams.iter().map(|stream| stream.read).sum();
+    let objects = counted(count(read), "object");
     let mut text =
-        format!("{verdict}: {} objects compared, {} requests.\n", count(read), count(report.requests));
+        format!("{verdict}: {objects} compared, {}.\n", counted(count(report.requests), "request"));
     table(&mut text, &report.streams);
     ids(&mut text, &report.streams);
     reasons(&mut text, &report.streams);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use logger::redact_text;
-use protocol::{EofPayload, StreamProgress, StreamRunStatus};
+use protocol::{EofPayload, StreamProgress, StreamRunStatus, counted};
 
 use super::figures::{count, duration, rate};
 
@@ -55,9 +55,10 @@ pub(crate) fn summarise(summary: &Summary<'_>) -> String {
         "Done"
     };
     let speed = rate(rows as f64 * 1000.0 / summary.elapsed_ms.max(1) as f64);
-    let requests = summary.requests.map(|sent| format!(", {} requests", count(sent))).unwrap_or_default();
+    let requests = summary.requests.map(|sent| format!(", {}", counted(count(sent), "request")));
+    let requests = requests.unwrap_or_default();
     let time = duration(summary.elapsed_ms);
-    let _ = write!(text, "{verdict}: {} rows in {time} ({speed} rows/s{requests}).", count(rows));
+    let _ = write!(text, "{verdict}: {} in {time} ({speed} rows/s{requests}).", counted(count(rows), "row"));
 
     let mut filled: Vec<(&String, &StreamProgress)> =
         streams().filter(|(_, stream)| stream.record_count > 0).collect();
@@ -81,9 +82,8 @@ pub(crate) fn summarise(summary: &Summary<'_>) -> String {
     wrapped(&mut text, &small);
     let idle = with(StreamRunStatus::Completed).filter(|(_, stream)| stream.record_count == 0).count();
     if idle > 0 {
-        let noun = if idle == 1 { "stream" } else { "streams" };
         let new = if filled.is_empty() { "nothing new" } else { "nothing new or nothing at all" };
-        let _ = write!(text, "\n  {idle} {noun} had {new}.");
+        let _ = write!(text, "\n  {} had {new}.", counted(idle, "stream"));
     }
     reasons(&mut text, "Skipped", with(StreamRunStatus::Skipped));
     reasons(&mut text, "Failed", with(StreamRunStatus::Errored));

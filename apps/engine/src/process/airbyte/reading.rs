@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use protocol::{
     ConnectorError, ContentHash, LogLevel, Message, Payload, RawJson, Record, StreamStatus, Timestamp,
+    counted,
 };
 use serde_json::value::RawValue;
 
@@ -186,7 +187,9 @@ impl Translation for Reading {
         out: &mut Vec<Message>,
     ) -> Result<(), ConnectorError> {
         if self.foreign > 0 {
-            let text = format!("{} records of streams that were not asked for were left out", self.foreign);
+            let verb = if self.foreign == 1 { "was" } else { "were" };
+            let records = counted(self.foreign, "record");
+            let text = format!("{records} of streams that were not asked for {verb} left out");
             out.push(Message::log(LogLevel::Warn, text));
         }
         let failure = self.words.failure(ended);

@@ -26,7 +26,11 @@ async fn with_a_token_only_who_knows_it_is_answered() {
     for open in ["/health", "/ready"] {
         assert_eq!(Answered::of(served.get(open)).await.status, 200, "probes know no token");
     }
-    assert_eq!(Answered::of(served.get("/metrics")).await.status, 401);
+    let page = Answered::of(served.get("/docs")).await;
+    assert_eq!(page.status, 200, "the page asks for the token itself");
+    for closed in ["/metrics", "/openapi.json", "/docs/", "/docs/x"] {
+        assert_eq!(Answered::of(served.get(closed)).await.status, 401, "{closed}");
+    }
 }
 
 #[tokio::test]

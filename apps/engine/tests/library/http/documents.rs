@@ -86,10 +86,17 @@ async fn the_page_loads_nothing_from_elsewhere() {
     let page = Answered::of(served.get("/docs")).await;
     assert_eq!(page.status, 200);
     assert!(page.kind.starts_with("text/html"), "{}", page.kind);
-    assert!(page.text.contains("fetch('openapi.json')"));
+    assert!(page.text.contains("fetch('openapi.json', "));
     for elsewhere in ["http://", "https://", "src=", "@import", "url("] {
         assert!(!page.text.contains(elsewhere), "{elsewhere}");
     }
+    assert!(page.text.contains("Authorization: `Bearer ${token}`") && page.text.contains("=== 401"));
+    for kept in ["Storage", "cookie", "indexedDB", "location"] {
+        assert!(!page.text.contains(kept), "the token is kept nowhere: {kept}");
+    }
+    let policy = served.get("/docs").send().await.unwrap().headers()["content-security-policy"].clone();
+    let policy = policy.to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; ") && policy.contains("connect-src 'self'"), "{policy}");
 }
 
 /// The document of the program, as it is committed. `UPDATE_OPENAPI=1` writes it anew.

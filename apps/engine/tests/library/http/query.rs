@@ -13,11 +13,13 @@ async fn sql_is_answered_as_json() {
     let ask = |body| Answered::of(served.post("/internal/query", &body));
     for name in ["connection_string", "url"] {
         let sql = "select 1 as one, 'x' as text, null as nothing, true as yes, '{\"a\":[1]}'::jsonb as json, \
-                   2::bigint as big, 1.50::numeric as exact";
+                   2::bigint as big, 1.50::numeric as exact, array[1, null, 2] as ints, array[2::bigint] as bigs, \
+                   array['a b', 'c\"d'] as texts";
         let answered = ask(json!({name: url, "sql": sql})).await;
         assert_eq!(answered.status, 200, "{}", answered.text);
         let row = json!({"one": 1, "text": "x", "nothing": null, "yes": true, "json": {"a": [1]},
-                         "big": "2", "exact": "1.50"});
+                         "big": "2", "exact": "1.50", "ints": [1, null, 2], "bigs": ["2"],
+                         "texts": ["a b", "c\"d"]});
         assert_eq!(answered.json(), json!({"rows": [row], "rowCount": 1}));
     }
     let several =

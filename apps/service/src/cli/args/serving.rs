@@ -1,7 +1,5 @@
 //! The words of what stays: `serve`, `worker`, `webhook`.
 
-use std::net::SocketAddr;
-
 use clap::Args;
 use ipnet::IpNet;
 
@@ -62,7 +60,7 @@ pub(crate) struct ServeArgs {
     pub(crate) port: u16,
     /// A second listener for webhooks alone, which may be public: HOST:PORT
     #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) webhook_listen: Option<SocketAddr>,
+    pub(crate) webhook_listen: Option<String>,
     /// Want tokens also on this machine's own addresses
     #[arg(long)]
     pub(crate) require_token: bool,

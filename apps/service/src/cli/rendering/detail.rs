@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use protocol::{ConnectorConfig, Timestamp};
+use protocol::{ConnectorConfig, Timestamp, counted};
 use serde_json::Value;
 use terminal::display::figures::count;
 
@@ -50,8 +50,10 @@ pub(in crate::cli) fn detail(pipeline: &Pipeline, now: Timestamp, paint: Paint) 
     }
     if let Some(at) = pipeline.last_reconciled_at {
         let repaired = pipeline.last_reconciled_repairs.unwrap_or(0);
-        let noun = if repaired == 1 { "row" } else { "rows" };
-        line("compared", &format!("{} ({}), {} {noun} repaired", moment(at), ago(at, now), count(repaired)));
+        line(
+            "compared",
+            &format!("{} ({}), {} repaired", moment(at), ago(at, now), counted(count(repaired), "row")),
+        );
     }
     if let Some(path) = &pipeline.webhook_path {
         line("webhooks at", path);
@@ -82,7 +84,7 @@ fn streams(pipeline: &Pipeline) -> String {
         return "all".to_owned();
     }
     let name = |stream: &super::pipeline::Stream| match &stream.fields {
-        Some(fields) => format!("{} ({} fields)", stream.name, fields.len()),
+        Some(fields) => format!("{} ({})", stream.name, counted(fields.len(), "field")),
         None => stream.name.clone(),
     };
     let named: Vec<String> = chosen.iter().take(NAMED).map(name).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{ConnectorConfig, Timestamp};
+use protocol::{ConnectorConfig, Timestamp, counted};
 use serde::Deserialize;
 use terminal::display::figures::{count, rate};
 
@@ -95,12 +95,11 @@ impl Pipeline {
     /// `12,345 records, 1,234/s, 12 of 74 streams, 1 failed, started 3 min ago`.
     pub(super) fn progress_line(&self, now: Timestamp) -> Option<String> {
         let progress = self.progress.as_ref()?;
-        let noun = if progress.records == 1 { "record" } else { "records" };
-        let mut parts = vec![format!("{} {noun}", count(progress.records))];
+        let mut parts = vec![counted(count(progress.records), "record")];
         if self.status == "backfill" && progress.records_per_second > 0.0 {
             parts.push(format!("{}/s", rate(progress.records_per_second)));
         }
-        parts.push(format!("{} of {} streams", progress.streams_done, progress.streams));
+        parts.push(format!("{} of {}", progress.streams_done, counted(progress.streams, "stream")));
         if progress.streams_failed > 0 {
             parts.push(format!("{} failed", progress.streams_failed));
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use protocol::counted;
 use ring::digest;
 use url::Url;
 
@@ -51,8 +52,8 @@ impl Changes {
         }
         if let Some(events) = &self.events {
             words.push(format!(
-                "asks for the {} types of events that the selected streams need",
-                events.len()
+                "asks for the {} of events that the selected streams need",
+                counted(events.len(), "type")
             ));
         }
         if let Some(mark) = &self.mark {

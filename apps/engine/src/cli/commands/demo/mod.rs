@@ -5,7 +5,7 @@ mod queries;
 use std::path::Path;
 
 use engine::program::connect;
-use protocol::{ConnectorConfig, TimeRange};
+use protocol::{ConnectorConfig, TimeRange, counted};
 use serde_json::{Map, Value, json};
 use stripe_simulator::{Limits, Simulator};
 
@@ -50,8 +50,8 @@ pub(super) async fn run(args: &DemoArgs, session: &Session) -> Result<(), Failur
                 object(&json!({"api_key": KEY, "base_url": simulator.url(), "api_version": version})),
             ),
             name: format!(
-                "a simulated Stripe account of {} objects (API version {version})",
-                count(args.objects)
+                "a simulated Stripe account of {} (API version {version})",
+                counted(count(args.objects), "object")
             ),
         },
         destination: DestinationSettings {

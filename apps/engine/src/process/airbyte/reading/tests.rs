@@ -96,7 +96,7 @@ fn records_get_a_version_and_where_they_need_one_a_key() {
     let ids: Vec<&str> =
         [5, 6].iter().map(|at| said[*at]["record"]["data"]["_airbyte_raw_id"].as_str().unwrap()).collect();
     assert!(ids[0].len() == 32 && ids[0] != ids[1], "{ids:?}");
-    assert!(said[7]["log"]["message"].as_str().unwrap().starts_with("1 records of streams that were not"));
+    assert!(said[7]["log"]["message"].as_str().unwrap().starts_with("1 record of streams that were not"));
     assert_eq!(&said[8..], [of("users", "complete"), of("lines", "complete")]);
 }
 
