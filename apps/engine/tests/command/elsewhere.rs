@@ -234,6 +234,17 @@ fn a_copy_is_compared_and_healed_there() {
     assert!(report["requests"].as_u64().unwrap() > 0, "{report}");
     run("reconcile", &[]).expect(0);
 
+    let pipeline = serde_json::json!({
+        "source": {"type": "stripe", "stripe": {"api_key": crate::program::KEY, "base_url": account.running.url(),
+                   "api_version": "2020-08-27"}},
+        "destination": {"type": "sqlite", "sqlite": {"path": file}},
+        "streams": [{"name": "plan"}],
+    });
+    let words = ["api", "pipeline", "pipeline-reconcile", "--pipeline", &pipeline.to_string()];
+    let ended = here.run(&words).expect(0);
+    let last: serde_json::Value = serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(last["log"]["data"]["reconcile_report"]["equal"], true, "{last}");
+
     let stopped = run("reconcile", &["--max-requests", "1"]).expect(1);
     assert!(stopped.stdout.contains("The position is kept."), "{}", stopped.stdout);
     here.run(&["reconcile"]).expect(2);
