@@ -64,6 +64,17 @@ pub enum EngineError {
     /// An engine elsewhere failed, or is not understood.
     #[error("{0}")]
     Remote(String),
+    /// What an engine elsewhere told of a failure.
+    #[error("{text}")]
+    Told {
+        /// What sort of failure it is there.
+        kind: ErrorKind,
+        /// What it says.
+        text: String,
+    },
+    /// An engine elsewhere has no such operation: it is older than who asks.
+    #[error("{0}")]
+    Outdated(String),
     /// Nobody answers where an engine should be, or somebody who is none.
     #[error("{0}")]
     NoEngine(String),
@@ -91,7 +102,9 @@ impl EngineError {
             | EngineError::UnknownStreams { .. }
             | EngineError::Request(_) => ErrorKind::Config,
             EngineError::Connector { source, .. } => source.kind(),
+            EngineError::Told { kind, .. } => *kind,
             EngineError::Denied(_) => ErrorKind::Auth,
+            EngineError::Outdated(_) => ErrorKind::Permanent,
             EngineError::SetupTimedOut { .. } | EngineError::Remote(_) | EngineError::NoEngine(_) => {
                 ErrorKind::Transient
             }

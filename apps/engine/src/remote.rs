@@ -22,7 +22,11 @@ use tokio_util::io::StreamReader;
 
 pub use crate::remote_failures::Failed;
 
-use crate::{EngineError, EngineStream, PipelineRead, PipelineSync, PipelineSyncBatch, Role, Setup, Side};
+use crate::{
+    EngineError, EngineStream, PipelineRead, PipelineSync, PipelineSyncBatch, Reconcile, Role, Setup, Side,
+};
+
+pub(crate) const RECONCILE: &str = "/pipeline_reconcile";
 
 const LINES: &str = "application/x-ndjson";
 
@@ -102,6 +106,14 @@ impl RemoteEngine {
         self.stream("/pipeline_sync", &fields, request.input.map(pushed))
     }
 
+    /// See [`crate::Engine::pipeline_reconcile`].
+    pub fn pipeline_reconcile(&self, request: &Reconcile) -> EngineStream {
+        let fields = Fields::of(&request.pipeline).maybe("sync_id", request.sync_id.as_ref());
+        let fields = fields.maybe("since", request.since.as_ref()).with("repair", &request.repair);
+        let fields = fields.maybe("max_requests", request.max_requests.as_ref());
+        self.stream(RECONCILE, &fields.seconds("time_limit", request.limit), None)
+    }
+
     /// See [`crate::Engine::pipeline_sync_batch`].
     pub async fn pipeline_sync_batch(&self, request: PipelineSyncBatch) -> Result<EofPayload, EngineError> {
         let fields = Fields::of(&request.pipeline).maybe("state", request.state.as_ref());
@@ -175,6 +187,10 @@ impl RemoteEngine {
         Err(match status {
             StatusCode::UNAUTHORIZED => EngineError::Denied(text),
             StatusCode::BAD_REQUEST => EngineError::Request(text),
+            StatusCode::NOT_FOUND => EngineError::Outdated(format!(
+                "{text}: the engine at {} is older than this program and cannot do that; update it",
+                self.url
+            )),
             _ => EngineError::Remote(text),
         })
     }

@@ -2,7 +2,7 @@
 
 use async_stream::try_stream;
 use futures::StreamExt;
-use protocol::{ConnectionState, LogLevel, Message, Payload};
+use protocol::{ConnectionState, ErrorKind, LogLevel, Message, Payload};
 
 use crate::remote::RemoteEngine;
 use crate::{EngineError, EngineStream};
@@ -27,7 +27,11 @@ impl RemoteEngine {
             while let Some(message) = messages.next().await {
                 let message = message?;
                 if decisive && let Some(reason) = failure(&message) {
-                    Err(EngineError::Remote(format!("the engine at {url}: {reason}")))?;
+                    let text = format!("the engine at {url}: {reason}");
+                    Err(match held.as_ref().and_then(kind) {
+                        Some(kind) => EngineError::Told { kind, text },
+                        None => EngineError::Remote(text),
+                    })?;
                 }
                 if let Some(held) = held.take() {
                     yield held;
@@ -43,6 +47,15 @@ impl RemoteEngine {
             }
         })
     }
+}
+
+/// Under which the log of a failure names its kind.
+pub(crate) const KIND: &str = "kind";
+
+/// What sort of failure a log tells of, where it says so.
+fn kind(message: &Message) -> Option<ErrorKind> {
+    let Payload::Log(log) = &message.payload else { return None };
+    ErrorKind::parse(log.data.as_ref()?.get(KIND)?.as_str()?)
 }
 
 /// Why a connection failed, if that is what the message tells.

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use engine::remote::{Failed, RemoteEngine};
 use engine::{
-    Engine, EngineError, EngineStream, PipelineSync, Reconcile, ReconcileReport, RequestCount, Role, Setup,
-    Side,
+    Engine, EngineError, EngineStream, PipelineSync, Reconcile, ReconcileReport, Role, Setup, Side,
 };
 use futures::StreamExt;
-use protocol::{CatalogMessage, ConnectorConfig, Payload, PipelineConfig, SourceState, Timestamp};
-use tokio_util::sync::CancellationToken;
+use protocol::{CatalogMessage, ConnectorConfig, Payload, PipelineConfig, SourceState};
 
 /// What a destination keeps of a sync's position.
 pub enum Kept {
@@ -24,13 +22,8 @@ pub enum Kept {
 /// An engine. Cloning shares it.
 #[derive(Clone)]
 pub enum Engines {
-    /// In this process; `requests` tells how many requests it has sent.
-    Here {
-        /// The engine.
-        engine: Engine,
-        /// Tells how many requests its sources have made.
-        requests: RequestCount,
-    },
+    /// In this process.
+    Here(Engine),
     /// At another address.
     There(RemoteEngine),
 }
@@ -39,7 +32,7 @@ impl Engines {
     /// What the source offers.
     pub async fn discover(&self, source: &ConnectorConfig) -> Result<Arc<CatalogMessage>, EngineError> {
         let there = match self {
-            Engines::Here { engine, .. } => return engine.discover(source).await.map(Arc::new),
+            Engines::Here(engine) => return engine.discover(source).await.map(Arc::new),
             Engines::There(there) => there,
         };
         let mut messages = there.failing(there.source_discover(source), Failed::AtAnyTime);
@@ -56,7 +49,7 @@ impl Engines {
     /// Asks whether the configurations work.
     pub fn check(&self, pipeline: PipelineConfig, side: Side) -> Result<EngineStream, EngineError> {
         match self {
-            Engines::Here { engine, .. } => engine.pipeline_check(pipeline, side),
+            Engines::Here(engine) => engine.pipeline_check(pipeline, side),
             Engines::There(there) => Ok(there.pipeline_check(&pipeline, side)),
         }
     }
@@ -64,7 +57,7 @@ impl Engines {
     /// Sets both sides up.
     pub fn set_up(&self, request: Setup) -> EngineStream {
         match self {
-            Engines::Here { engine, .. } => engine.pipeline_setup(request),
+            Engines::Here(engine) => engine.pipeline_setup(request),
             Engines::There(there) => there.failing(there.pipeline_setup(&request), Failed::AtAnyTime),
         }
     }
@@ -72,7 +65,7 @@ impl Engines {
     /// Removes what setup made.
     pub fn tear_down(&self, pipeline: PipelineConfig, side: Side) -> Result<EngineStream, EngineError> {
         match self {
-            Engines::Here { engine, .. } => engine.pipeline_teardown(pipeline, side),
+            Engines::Here(engine) => engine.pipeline_teardown(pipeline, side),
             Engines::There(there) => {
                 Ok(there.failing(there.pipeline_teardown(&pipeline, side), Failed::AtAnyTime))
             }
@@ -82,7 +75,7 @@ impl Engines {
     /// Syncs.
     pub fn sync(&self, request: PipelineSync) -> EngineStream {
         match self {
-            Engines::Here { engine, .. } => engine.pipeline_sync(request),
+            Engines::Here(engine) => engine.pipeline_sync(request),
             Engines::There(there) => there.failing(there.pipeline_sync(request), Failed::AfterEof),
         }
     }
@@ -94,7 +87,7 @@ impl Engines {
         sync_id: &str,
     ) -> Result<Kept, EngineError> {
         // One elsewhere looks itself, where it is given no position.
-        let Engines::Here { engine, .. } = self else { return Ok(Kept::Nowhere) };
+        let Engines::Here(engine) = self else { return Ok(Kept::Nowhere) };
         let Some(store) = engine.state_store(destination, sync_id).await? else { return Ok(Kept::Nowhere) };
         let loaded = store.load().await.map_err(|source| EngineError::Connector {
             role: Role::Destination,
@@ -104,26 +97,15 @@ impl Engines {
         Ok(loaded.map_or(Kept::Nothing, |position| Kept::Position(Box::new(position))))
     }
 
-    /// Compares the copy with its source and repairs it; `None` where the engine cannot.
-    pub async fn reconcile(
-        &self,
-        pipeline: PipelineConfig,
-        discovered: Arc<CatalogMessage>,
-        sync_id: String,
-        since: Option<Timestamp>,
-        stop: CancellationToken,
-    ) -> Result<Option<ReconcileReport>, EngineError> {
-        let Engines::Here { engine, requests } = self else { return Ok(None) };
-        let request = Reconcile {
-            pipeline,
-            discovered: Some(discovered),
-            sync_id: Some(sync_id),
-            since,
-            repair: true,
-            max_requests: None,
-            requests: Arc::clone(requests),
-            stop,
+    /// Compares the copy with its source; `None` where the engine is elsewhere, and too old for that.
+    pub async fn reconcile(&self, request: Reconcile) -> Result<Option<ReconcileReport>, EngineError> {
+        let there = match self {
+            Engines::Here(engine) => return engine.reconcile(request, |_| {}).await.map(Some),
+            Engines::There(there) => there,
         };
-        engine.reconcile(request, |_| {}).await.map(Some)
+        match there.reconcile(request, |_| {}).await {
+            Err(EngineError::Outdated(_)) => Ok(None),
+            compared => compared.map(Some),
+        }
     }
 }

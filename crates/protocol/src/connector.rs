@@ -1,6 +1,7 @@
 //! What a connector can do.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -19,6 +20,9 @@ pub type MessageStream = Pin<Box<dyn Stream<Item = Result<Message, ConnectorErro
 
 /// What is pushed into a source, such as webhook events.
 pub type InputStream = Pin<Box<dyn Stream<Item = Result<RawJson, ConnectorError>> + Send>>;
+
+/// Tells how many requests a source has made so far.
+pub type RequestCount = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// What to read, and from where on.
 pub struct ReadRequest {
@@ -70,6 +74,15 @@ pub trait Source: Send + Sync + 'static {
     /// this stream.
     fn look_up(&self, config: Self::Config, request: LookUpRequest) -> Option<MessageStream> {
         let _ = (config, request);
+        None
+    }
+
+    /// This source with a count of its own: of the requests that are made for what it is asked, and of no others. `None`:
+    /// this source cannot count.
+    fn counted(&self) -> Option<(Self, RequestCount)>
+    where
+        Self: Sized,
+    {
         None
     }
 

@@ -1,12 +1,14 @@
 //! Connectors behind one type, for registries: configurations come as JSON.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
     ConfiguredCatalog, ConnectorError, ConnectorSpec, Destination, InspectRequest, LookUpRequest,
-    MessageStream, ReadRequest, RowStream, Source, StateStore, WriteRequest,
+    MessageStream, ReadRequest, RequestCount, RowStream, Source, StateStore, WriteRequest,
 };
 
 /// A [`Source`] of any kind. Each operation fails at once where the configuration does not fit.
@@ -33,6 +35,10 @@ pub trait AnySource: Send + Sync {
         config: &Map<String, Value>,
         request: LookUpRequest,
     ) -> Result<Option<MessageStream>, ConnectorError>;
+    /// See [`Source::counted`].
+    fn counted(&self) -> Option<(Arc<dyn AnySource>, RequestCount)> {
+        None
+    }
     /// See [`Source::preflight`].
     fn preflight(
         &self,
@@ -137,6 +143,11 @@ impl<S: Source> AnySource for S {
         request: LookUpRequest,
     ) -> Result<Option<MessageStream>, ConnectorError> {
         Ok(Source::look_up(self, typed("source", Source::name(self), config)?, request))
+    }
+
+    fn counted(&self) -> Option<(Arc<dyn AnySource>, RequestCount)> {
+        let (source, count) = Source::counted(self)?;
+        Some((Arc::new(source), count))
     }
 
     fn preflight(

@@ -20,6 +20,34 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    const ALL: [ErrorKind; 6] = [
+        ErrorKind::Config,
+        ErrorKind::Auth,
+        ErrorKind::RateLimited,
+        ErrorKind::Transient,
+        ErrorKind::Permanent,
+        ErrorKind::Internal,
+    ];
+
+    /// As it is written where a failure travels as a message.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorKind::Config => "config",
+            ErrorKind::Auth => "auth",
+            ErrorKind::RateLimited => "rate_limited",
+            ErrorKind::Transient => "transient",
+            ErrorKind::Permanent => "permanent",
+            ErrorKind::Internal => "internal",
+        }
+    }
+
+    /// The kind that is written so.
+    pub fn parse(text: &str) -> Option<ErrorKind> {
+        ErrorKind::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
 /// A failure of a connector: a kind, a sentence for the user, and the cause for the log.
 #[derive(Debug)]
 pub struct ConnectorError {

@@ -40,8 +40,8 @@ pub use catalog::{
     SystemColumn, TimeRange,
 };
 pub use connector::{
-    Destination, InputStream, MessageStream, ReadRequest, Source, StateStore, WriteRequest, empty_stream,
-    first_of, once, run_to_end,
+    Destination, InputStream, MessageStream, ReadRequest, RequestCount, Source, StateStore, WriteRequest,
+    empty_stream, first_of, once, run_to_end,
 };
 pub use content_hash::ContentHash;
 pub use control::Control;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Counts requests while a read goes on. Cheap to read at any time; make one for each read to be watched.
 #[derive(Debug, Default)]
 pub struct RequestMeter {
-    /// Counts the same and more: what is counted here is one account's part of it.
+    /// Counts the same and more: what is counted here is a part of it.
     whole: Option<Arc<RequestMeter>>,
     sent: AtomicU64,
     refused: AtomicU64,
@@ -41,7 +41,7 @@ impl RequestMeter {
         self.expected.load(Relaxed)
     }
 
-    /// A meter for one of several accounts: what it counts is counted in `whole` too, as long as it lives.
+    /// A meter for a part, such as one of several accounts: what it counts is counted in `whole` too, as long as it lives.
     pub(crate) fn part_of(whole: &Arc<RequestMeter>) -> Arc<RequestMeter> {
         let mut part = RequestMeter::default();
         part.whole = Some(Arc::clone(whole));

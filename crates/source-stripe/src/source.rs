@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use protocol::{
     CatalogMessage, ConfiguredCatalog, ConnectionStatus, ConnectorError, ConnectorSpec, LookUpRequest,
-    Message, MessageStream, ReadRequest, Source, once,
+    Message, MessageStream, ReadRequest, RequestCount, Source, once,
 };
 use secrecy::SecretString;
 use stripe_openapi::resolve::{self, Settings, SpecLocation};
@@ -192,6 +192,12 @@ impl Source for StripeSource {
                 let _ = sender.send(Delivery::Failed(error));
             }
         })
+    }
+
+    fn counted(&self) -> Option<(StripeSource, RequestCount)> {
+        let meter = RequestMeter::part_of(&self.options.meter);
+        let options = StripeSourceOptions { meter: Arc::clone(&meter), ..self.options.clone() };
+        Some((StripeSource { options }, Arc::new(move || meter.requests_sent())))
     }
 
     fn preflight(&self, config: StripeConfig, catalog: ConfiguredCatalog) -> Option<MessageStream> {

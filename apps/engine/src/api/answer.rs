@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use http_api::Lines;
 use logger::{RequestLog, SERVER_ONLY};
-use protocol::{ConnectionState, ConnectionStatus, Eof, LogLevel, Message, Payload, Timestamp};
+use protocol::{ConnectionState, ConnectionStatus, Eof, Log, LogLevel, Message, Payload, Timestamp};
+use serde_json::Map;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span};
 
 use super::gauges::Heard;
+use crate::remote_failures::KIND;
 use crate::{EngineError, EngineStream};
 
 /// What is told to the client of one operation.
@@ -118,7 +120,10 @@ impl Answer {
         if !self.said_failed {
             let now = Some(Timestamp::now());
             let failed = ConnectionStatus::failed(text.clone());
-            self.ending.push_back(Message { ts: now, ..Message::log(LogLevel::Error, text) });
+            // For clients that are engines, too: whether trying again can help.
+            let data = Map::from_iter([(KIND.to_owned(), error.kind().as_str().into())]);
+            let log = Log { level: LogLevel::Error, message: text, data: Some(data) };
+            self.ending.push_back(Message { ts: now, ..Payload::Log(log).into() });
             self.ending.push_back(Message { ts: now, ..Message::connection_status(failed) });
         }
     }
@@ -142,7 +147,7 @@ impl Lines for Answer {
                 self.tell_entries(out);
                 // The client hears it once, as the message that it is.
                 if let Payload::Log(log) = &message.payload {
-                    logger::relog_on_server(log);
+                    relog(log, message.emitted_by.is_some());
                 }
                 self.tell(&message, out);
                 Poll::Ready(Some(()))
@@ -164,6 +169,14 @@ impl Lines for Answer {
             Poll::Pending if self.tell_entries(out) => Poll::Ready(Some(())),
             Poll::Pending => Poll::Pending,
         }
+    }
+}
+
+/// The server's log has what the engine itself says as a sentence, without the whole report of a comparison.
+fn relog(log: &Log, is_own: bool) {
+    match is_own {
+        true => logger::relog_on_server(&Log { data: None, ..log.clone() }),
+        false => logger::relog_on_server(log),
     }
 }
 

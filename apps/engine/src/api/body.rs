@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http_api::{ApiError, Issue, Issues, Members, Step};
-use protocol::{ConnectorConfig, Message, Payload, PipelineConfig, RawJson, SyncState};
+use protocol::{ConnectorConfig, Message, Payload, PipelineConfig, RawJson, SyncState, Timestamp};
 use serde_json::Value;
 
 use super::pipeline;
@@ -77,6 +77,30 @@ impl<'a> Body<'a> {
             return self.issues.note(Issue::invalid_type(vec![name.into()], "int", kind(&value)));
         }
         value.as_u64().filter(|count| *count > 0).or_else(|| self.issues.note(too_small(name, "int >0")))
+    }
+
+    /// Whether something is wanted; it is not where nothing is said of it.
+    pub(super) fn flag(&mut self, name: &'static str) -> bool {
+        match self.optional(name) {
+            None => false,
+            Some(Value::Bool(wanted)) => wanted,
+            Some(other) => {
+                self.issues.0.push(Issue::invalid_type(vec![name.into()], "boolean", kind(&other)));
+                false
+            }
+        }
+    }
+
+    /// A date, or a date and a time.
+    pub(super) fn moment(&mut self, name: &'static str) -> Option<Timestamp> {
+        let text = self.text(name)?;
+        match Timestamp::parse_bound(&text) {
+            Ok(moment) => Some(moment),
+            Err(error) => {
+                let message = format!("Invalid input: {error}");
+                self.issues.note(Issue { code: "invalid_value", path: vec![name.into()], message })
+            }
+        }
     }
 
     /// A text.

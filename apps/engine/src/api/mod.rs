@@ -46,7 +46,7 @@ pub struct ApiOptions {
     pub internal_query: bool,
     /// What `/health` tells of the program.
     pub build: Build,
-    /// Ends syncs and reads when the server stops; they say how far they came.
+    /// Ends syncs, reads and comparisons when the server stops; they say how far they came.
     pub stop: CancellationToken,
     /// For how long a stream may be silent before a blank line is sent.
     pub keep_alive: Duration,
@@ -91,6 +91,7 @@ pub fn router(engine: Engine, options: ApiOptions) -> Router {
         .route("/pipeline_write", post(operations::write))
         .route("/pipeline_sync", post(operations::sync))
         .route("/pipeline_sync_batch", post(operations::sync_batch))
+        .route("/pipeline_reconcile", post(operations::reconcile))
         .route("/meta/sources", get(meta::sources))
         .route("/meta/sources/{type}", get(meta::source))
         .route("/meta/destinations", get(meta::destinations))

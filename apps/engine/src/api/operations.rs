@@ -15,7 +15,9 @@ use super::answer::Answer;
 use super::body::Body;
 use super::input::{messages, pushed, pushed_lines};
 use super::{Server, Shared};
-use crate::{EngineError, EngineStream, PipelineRead, PipelineSync, PipelineSyncBatch, Setup, Side};
+use crate::{
+    EngineError, EngineStream, PipelineRead, PipelineSync, PipelineSyncBatch, Reconcile, Setup, Side,
+};
 
 type Answered = Result<Response, ApiError>;
 
@@ -31,7 +33,8 @@ impl Server {
         log: Arc<RequestLog>,
         messages: Result<EngineStream, EngineError>,
     ) -> Response {
-        let watched = matches!(operation, "pipeline_read" | "pipeline_write" | "pipeline_sync");
+        let watched =
+            matches!(operation, "pipeline_read" | "pipeline_write" | "pipeline_sync" | "pipeline_reconcile");
         let heard = self.gauges.heard(operation);
         let answer = Answer::new(messages, log, watched).counted(heard);
         let beats = operation == "pipeline_sync";
@@ -179,6 +182,29 @@ pub(super) async fn sync(
         ..PipelineSync::new(parsed(pipeline)?)
     };
     Ok(server.answer("pipeline_sync", log, Ok(server.engine.pipeline_sync_stored(request))))
+}
+
+/// `POST /pipeline_reconcile`.
+pub(super) async fn reconcile(
+    server: Shared,
+    Extension(Identified(log)): Extension<Identified>,
+    request: Request,
+) -> Answered {
+    let mut body = Body::new(&server.engine, http_api::read_whole(request).await?);
+    let (pipeline, sync_id, since) = (body.pipeline(), body.text("sync_id"), body.moment("since"));
+    let (repair, max_requests) = (body.flag("repair"), body.count("max_requests"));
+    let limit = body.seconds("time_limit");
+    body.finish()?;
+    let request = Reconcile {
+        sync_id,
+        since,
+        repair,
+        max_requests,
+        limit,
+        stop: server.options.stop.child_token(),
+        ..Reconcile::new(parsed(pipeline)?)
+    };
+    Ok(server.answer("pipeline_reconcile", log, Ok(server.engine.pipeline_reconcile(request))))
 }
 
 /// `POST /pipeline_sync_batch`.

@@ -338,6 +338,8 @@ pub(crate) struct ReconcileArgs {
     pub(crate) selection: SelectionArgs,
     #[command(flatten)]
     pub(crate) comparison: ComparisonArgs,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
 }
 
 /// What to compare, and what to do about it.

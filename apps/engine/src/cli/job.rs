@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine::{Engine, EngineStream, PipelineSync, Setup, Side};
+use engine::{EngineStream, PipelineSync, Setup, Side};
 use futures::StreamExt;
 use protocol::{
     CatalogMessage, ConnectionState, Control, Eof, EofPayload, Payload, PipelineConfig, StreamRunStatus,
@@ -233,14 +233,14 @@ impl Job {
 
 /// Sets both sides up; a connector may change its configuration by that.
 pub(crate) async fn set_up(
-    engine: &Engine,
+    worker: &Worker,
     session: &Session,
     pipeline: &mut PipelineConfig,
     discovered: Arc<CatalogMessage>,
 ) -> Result<(), Failure> {
     let discovered = Some(discovered);
     let request = Setup { pipeline: pipeline.clone(), side: Side::Both, discovered };
-    changed_by(engine.pipeline_setup(request), session, pipeline).await
+    changed_by(worker.set_up(request), session, pipeline).await
 }
 
 /// Takes over into the pipeline what the messages of a setup say.

@@ -1,10 +1,12 @@
-//! Who does the work of a sync: the engine in this process, or one elsewhere. Both are asked for the same.
+//! Who does the work of a sync or a comparison: the engine in this process, or one elsewhere. Both are asked for the same.
 
 use std::sync::Arc;
 
 use engine::program::{Elsewhere, requests};
 use engine::remote::Failed;
-use engine::{Engine, EngineStream, PipelineSync, Setup};
+use engine::{
+    Engine, EngineError, EngineStream, PipelineSync, Reconcile, ReconcileReport, Setup, StreamReport,
+};
 use futures::StreamExt;
 use protocol::{CatalogMessage, ConnectorConfig, Payload, SyncState};
 use source_stripe::RequestMeter;
@@ -81,6 +83,18 @@ impl Worker {
             Worker::There(there) => {
                 there.engine.failing(there.engine.pipeline_sync(request), Failed::AfterEof)
             }
+        }
+    }
+
+    /// Compares; `told` hears of each stream that is done.
+    pub(crate) async fn reconcile(
+        &self,
+        request: Reconcile,
+        told: impl FnMut(&StreamReport),
+    ) -> Result<ReconcileReport, EngineError> {
+        match self {
+            Worker::Here { engine, .. } => engine.reconcile(request, told).await,
+            Worker::There(there) => there.engine.reconcile(request, told).await,
         }
     }
 

@@ -1,9 +1,6 @@
 //! How many requests a comparison may cost.
 
-use std::sync::Arc;
-
-/// Tells how many requests the source has made so far.
-pub type RequestCount = Arc<dyn Fn() -> u64 + Send + Sync>;
+use protocol::RequestCount;
 
 /// So many objects come with one request.
 const PER_REQUEST: u64 = 100;
@@ -15,18 +12,15 @@ const MOST_ROWS: u64 = 20_000;
 pub(crate) struct Budget {
     pub(crate) most: Option<u64>,
     pub(crate) spent: RequestCount,
-    /// Requests of others, before this began.
-    before: u64,
 }
 
 impl Budget {
     pub(crate) fn new(most: Option<u64>, spent: RequestCount) -> Budget {
-        let before = spent();
-        Budget { most, spent, before }
+        Budget { most, spent }
     }
 
     pub(crate) fn used(&self) -> u64 {
-        (self.spent)().saturating_sub(self.before)
+        (self.spent)()
     }
 
     /// Whether all of it is used.
@@ -64,15 +58,16 @@ pub(crate) fn requests_for(rows: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     #[test]
-    fn a_budget_counts_what_was_asked_since_it_began() {
-        let sent = Arc::new(AtomicU64::new(7));
+    fn a_budget_is_spent_by_requests() {
+        let sent = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&sent);
         let budget = Budget::new(Some(10), Arc::new(move || counted.load(Ordering::SeqCst)));
         assert!(!budget.is_spent() && !budget.cannot_read_now(1000) && budget.cannot_read_now(1001));
-        sent.store(17, Ordering::SeqCst);
+        sent.store(10, Ordering::SeqCst);
         assert!(budget.is_spent() && !budget.is_exceeded() && budget.cannot_read_now(0));
         assert!(budget.can_never_read(1001) && !budget.can_never_read(1000));
         assert_eq!(budget.rows_at_a_time(), 200);

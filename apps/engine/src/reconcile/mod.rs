@@ -11,15 +11,21 @@ mod copy;
 mod part;
 mod position;
 mod report;
+mod telling;
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_stream::try_stream;
+use futures::{Stream, StreamExt};
 use protocol::{
-    CatalogMessage, ConfiguredStream, InspectedRows, PipelineConfig, SourceState, StateStore, TimeRange,
-    Timestamp, counted,
+    CatalogMessage, ConfiguredStream, ConnectorError, InspectedRows, PipelineConfig, RequestCount,
+    SourceState, TimeRange, Timestamp, counted,
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use self::budget::Budget;
 use self::copy::Copy;
@@ -29,11 +35,15 @@ use crate::engine::Resolved;
 use crate::transform::Rules;
 use crate::{Engine, EngineError, Side};
 
-pub use budget::RequestCount;
+pub(crate) use telling::{ReconcileData, Told};
+
 pub use report::{Differences, Outcome, ReconcileReport, StreamReport};
 
 /// Options of a source that make it read more than what is asked, where it has them.
 const SOURCE_EXTRAS: [&str; 2] = ["poll_events", "live"];
+
+/// Why a stream is not finished that somebody stopped.
+pub(crate) const INTERRUPTED: &str = "interrupted";
 
 /// A request to compare the destination of a pipeline with its source.
 pub struct Reconcile {
@@ -41,18 +51,35 @@ pub struct Reconcile {
     pub pipeline: PipelineConfig,
     /// What the source offers, where that is known already.
     pub discovered: Option<Arc<CatalogMessage>>,
-    /// Name under which the destination keeps the position until all is compared; `None` keeps none.
+    /// Name of the sync whose copy this is: beside its position the destination keeps the one of the comparison, until all is
+    /// compared. `None` keeps none.
     pub sync_id: Option<String>,
     /// Only objects created since.
     pub since: Option<Timestamp>,
     /// Whether to write what is missing or different, and to delete what is extra.
     pub repair: bool,
-    /// Stops when the source has made so many requests more.
+    /// Stops when the source has made so many requests.
     pub max_requests: Option<u64>,
-    /// Tells how many requests the source has made.
-    pub requests: RequestCount,
+    /// Stops after this time; what was compared is kept.
+    pub limit: Option<Duration>,
     /// Stops comparing; what was compared is kept.
     pub stop: CancellationToken,
+}
+
+impl Reconcile {
+    /// Compares all of the pipeline, keeps no position, and writes nothing.
+    pub fn new(pipeline: PipelineConfig) -> Reconcile {
+        Reconcile {
+            pipeline,
+            discovered: None,
+            sync_id: None,
+            since: None,
+            repair: false,
+            max_requests: None,
+            limit: None,
+            stop: CancellationToken::new(),
+        }
+    }
 }
 
 /// How a stream is narrowed.
@@ -71,40 +98,78 @@ impl Engine {
         request: Reconcile,
         mut told: impl FnMut(&StreamReport),
     ) -> Result<ReconcileReport, EngineError> {
-        let mut resolved = self.resolve(request.pipeline.clone(), Side::Both)?;
-        let (catalogs, rules) = self.catalogs(&resolved.pipeline, request.discovered.as_deref()).await?;
-        read_only_what_is_asked(&mut resolved);
-        let destination = &request.pipeline.destination;
-        let store = match &request.sync_id {
-            Some(sync_id) => self.state_store(destination, sync_id).await?,
-            None => None,
-        };
-        let failed = |error| EngineError::destination(&destination.connector, error);
-        let kept = match &store {
-            Some(store) => store.load().await.map_err(failed)?.unwrap_or_default(),
-            None => SourceState::default(),
-        };
-        let budget = Budget::new(request.max_requests, Arc::clone(&request.requests));
-        let run = Run {
-            engine: self,
-            resolved: &resolved,
-            request: &request,
-            rules: &rules,
-            budget: &budget,
-            store: store.as_deref(),
-        };
-        let mut reports = Vec::new();
-        for (source, stored) in catalogs.source.streams.iter().zip(&catalogs.destination.streams) {
-            let report = run.stream(source, stored, &kept).await?;
-            told(&report);
-            reports.push(report);
+        let source = request.pipeline.source.connector.clone();
+        let mut comparing = pin!(self.comparing(request));
+        while let Some(heard) = comparing.next().await {
+            match heard? {
+                Told::Stream { report, .. } => told(&report),
+                Told::Whole(report) => return Ok(report),
+            }
         }
-        let report = ReconcileReport::of(reports, budget.used());
-        if let (true, Some(store)) = (report.finished, &store) {
-            store.clear().await.map_err(failed)?;
-        }
-        Ok(report)
+        let silent = "the comparison ended without a report";
+        Err(EngineError::source(&source, ConnectorError::internal(silent)))
     }
+
+    /// The same as it goes on; the report of the whole is the last.
+    fn comparing(
+        &self,
+        request: Reconcile,
+    ) -> impl Stream<Item = Result<Told, EngineError>> + Send + 'static {
+        let engine = self.clone();
+        try_stream! {
+            let stop = request.stop.child_token();
+            let _clock = request.limit.map(|limit| clock(limit, stop.clone()));
+            let mut resolved = engine.resolve(request.pipeline.clone(), Side::Both)?;
+            let (catalogs, rules) =
+                engine.catalogs(&resolved.pipeline, request.discovered.as_deref()).await?;
+            read_only_what_is_asked(&mut resolved);
+            let (counted, requests) = match resolved.source.counted() {
+                Some(counted) => counted,
+                None => (Arc::clone(&resolved.source), Arc::new(|| 0_u64) as RequestCount),
+            };
+            resolved.source = counted;
+            let destination = &request.pipeline.destination;
+            let position_name = request.sync_id.as_ref().map(|sync_id| format!("{sync_id}/reconcile"));
+            let store = match &position_name {
+                Some(name) => engine.state_store(destination, name).await?,
+                None => None,
+            };
+            let failed = |error| EngineError::destination(&destination.connector, error);
+            let kept = match &store {
+                Some(store) => store.load().await.map_err(failed)?.unwrap_or_default(),
+                None => SourceState::default(),
+            };
+            let budget = Budget::new(request.max_requests, requests);
+            let run = Run {
+                engine: &engine,
+                resolved: &resolved,
+                request: &request,
+                rules: &rules,
+                budget: &budget,
+                position_name: position_name.as_deref().filter(|_| store.is_some()),
+                stop: &stop,
+            };
+            let mut reports = Vec::new();
+            for (source, stored) in catalogs.source.streams.iter().zip(&catalogs.destination.streams) {
+                let report = run.stream(source, stored, &kept).await?;
+                yield Told::Stream { report: report.clone(), requests: budget.used() };
+                reports.push(report);
+            }
+            let report = ReconcileReport::of(reports, budget.used());
+            if let (true, Some(store)) = (report.finished, &store) {
+                store.clear().await.map_err(failed)?;
+            }
+            yield Told::Whole(report);
+        }
+    }
+}
+
+/// Stops after this time, until it is dropped.
+fn clock(limit: Duration, stop: CancellationToken) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        tokio::time::sleep(limit).await;
+        stop.cancel();
+    }))
 }
 
 /// Nothing but lists is to be read, and those to their ends.
@@ -133,7 +198,9 @@ struct Run<'a> {
     request: &'a Reconcile,
     rules: &'a Rules,
     budget: &'a Budget,
-    store: Option<&'a dyn StateStore>,
+    /// Under which the destination keeps the position, if it does.
+    position_name: Option<&'a str>,
+    stop: &'a CancellationToken,
 }
 
 impl Run<'_> {
@@ -156,7 +223,7 @@ impl Run<'_> {
             connector: &pipeline.destination,
             stream: stored,
             account_id: only_account(source),
-            sync_id: self.request.sync_id.as_deref().filter(|_| self.store.is_some()),
+            sync_id: self.position_name,
         };
         let part = Part {
             source: &self.resolved.source,
@@ -165,17 +232,14 @@ impl Run<'_> {
             copy: &copy,
             rules: self.rules,
             budget: self.budget,
-            stop: &self.request.stop,
+            stop: self.stop,
             repair: self.request.repair,
             clock: self.engine.clock(),
         };
         while !position.done {
-            let unfinished = |reason: &str, mut position: Position| {
-                position.report.outcome = Outcome::Unfinished { reason: reason.to_owned() };
-                Ok(position.report)
-            };
-            if self.request.stop.is_cancelled() {
-                return unfinished("interrupted", position);
+            let unfinished = |reason: &str, position: Position| Ok(position.report.stopped(reason));
+            if self.stop.is_cancelled() {
+                return unfinished(self.stopped_by(), position);
             }
             if self.budget.is_spent() {
                 return unfinished("the budget of requests is used up", position);
@@ -221,7 +285,7 @@ impl Run<'_> {
                     }
                     if matches!(end, End::Interrupted) {
                         copy.keep(&position).await?;
-                        return unfinished("interrupted", position);
+                        return unfinished(self.stopped_by(), position);
                     }
                     position.narrow(gte);
                     copy.keep(&position).await?;
@@ -230,6 +294,12 @@ impl Run<'_> {
             }
         }
         Ok(position.report)
+    }
+
+    /// Why it was stopped.
+    fn stopped_by(&self) -> &'static str {
+        // The clock stops what nobody else has stopped.
+        if self.request.stop.is_cancelled() { INTERRUPTED } else { "the time is used up" }
     }
 
     fn bounds(&self, stream: &ConfiguredStream) -> Bounds {

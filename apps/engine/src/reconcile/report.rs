@@ -1,26 +1,28 @@
 //! What a comparison found.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// So many ids are named of each kind of difference.
 const NAMED: usize = 5;
 
 /// How a destination compares to its source.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReconcileReport {
     /// Whether every stream is proven to be equal, or was made so. Of streams that the account cannot read, the
     /// destination may hold nothing.
     pub equal: bool,
     /// Whether nothing is left to compare.
     pub finished: bool,
-    /// Requests to the source that this run made.
+    /// Requests to the source that this run made; 0 where the source does not count them.
     pub requests: u64,
     /// The streams in their order.
     pub streams: Vec<StreamReport>,
 }
 
 /// How one stream compares.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ReconcileStreamReport")]
 pub struct StreamReport {
     /// Its name.
     pub stream: String,
@@ -42,7 +44,7 @@ pub struct StreamReport {
 }
 
 /// Whether a stream was compared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Outcome {
     /// Wholly.
@@ -65,7 +67,8 @@ pub enum Outcome {
 }
 
 /// Differences of one kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ReconcileDifferences")]
 pub struct Differences {
     /// How many were found.
     pub count: u64,
@@ -119,6 +122,11 @@ impl StreamReport {
         self.different.merge(part.different);
         self.extra.merge(part.extra);
         self.not_listed.merge(part.not_listed);
+    }
+
+    /// The same, stopped before its end.
+    pub(crate) fn stopped(self, reason: &str) -> StreamReport {
+        StreamReport { outcome: Outcome::Unfinished { reason: reason.to_owned() }, ..self }
     }
 
     /// The kinds of differences with their names.

@@ -46,7 +46,7 @@ fn failures_there_are_failures_here() {
     let account = Account::start(|account| account);
     let server = Server::start(&sync_engine(), &[]);
     let here = account.program().variable("ENGINE_URL", &server.url);
-    let unwritable = here.run(&["sync", "--streams", "plan", "--sqlite", "/proc/copy.db"]).expect(1);
+    let unwritable = here.run(&["sync", "--streams", "plan", "--sqlite", "/proc/copy.db"]).expect(2);
     assert!(
         unwritable.stderr.contains(&format!("error: the engine at {}: ", server.url)),
         "{}",
@@ -202,4 +202,79 @@ fn an_engine_that_stops_is_told_of() {
         assert!(stderr.contains(because), "{stderr}");
         assert!(stdout.starts_with(summary), "{stdout}");
     }
+}
+
+#[test]
+fn a_copy_is_compared_and_healed_there() {
+    let account = Account::start(|account| account);
+    let there = sync_engine();
+    let server = Server::start(&there, &[]);
+    let file = there.path("copy.db");
+    let here = account.program().variable("ENGINE_URL", &server.url);
+    let run = |command: &str, words: &[&str]| {
+        here.run(&[&[command, "--streams", STREAMS, "--sqlite", file.to_str().unwrap()], words].concat())
+    };
+    run("sync", &[]).expect(0);
+    let equal = run("reconcile", &[]).expect(0);
+    assert!(equal.stdout.starts_with("Equal: 473 objects compared, "), "{}", equal.stdout);
+    assert!(equal.stderr.contains(&format!(", by the engine at {}.", server.url)), "{}", equal.stderr);
+    assert!(equal.stderr.contains("customer: 350 objects, equal"), "{}", equal.stderr);
+
+    let id = account.with(|running| running.control().ids("customer")).unwrap()[7].clone();
+    let change = format!("UPDATE _raw_customer SET _raw_data = '{{\"id\":\"{id}\"}}' WHERE id = '{id}'");
+    rusqlite::Connection::open(&file).unwrap().execute_batch(&change).unwrap();
+    let told = run("reconcile", &[]).expect(1);
+    assert!(told.stdout.starts_with("Not equal: "), "{}", told.stdout);
+    assert!(told.stdout.contains(&format!("customer different: {id}")), "{}", told.stdout);
+    let healed = run("reconcile", &["--repair", "--json"]).expect(0);
+    let report: serde_json::Value = serde_json::from_str(healed.stdout.lines().last().unwrap()).unwrap();
+    let different = report["streams"].as_array().unwrap().iter().map(|stream| &stream["different"]);
+    let repaired: Vec<u64> = different.map(|found| found["repaired"].as_u64().unwrap()).collect();
+    assert_eq!(repaired.iter().sum::<u64>(), 1, "{report}");
+    assert!(report["requests"].as_u64().unwrap() > 0, "{report}");
+    run("reconcile", &[]).expect(0);
+
+    let pipeline = serde_json::json!({
+        "source": {"type": "stripe", "stripe": {"api_key": crate::program::KEY, "base_url": account.running.url(),
+                   "api_version": "2020-08-27"}},
+        "destination": {"type": "sqlite", "sqlite": {"path": file}},
+        "streams": [{"name": "plan"}],
+    });
+    let words = ["api", "pipeline", "pipeline-reconcile", "--pipeline", &pipeline.to_string()];
+    let ended = here.run(&words).expect(0);
+    let last: serde_json::Value = serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(last["log"]["data"]["reconcile_report"]["equal"], true, "{last}");
+
+    let stopped = run("reconcile", &["--max-requests", "1"]).expect(1);
+    assert!(stopped.stdout.contains("The position is kept."), "{}", stopped.stdout);
+    here.run(&["reconcile"]).expect(2);
+    assert_eq!(std::fs::read_dir(here.path("")).unwrap().count(), 0, "nothing was made here");
+}
+
+#[test]
+fn a_signal_ends_a_comparison_there() {
+    let account = Account::start(|account| account.table("customer", 3000));
+    let there = sync_engine();
+    let mut server = Server::start(&there, &[]);
+    let file = there.path("copy.db");
+    let here = account.program().variable("ENGINE_URL", &server.url);
+    let words = ["--streams", "customer", "--sqlite", file.to_str().unwrap()];
+    here.run(&[&["sync"], &words[..]].concat()).expect(0);
+    account.with(|running| running.control().reset_counters());
+    let slow = account.program().variable("ENGINE_URL", &server.url).variable("STRIPE_RATE_LIMIT", "2");
+    let mut child = slow.start(&[&["reconcile"], &words[..]].concat());
+    let asked = || account.with(|running| running.control().all_counters().requests_to("/v1/customers"));
+    while asked() < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(stdout.starts_with("Interrupted: "), "{stdout}");
+    assert!(stderr.contains("Stopping: the engine elsewhere"), "{stderr}");
+    wait_for(&mut server.stderr, "SYNC_CLIENT_DISCONNECT");
+    assert!(asked() < 30, "it went on there");
 }

@@ -1,7 +1,5 @@
 //! Comparing a destination with its source.
 
-use std::sync::Arc;
-
 use destination_postgres::PostgresDestination;
 use destination_sqlite::SqliteDestination;
 use engine::echo::EchoDestination;
@@ -17,9 +15,9 @@ use crate::script::heard;
 use crate::shop::Shop;
 
 /// A shop and a copy of it.
-struct Place {
-    shop: Shop,
-    engine: Engine,
+pub(crate) struct Place {
+    pub(crate) shop: Shop,
+    pub(crate) engine: Engine,
     destination: ConnectorConfig,
     copy: Copy,
 }
@@ -39,7 +37,7 @@ impl Place {
         Place { shop, engine: Engine::new(registry), destination, copy }
     }
 
-    fn file(shop: Shop) -> Place {
+    pub(crate) fn file(shop: Shop) -> Place {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db").display().to_string();
         let config = json!({"path": path}).as_object().cloned().unwrap();
@@ -52,7 +50,7 @@ impl Place {
         Place::of(shop, ConnectorConfig::new("postgres", config), Copy::Database(url))
     }
 
-    fn pipeline(&self, streams: &[&str]) -> PipelineConfig {
+    pub(crate) fn pipeline(&self, streams: &[&str]) -> PipelineConfig {
         let selection =
             |name: &&str| StreamSelection { name: (*name).to_owned(), ..StreamSelection::default() };
         PipelineConfig {
@@ -63,7 +61,7 @@ impl Place {
         }
     }
 
-    async fn sync(&self, streams: &[&str]) {
+    pub(crate) async fn sync(&self, streams: &[&str]) {
         let pipeline = self.pipeline(streams);
         let setup = Setup { pipeline: pipeline.clone(), side: Side::Both, discovered: None };
         let mut messages = self.engine.pipeline_setup(setup);
@@ -74,18 +72,8 @@ impl Place {
         assert!(error.is_none(), "{error:?}");
     }
 
-    fn request(&self, streams: &[&str]) -> Reconcile {
-        let shop = self.shop.clone();
-        Reconcile {
-            pipeline: self.pipeline(streams),
-            discovered: None,
-            sync_id: Some("acct_1/reconcile".to_owned()),
-            since: None,
-            repair: false,
-            max_requests: None,
-            requests: Arc::new(move || shop.requests()),
-            stop: CancellationToken::new(),
-        }
+    pub(crate) fn request(&self, streams: &[&str]) -> Reconcile {
+        Reconcile { sync_id: Some("acct_1".to_owned()), ..Reconcile::new(self.pipeline(streams)) }
     }
 
     async fn reconcile(&self, request: Reconcile) -> ReconcileReport {
@@ -93,7 +81,7 @@ impl Place {
     }
 
     /// Changes the copy behind the engine's back.
-    async fn execute(&self, sql: &str) {
+    pub(crate) async fn execute(&self, sql: &str) {
         match &self.copy {
             Copy::File(folder) => {
                 let connection = rusqlite::Connection::open(folder.path().join("a.db")).unwrap();
@@ -107,14 +95,14 @@ impl Place {
         }
     }
 
-    async fn kept(&self) -> Option<protocol::SourceState> {
+    pub(crate) async fn kept(&self) -> Option<protocol::SourceState> {
         let store = self.engine.state_store(&self.destination, "acct_1/reconcile").await.unwrap().unwrap();
         store.load().await.unwrap()
     }
 }
 
 /// A hundred days, a few objects a day.
-fn shop(orders: i64) -> Shop {
+pub(crate) fn shop(orders: i64) -> Shop {
     let shop = Shop::default();
     for at in 0..orders {
         let content = json!({"n": at, "big": 9_007_199_254_740_993_i64, "rate": "0.10", "text": "é\u{0}\n"});
@@ -261,6 +249,20 @@ async fn a_budget_is_kept_with_a_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_is_kept_with_a_database() {
     a_budget_is_kept(Place::database(shop(3000)).await).await;
+}
+
+/// One that compares at the same time spends a budget of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_is_not_spent_by_others() {
+    let place = Place::file(shop(900));
+    place.sync(&["order"]).await;
+    let request =
+        |sync_id: &str| Reconcile { sync_id: Some(sync_id.to_owned()), ..place.request(&["order"]) };
+    let alone = place.reconcile(request("a")).await.requests;
+    let bounded = |sync_id| Reconcile { max_requests: Some(40), ..request(sync_id) };
+    let (one, other) = futures::join!(place.reconcile(bounded("b")), place.reconcile(bounded("c")));
+    assert_eq!([one.requests, other.requests], [alone; 2]);
+    assert!(one.finished && other.finished, "{one:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

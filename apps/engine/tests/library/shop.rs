@@ -1,11 +1,12 @@
 //! A source with objects in memory, which can be changed, hidden and asked for one by one.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use protocol::{
     CatalogMessage, ConnectionStatus, LookUpRequest, Message, MessageStream, Payload, RawJson, ReadRequest,
-    Record, Source, StreamStatus, TimeRange, Timestamp,
+    Record, RequestCount, Source, StreamStatus, TimeRange, Timestamp,
 };
 use serde_json::{Map, Value, json};
 
@@ -33,6 +34,8 @@ pub(crate) struct Stock {
 pub(crate) struct Shop {
     pub(crate) stock: Arc<Mutex<Stock>>,
     pub(crate) cannot_look_up: bool,
+    /// Counts what is asked of this one, which may be one of several with the same stock.
+    pub(crate) own_requests: Option<Arc<AtomicU64>>,
 }
 
 impl Shop {
@@ -50,6 +53,14 @@ impl Shop {
 
     pub(crate) fn requests(&self) -> u64 {
         self.with(|stock| stock.requests)
+    }
+
+    /// Counts a request.
+    fn ask(&self) {
+        self.with(|stock| stock.requests += 1);
+        if let Some(own) = &self.own_requests {
+            own.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     fn record(&self, stream: &str, id: &str, deleted: bool) -> Message {
@@ -124,7 +135,7 @@ impl Source for Shop {
                     listed.map(|((_, id), _)| id.clone()).collect()
                 });
                 for page in ids.chunks(PAGE).chain(ids.is_empty().then_some([].as_slice())) {
-                    shop.with(|stock| stock.requests += 1);
+                    shop.ask();
                     for id in page {
                         yield Ok(shop.record(&name, id, false));
                     }
@@ -132,6 +143,12 @@ impl Source for Shop {
                 yield Ok(Message::stream_status(&name, StreamStatus::Complete));
             }
         })
+    }
+
+    fn counted(&self) -> Option<(Shop, RequestCount)> {
+        let own = Arc::new(AtomicU64::new(0));
+        let shop = Shop { own_requests: Some(Arc::clone(&own)), ..self.clone() };
+        Some((shop, Arc::new(move || own.load(Ordering::SeqCst))))
     }
 
     fn look_up(&self, _: Self::Config, request: LookUpRequest) -> Option<MessageStream> {
@@ -144,8 +161,8 @@ impl Source for Shop {
             for object in request.objects {
                 assert_eq!(object.account.as_deref(), Some("acct_1"));
                 let key = (name.clone(), object.id.clone());
+                shop.ask();
                 let (exists, unknown) = shop.with(|stock| {
-                    stock.requests += 1;
                     stock.looked_up.push(object.id.clone());
                     (stock.objects.contains_key(&key), stock.unknown.contains(&object.id))
                 });

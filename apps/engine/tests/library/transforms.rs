@@ -1,13 +1,10 @@
 //! Rules for records before they leave the source's side.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use destination_sqlite::SqliteDestination;
 use engine::{Engine, PipelineRead, PipelineSync, Reconcile, Registry};
 use protocol::{ConnectorConfig, Payload, PipelineConfig};
 use serde_json::{Map, Value, json};
-use tokio_util::sync::CancellationToken;
+use std::path::PathBuf;
 
 use crate::script::heard;
 use crate::shop::Shop;
@@ -58,16 +55,7 @@ impl Place {
     }
 
     async fn differences(&self, repair: bool) -> [u64; 4] {
-        let request = Reconcile {
-            pipeline: self.pipeline(),
-            discovered: None,
-            sync_id: None,
-            since: None,
-            repair,
-            max_requests: None,
-            requests: Arc::new(|| 0),
-            stop: CancellationToken::new(),
-        };
+        let request = Reconcile { repair, ..Reconcile::new(self.pipeline()) };
         let report = self.engine.reconcile(request, |_| ()).await.unwrap();
         report.streams[0].differences().map(|(_, differences)| differences.count)
     }

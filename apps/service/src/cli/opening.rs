@@ -108,7 +108,6 @@ pub(crate) async fn service(place: &PlaceArgs, guard: Guard) -> Result<Service, 
     let table = table.transpose().map_err(Failure::failed)?;
     let shared_budget = table.map(|table| Arc::new(table) as Arc<dyn SharedBudget>);
     let options = StripeSourceOptions { shared_budget, ..given };
-    let meter = Arc::clone(&options.meter);
     let stripe = StripeSource::new(options.clone());
     // Whoever may create pipelines names programs, and does not say what is run.
     let programs = Programs::new(search(&place.programs, &Environment::read()?, false)?);
@@ -118,7 +117,7 @@ pub(crate) async fn service(place: &PlaceArgs, guard: Guard) -> Result<Service, 
             RemoteEngine::new(url, place.engine_token.clone())
                 .map_err(|error| Failure::usage(format!("--engine-url: {error}")))?,
         ),
-        None => Engines::Here { engine: engine.clone(), requests: Arc::new(move || meter.requests_sent()) },
+        None => Engines::Here(engine.clone()),
     };
     Ok(Service::new(Steps::new(store, engines).guarded(guard), engine).asking(stripe))
 }

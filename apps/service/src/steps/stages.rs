@@ -1,6 +1,6 @@
 //! What each stage is.
 
-use engine::Outcome;
+use engine::{Outcome, Reconcile};
 use protocol::{EofPayload, ErrorKind, LogLevel, StreamRunStatus, counted};
 
 use super::following::{ending, staying};
@@ -86,28 +86,18 @@ impl Work<'_> {
     /// Compares the copy with its source, and repairs it.
     async fn reconcile(&mut self) -> Result<StepReport, StepFailure> {
         let discovered = self.steps.discovered(&self.record).await?;
-        let stop = self.bounds.stop.child_token();
-        let limit = self.bounds.limit;
-        let clock = async {
-            match limit {
-                Some(limit) => tokio::time::sleep(limit).await,
-                None => std::future::pending().await,
-            }
+        let request = Reconcile {
+            discovered: Some(discovered),
+            sync_id: Some(format!("service/{}", self.record.pipeline.id)),
+            repair: true,
+            limit: self.bounds.limit,
+            stop: self.bounds.stop.clone(),
+            ..Reconcile::new(self.record.pipeline.config())
         };
-        let pipeline = self.record.pipeline.config();
-        let sync_id = format!("service/{}/reconcile", self.record.pipeline.id);
-        let comparing = self.steps.engines.reconcile(pipeline, discovered, sync_id, None, stop.clone());
-        tokio::pin!(comparing);
-        let compared = tokio::select! {
-            compared = &mut comparing => compared,
-            () = clock => {
-                stop.cancel();
-                comparing.await
-            }
-        };
-        let report = match compared {
+        let report = match self.steps.engines.reconcile(request).await {
             Ok(None) => {
-                let text = "The copy is not compared with its source: the engine elsewhere has no comparison";
+                let text = "The copy is not compared with its source: the engine elsewhere has no comparison; \
+                            it is older than this service, update it";
                 self.journal.say(LogLevel::Warn, text);
                 None
             }

@@ -7,6 +7,7 @@ mod asking;
 mod by_hand;
 mod changed;
 mod documents;
+mod elsewhere;
 mod going;
 mod held;
 mod leases;

@@ -7,6 +7,7 @@ use destination_postgres::PostgresDestination;
 use destination_sqlite::SqliteDestination;
 use engine::api::Build;
 use engine::process::{Programs, Search};
+use engine::remote::RemoteEngine;
 use engine::{Engine, Registry};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
@@ -19,7 +20,7 @@ use service::service::Service;
 use service::steps::Steps;
 use service::store::Store;
 use service::vault::{MasterKeys, Vault};
-use source_stripe::{StripeSource, StripeSourceOptions};
+use source_stripe::StripeSource;
 use stripe_simulator::{Control, Running};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -63,6 +64,8 @@ pub(crate) struct Place {
     pub(crate) folder: TempDir,
     /// Where connectors that are programs are looked for, if they are.
     pub(crate) programs: Option<Search>,
+    /// Where the engine is, if it is elsewhere.
+    pub(crate) elsewhere: Option<String>,
     postgres: Option<String>,
 }
 
@@ -72,7 +75,7 @@ impl Place {
             Kept::File => None,
             Kept::Postgres => Some(test_utils::postgres::shared_database().await),
         };
-        Place { folder: TempDir::new().unwrap(), programs: None, postgres }
+        Place { folder: TempDir::new().unwrap(), programs: None, elsewhere: None, postgres }
     }
 
     pub(crate) async fn store(&self) -> Store {
@@ -84,18 +87,18 @@ impl Place {
 
     /// What carries pipelines on, as one process has it.
     pub(crate) async fn steps(&self) -> (Steps, Engine) {
-        let options = StripeSourceOptions::default();
-        let meter = Arc::clone(&options.meter);
         let mut registry = Registry::new()
-            .with_source(StripeSource::new(options))
+            .with_source(StripeSource::default())
             .with_destination(SqliteDestination)
             .with_destination(PostgresDestination);
         if let Some(search) = self.programs.clone() {
             registry = registry.with_programs(Programs::new(search));
         }
         let engine = Engine::new(registry);
-        let requests: engine::RequestCount = Arc::new(move || meter.requests_sent());
-        let engines = Engines::Here { engine: engine.clone(), requests };
+        let engines = match &self.elsewhere {
+            None => Engines::Here(engine.clone()),
+            Some(url) => Engines::There(RemoteEngine::new(url, None).unwrap()),
+        };
         (Steps::new(self.store().await, engines), engine)
     }
 }

@@ -26,9 +26,10 @@ Keeps a copy of everything in a Stripe account in the user's own database. The A
 each has the whole pipeline in its body, and a sync answers the state that goes into the next one.
 
 Answers of `application/x-ndjson` are streams of messages, one JSON object per line; blank lines say that the work goes \
-on. Their status is 200 even where the work fails: then a `log` of level `error` and a failed `connection_status` end \
-them. `pipeline_read`, `pipeline_write` and `pipeline_sync` also take `application/x-ndjson`: the first line is the body \
-without `stdin`, every further line a message.";
+on. Their status is 200 even where the work fails: then a `log` of level `error`, whose `data` names the `kind` of the \
+failure, and a failed `connection_status` end them. `pipeline_reconcile` tells what it finds by the `data` of `log` \
+messages, the last of which has the whole report. `pipeline_read`, `pipeline_write` and `pipeline_sync` also take \
+`application/x-ndjson`: the first line is the body without `stdin`, every further line a message.";
 
 /// The OpenAPI document of an API with these connectors. `internal_query` is whether `/internal/query` exists.
 pub fn openapi(registry: &Registry, internal_query: bool) -> Value {

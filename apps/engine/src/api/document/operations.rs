@@ -213,6 +213,16 @@ fn syncs(state: &Value) -> Vec<Operation> {
         "state_limit": {"type": "integer", "minimum": 1, "default": 1000, "description": "Most states of the source."},
         "state": state,
     });
+    let comparison = json!({
+        "pipeline": pipeline,
+        "sync_id": name("Name of the sync whose copy this is. The destination keeps under it, apart from the state of the sync, how \
+                         far the comparison came; the same request goes on from there."),
+        "since": {"type": "string", "format": "date-time", "description": "Only objects created since; a date is taken, too."},
+        "repair": {"type": "boolean", "default": false, "description": "Write what is missing or different, and delete rows whose \
+                   object is proven to be gone."},
+        "max_requests": {"type": "integer", "minimum": 1, "description": "Requests to the source after which comparing stops."},
+        "time_limit": seconds("Seconds after which comparing stops; the answer ends with the report."),
+    });
     let eof: Answers = vec![
         (200, "How it ended.", Some((JSON, reference("EofPayload")))),
         (500, "It failed; the log of the server says why.", Some((JSON, reference("Error")))),
@@ -238,6 +248,13 @@ fn syncs(state: &Value) -> Vec<Operation> {
             "Copy from the source into the destination",
             sync_body,
             streamed("SyncOutput"),
+        ),
+        post(
+            "/pipeline_reconcile",
+            "pipeline_reconcile",
+            "Compare the destination with the source, and repair it if asked",
+            vec![(JSON, object(&comparison, &["pipeline"]))],
+            streamed("ReconcileOutput"),
         ),
         post(
             "/pipeline_sync_batch",

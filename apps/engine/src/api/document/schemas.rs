@@ -8,6 +8,7 @@ use protocol::{
 use serde_json::{Map, Value, json};
 
 use crate::Registry;
+use crate::reconcile::ReconcileData;
 
 /// Payloads whose types are called as clients know whole messages.
 const RENAMED: &[(&str, &str)] = &[
@@ -81,6 +82,7 @@ pub fn components(registry: &Registry) -> Components {
     let source_configs = side(&mut components, "Source", sources);
     let destination_configs = side(&mut components, "Destination", destinations);
     messages(&mut components, source_configs, destination_configs);
+    comparison(&mut components);
     components.add(
         "PipelineConfig",
         json!({
@@ -180,6 +182,41 @@ fn messages(components: &mut Components, sources: Vec<Value>, destinations: Vec<
         let discriminator = json!({"propertyName": "type"});
         components.add(output, json!({"type": "object", "oneOf": choices, "discriminator": discriminator}));
     }
+}
+
+/// What a comparison answers: `log` messages that have in their `data` what was found.
+fn comparison(components: &mut Components) {
+    let data = components.of::<ReconcileData>();
+    let envelope = reference("LogMessage");
+    components.add(
+        "ReconcileMessage",
+        json!({
+            "description": "A log message. Those of the engine (`_emitted_by`) tell by their `data` how a stream compares, and at \
+                            last how everything does.",
+            "allOf": [
+                envelope,
+                {"type": "object", "properties": {
+                    "type": {"type": "string", "const": "log"},
+                    "log": {"type": "object", "properties": {"data": data}},
+                }},
+            ],
+        }),
+    );
+    let choices = json!([reference("ReconcileMessage"), reference("ConnectionStatusMessage")]);
+    components.add(
+        "ReconcileOutput",
+        json!({
+            "type": "object",
+            "oneOf": choices,
+            "discriminator": {
+                "propertyName": "type",
+                "mapping": {
+                    "log": "#/components/schemas/ReconcileMessage",
+                    "connection_status": "#/components/schemas/ConnectionStatusMessage",
+                },
+            },
+        }),
+    );
 }
 
 fn issue(components: &mut Components) {

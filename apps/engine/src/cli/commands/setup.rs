@@ -12,6 +12,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::job::set_up;
 use crate::cli::session::Session;
 use crate::cli::settings::resolve_selection;
+use crate::cli::worker::Worker;
 
 pub(super) async fn run(args: &SetupArgs, session: &Session) -> Result<(), Failure> {
     let opened = Opened::open(session, &args.pipeline.source, args.pipeline.config.as_deref())?;
@@ -29,7 +30,8 @@ pub(super) async fn run(args: &SetupArgs, session: &Session) -> Result<(), Failu
         streams: Some(streams),
         transforms: opened.transforms(session),
     };
-    interrupt.unless(set_up(&opened.engine, session, &mut pipeline, discovered)).await?;
+    let worker = Worker::Here { engine: opened.engine, meter: opened.meter };
+    interrupt.unless(set_up(&worker, session, &mut pipeline, discovered)).await?;
     let noun = if number == 1 { "stream" } else { "streams" };
     session.say(&format!("{} {noun} can be written into {place}.", count(number as u64)));
     Ok(())

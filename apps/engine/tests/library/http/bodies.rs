@@ -32,8 +32,9 @@ async fn a_body_that_is_no_json_is_told() {
 #[tokio::test]
 async fn a_missing_body_or_another_content_type_is_told() {
     let served = Served::start(echo()).await;
-    for path in ["/pipeline_check", "/pipeline_read", "/pipeline_write", "/pipeline_sync", "/source_discover"]
-    {
+    let bodies =
+        ["/pipeline_check", "/pipeline_read", "/pipeline_write", "/pipeline_sync", "/pipeline_reconcile"];
+    for path in bodies.into_iter().chain(["/source_discover"]) {
         let request = reqwest::Client::new().post(served.url(path));
         for request in [request.try_clone().unwrap(), request.header("content-type", "text/plain").body("{}")]
         {

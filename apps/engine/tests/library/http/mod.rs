@@ -2,6 +2,7 @@
 
 mod access;
 mod bodies;
+mod comparing;
 mod documents;
 mod flow;
 mod logs;

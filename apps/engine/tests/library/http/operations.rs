@@ -148,7 +148,8 @@ async fn a_failure_after_the_beginning_is_in_the_stream() {
         let said = served.said(path, &json!({"pipeline": pipeline_of("script")})).await;
         let kinds = types(&said);
         assert_eq!(kinds[kinds.len() - 3..], ["eof", "log", "connection_status"], "{path}");
-        assert_eq!(said[said.len() - 2]["log"], json!({"level": "error", "message": "the cable was cut"}));
+        let log = json!({"level": "error", "message": "the cable was cut", "data": {"kind": "internal"}});
+        assert_eq!(said[said.len() - 2]["log"], log);
         let failed = json!({"status": "failed", "message": "the cable was cut"});
         assert_eq!(said[said.len() - 1]["connection_status"], failed);
         if path == "/pipeline_sync" {
