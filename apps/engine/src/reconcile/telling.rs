@@ -4,7 +4,7 @@
 //! found travels in the `data` of `log` messages of the engine: whoever does not look for it hears a sentence.
 
 use futures::StreamExt;
-use protocol::{Log, LogLevel, Message, Payload};
+use protocol::{Log, LogLevel, Message, Payload, counted};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -93,14 +93,14 @@ impl Told {
     fn said(&self) -> (LogLevel, String) {
         match self {
             Told::Stream { report, .. } => {
-                let name = &report.stream;
+                let (name, objects) = (&report.stream, counted(report.read, "object"));
                 match &report.outcome {
                     Outcome::Compared if report.is_equal() => {
-                        (LogLevel::Info, format!("{name}: {} objects, equal", report.read))
+                        (LogLevel::Info, format!("{name}: {objects}, equal"))
                     }
                     Outcome::Compared => {
                         let differ: u64 = report.differences().iter().map(|(_, found)| found.open()).sum();
-                        (LogLevel::Info, format!("{name}: {} objects, {differ} differ", report.read))
+                        (LogLevel::Info, format!("{name}: {objects}, {differ} different"))
                     }
                     Outcome::Skipped { reason } => (LogLevel::Info, format!("{name}: skipped: {reason}")),
                     Outcome::Unfinished { reason } => {
@@ -116,7 +116,8 @@ impl Told {
                     (false, false) => "not finished",
                 };
                 let read: u64 = report.streams.iter().map(|stream| stream.read).sum();
-                (LogLevel::Info, format!("Compared with the source: {verdict}, {read} objects"))
+                let objects = counted(read, "object");
+                (LogLevel::Info, format!("Compared with the source: {verdict}, {objects}"))
             }
         }
     }

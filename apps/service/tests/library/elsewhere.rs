@@ -13,7 +13,7 @@ use service::orchestrator::Pace;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::served::{Kept, Place, Served, account, difference};
+use crate::served::{Kept, PATIENCE, Place, Served, account, difference};
 
 /// An engine that is served until this is dropped.
 struct Elsewhere {
@@ -67,18 +67,21 @@ async fn a_row_that_was_changed_by_hand_is_repaired_there() {
     database.busy_timeout(Duration::from_secs(10)).unwrap();
     assert_eq!(database.execute(&change, []).unwrap(), 1);
     served.until_equal("pipe_there", &control).await;
-    until_said(&served, "Compared with the source: 1 rows repaired").await;
+    until_said(&served, "Compared with the source: 1 row repaired").await;
 }
 
-/// Waits until the log of the pipeline says so; a test that waits for ever is ended by its runner.
+/// Waits until the log of the pipeline says so.
 async fn until_said(served: &Served, text: &str) {
     let said = async || {
         let log = served.store.entries("pipe_there", None, None, 1000).await.unwrap();
         log.iter().any(|entry| entry.message.contains(text))
     };
-    while !said().await {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let until = async {
+        while !said().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, until).await.unwrap_or_else(|_| panic!("the log does not say: {text}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,7 +61,7 @@ async fn a_copy_is_compared_and_healed() {
     place.execute("DELETE FROM shop.\"order\" WHERE id = 'or_00003'").await;
     place.shop.remove("rate", "rate_3");
     let said = served.said(PATH, &body(&place, &json!({}))).await;
-    assert_eq!(said[0]["log"]["message"], "order: 400 objects, 1 differ");
+    assert_eq!(said[0]["log"]["message"], "order: 400 objects, 1 different");
     let found = report(&said);
     assert_eq!((&found["equal"], &found["finished"]), (&json!(false), &json!(true)));
     assert_eq!(found["streams"][0]["missing"], json!({"count": 1, "repaired": 0, "ids": ["or_00003"]}));
