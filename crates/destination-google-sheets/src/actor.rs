@@ -70,7 +70,7 @@ pub(crate) struct Claim {
 }
 
 /// Whoever writes looks at who claims the spreadsheet after so many requests that wrote: it costs one that reads.
-const WRITES_PER_LOOK: usize = 10;
+const WRITES_PER_LOOK: usize = 15;
 
 /// The shares of a minute within which it is not looked again, and after which it is, however little was written.
 const SOONEST_LOOK: u32 = 12;
