@@ -70,11 +70,11 @@ pub(crate) struct Claim {
 }
 
 /// Whoever writes looks at who claims the spreadsheet after so many requests that wrote: it costs one that reads.
-const WRITES_PER_LOOK: usize = 15;
+const WRITES_PER_LOOK: usize = 30;
 
 /// The shares of a minute within which it is not looked again, and after which it is, however little was written.
 const SOONEST_LOOK: u32 = 12;
-const LATEST_LOOK: u32 = 3;
+const LATEST_LOOK: u32 = 2;
 
 impl Claim {
     /// A claim that is not made yet.

@@ -228,7 +228,7 @@ async fn of_two_syncs_at_once_the_newer_one_writes() {
     superseded(MINUTE, 1, MINUTE / 4).await;
     let minute = 30 * MINUTE;
     // It looks in the middle of them, and has written enough since.
-    superseded(minute, 36, minute / 11).await;
+    superseded(minute, 70, minute / 11).await;
 }
 
 async fn superseded(minute: std::time::Duration, batches: usize, pause: std::time::Duration) {
