@@ -344,3 +344,24 @@ fn answer(job: oneshot::Sender<Answer>, outcome: Result<(), &SheetsError>) {
     // Whoever went away needs no answer.
     let _ = job.send(outcome);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_looked_at_by_what_was_written_and_by_the_clock() {
+        let minute = Duration::from_secs(60);
+        let begun = Instant::now();
+        let claim = |wrote| Claim { is_made: true, looked: begun, wrote, ..Claim::new() };
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        assert!(!claim(WRITES_PER_LOOK - 1).is_due(after(29), minute));
+        assert!(claim(WRITES_PER_LOOK).is_due(after(29), minute));
+        assert!(!claim(WRITES_PER_LOOK).is_due(after(4), minute), "just now");
+        assert!(claim(0).is_due(after(30), minute));
+        assert!(
+            !Claim { is_made: false, ..claim(WRITES_PER_LOOK) }.is_due(after(300), minute),
+            "it claims nothing"
+        );
+    }
+}
